@@ -1,0 +1,37 @@
+"""What can go wrong for a reason a user can mend, each with its own exit code."""
+
+
+class LeadsieveError(Exception):
+    """Something a user can understand and mend; its text is the whole message."""
+
+    exit_code = 1
+
+
+class UsageError(LeadsieveError):
+    """A command, setting or configuration that cannot be meant."""
+
+    exit_code = 2
+
+
+class ContractError(LeadsieveError):
+    """The data break what every later step relies on."""
+
+    exit_code = 3
+
+
+class TooLittleDataError(LeadsieveError):
+    """Too few leads or outcomes to learn from."""
+
+    exit_code = 4
+
+
+class UselessModelError(LeadsieveError):
+    """A model that is no better than what it would replace."""
+
+    exit_code = 4
+
+
+class UnreachableError(LeadsieveError):
+    """A system this run depends on does not answer."""
+
+    exit_code = 5

@@ -1,0 +1,141 @@
+"""The register of features: how each is computed, its unit, and what an empty value means.
+
+A feature is one function. Its first argument is a table of what was known; the names of its further arguments say for what it is
+repeated: ``kind`` (of event), ``days`` (a window), ``channel`` (of events), ``attribute`` (of the lead), ``key`` (whose past is
+looked up). Registering it is all there is to do: recipe, matrix and data dictionary find it here.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import ibis.expr.types as ir
+
+Of = Literal["lead", "events", "account", "key"]
+LONGEST_NAME = 60  # PostgreSQL cuts names off at 63 bytes
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the matrix, and all that a reader of a reason must know of it."""
+
+    name: str
+    kind: Literal["number", "category"]
+    group: str
+    unit: str
+    empty: str
+    words: str
+    feature: str
+    arguments: tuple[tuple[str, str | float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A registered feature function.
+
+    Attributes
+    ----------
+    of : "lead", "events", "account" or "key"
+        Which table the function gets first: a row per lead, the known events, the account's past, a key's past outcomes.
+    column, group, words : str
+        Templates over the function's arguments; ``words`` keeps ``{value}`` for the lead's own value.
+    unit, empty : str
+        What one unit is, and what an empty value means.
+    none : int, float or None
+        The value for a lead of which nothing was known.
+    attributes : tuple of str
+        Kinds of attribute it is made for.
+    needs : str or None
+        What the data must have: "value" (of events) or "accepted" (the stage).
+    """
+
+    name: str
+    compute: Callable[..., ir.Value]
+    of: Of
+    kind: Literal["number", "category"]
+    column: str
+    group: str
+    words: str
+    unit: str
+    empty: str
+    none: float | None
+    attributes: tuple[str, ...]
+    needs: str | None
+
+    @property
+    def repeated_for(self) -> tuple[str, ...]:
+        """Names of the arguments after the table, in the order in which they are given."""
+        return tuple(inspect.signature(self.compute).parameters)[1:]
+
+    @property
+    def about(self) -> str:
+        """The first paragraph of its docstring."""
+        return " ".join(inspect.getdoc(self.compute).split("\n\n")[0].split())
+
+    def column_for(self, arguments: Mapping[str, str | float]) -> Column:
+        """The column that these arguments give."""
+        plain = {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in arguments.items()}
+        guarded = {name: value.replace("{", "{{").replace("}", "}}") for name, value in plain.items()}
+        return Column(
+            name=safe_name(self.column.format(**plain)),
+            kind=self.kind,
+            group=self.group.format(**plain),
+            unit=self.unit,
+            empty=self.empty,
+            words=self.words.format(value="{value}", **guarded),
+            feature=self.name,
+            arguments=tuple(arguments.items()),
+        )
+
+
+REGISTER: dict[str, Feature] = {}
+
+
+def feature(
+    *,
+    of: Of,
+    column: str,
+    group: str,
+    words: str,
+    unit: str,
+    empty: str,
+    kind: Literal["number", "category"] = "number",
+    none: float | None = None,
+    attributes: Iterable[str] = (),
+    needs: str | None = None,
+) -> Callable:
+    """Put a function into the register. See ``Feature`` for what the arguments say."""
+
+    def register(compute: Callable) -> Callable:
+        if compute.__name__ in REGISTER:
+            raise ValueError(f"two features are called {compute.__name__}")
+        if not inspect.getdoc(compute):
+            raise ValueError(f"feature {compute.__name__} has no docstring: the data dictionary would have nothing to say")
+        REGISTER[compute.__name__] = Feature(
+            name=compute.__name__, compute=compute, of=of, kind=kind, column=column, group=group, words=words,
+            unit=unit, empty=empty, none=none, attributes=tuple(attributes), needs=needs,
+        )  # fmt: skip
+        return compute
+
+    return register
+
+
+def safe_name(text: str) -> str:
+    """A column name that every engine and LightGBM take: letters, digits and underscores, none too long."""
+    return re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_")[:LONGEST_NAME] or "column"
+
+
+def told_apart(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
+    """The same names, with a number behind those that only differ in case or not at all."""
+    used = {name.lower() for name in taken}
+    apart = []
+    for name in names:
+        number, candidate = 2, name
+        while candidate.lower() in used:
+            candidate = f"{name[: LONGEST_NAME - 4]}_{number}"
+            number += 1
+        used.add(candidate.lower())
+        apart.append(candidate)
+    return apart

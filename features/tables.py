@@ -1,0 +1,103 @@
+"""The canonical tables that everything else reads, and the cohorts drawn from them."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+import ibis
+import ibis.expr.types as ir
+
+Clock = Literal["time", "rows", "none"]
+STAGES = ("accepted", "rejected", "won", "lost")
+LEAD_KEYS = ("lead_id", "account_id", "created_at")
+FIRST_ROW = datetime(2000, 1, 1)
+
+
+def row_time(row: int) -> datetime:
+    """The made-up time of a row, for sources in which row order is the only order there is."""
+    return FIRST_ROW + timedelta(seconds=row)
+
+
+def row_of(time: datetime) -> int:
+    """How many rows lie before a made-up time."""
+    return -(-(time - FIRST_ROW) // timedelta(seconds=1))
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Leads, events and outcomes as Ibis expressions on one engine; every time is UTC without a zone.
+
+    Attributes
+    ----------
+    leads : table
+        ``lead_id``, ``account_id`` (the lead's own id where the source knows no accounts), ``created_at``, then attributes:
+        float64, string or timestamp.
+    events : table or None
+        ``lead_id``, ``kind``, ``occurred_at``, ``recorded_at``; optional ``channel``, ``value``.
+    outcomes : table or None
+        ``lead_id``, ``stage``, ``occurred_at``, ``recorded_at``; optional ``amount``, ``margin``, ``reason``, ``rep``.
+    clock : "time", "rows" or "none"
+        Whether times are real, made from the order of rows, or made from a hash because there is no order at all.
+    outcome_times : bool
+        False for a flat export: outcomes then have an order, but no delay that could be measured.
+    stages : tuple of str
+        The stages this source can tell. Without "accepted" every lead counts as worked.
+    end : datetime
+        Nothing recorded at or after this moment is in the tables.
+    has_accounts : bool
+        Whether accounts are the source's own.
+    """
+
+    leads: ir.Table
+    events: ir.Table | None
+    outcomes: ir.Table | None
+    clock: Clock
+    outcome_times: bool
+    stages: tuple[str, ...]
+    end: datetime
+    has_accounts: bool
+
+    def until(self, as_of: datetime) -> "Tables":
+        """What had been recorded before a moment."""
+        moment = ibis.literal(min(as_of, self.end))
+        return replace(
+            self,
+            leads=self.leads.filter(self.leads.created_at < moment),
+            events=None if self.events is None else self.events.filter(self.events.recorded_at < moment),
+            outcomes=None if self.outcomes is None else self.outcomes.filter(self.outcomes.recorded_at < moment),
+            end=min(as_of, self.end),
+        )
+
+
+def training_cohort(tables: Tables, delay: timedelta) -> ir.Table:
+    """Every lead at the moment it would have been scored: ``delay`` after it was created.
+
+    Leads whose moment has not come by the end of the tables are left out.
+    """
+    if tables.clock != "time":
+        delay = timedelta(0)
+    leads = tables.leads.select("lead_id", "account_id", "created_at")
+    cohort = leads.mutate(as_of=leads.created_at + ibis.interval(microseconds=round(delay / timedelta(microseconds=1))))
+    return cohort.filter(cohort.as_of < ibis.literal(tables.end))
+
+
+def scoring_cohort(tables: Tables, as_of: datetime) -> ir.Table:
+    """Every lead created before a moment, at that moment; where times are made from row order, each at its own row as in training."""
+    leads = tables.leads.select("lead_id", "account_id", "created_at")
+    moment = ibis.literal(as_of)
+    return leads.filter(leads.created_at < moment).mutate(as_of=moment if tables.clock == "time" else leads.created_at)
+
+
+def unanswered(tables: Tables, cohort: ir.Table, max_age_days: float) -> ir.Table:
+    """The leads of a cohort that still wait: no stage recorded before the as-of time, and not older than ``max_age_days``.
+
+    Age means nothing where times are made up from row order, so there only the stages count.
+    """
+    if tables.outcomes is not None:
+        outcomes = tables.outcomes.select("lead_id", "recorded_at")
+        answered = cohort.join(outcomes, "lead_id").filter(lambda row: row.recorded_at < row.as_of).select("lead_id")
+        cohort = cohort.anti_join(answered, "lead_id")
+    if tables.clock == "time":
+        oldest = ibis.interval(microseconds=round(max_age_days * 86_400_000_000))
+        cohort = cohort.filter(cohort.created_at > cohort.as_of - oldest)
+    return cohort

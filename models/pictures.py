@@ -1,0 +1,299 @@
+"""Four pictures of a judged model: what it finds, whether its probabilities come true, what it counts, how it held up over time.
+
+One small style for all: no frame, labels beside what they name, Okabe and Ito's colours, and lines that also differ in dash and
+darkness, so that a grey print reads the same.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+from scipy.stats import binomtest
+
+from features.recipe import Recipe
+from models.encoding import encode
+from models.evaluation import Evaluation
+from models.hazard import Hazard
+from models.judging import Figures
+from models.metrics import captured, counts_by_score
+from models.scorer import Scorer
+
+INK, BLUE, ORANGE, GREY, PALE = "#1a1a1a", "#0072B2", "#D55E00", "#767676", "#d9d9d9"
+STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 12,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "text.color": INK,
+    "figure.dpi": 160,
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.08,
+    "figure.constrained_layout.w_pad": 0.08,
+}
+CURVES = {
+    "p": ("model", BLUE, "-", 2.4),
+    "logistic": ("logistic regression", ORANGE, (0, (5, 2)), 1.4),
+    "naive_bayes": ("naive Bayes", INK, (0, (1, 1.4)), 1.4),
+    "newest_first": ("newest first", GREY, (0, (6, 2, 1, 2)), 1.4),
+}
+SHARES = np.linspace(0, 1, 101)
+MOST_GROUPS = 15
+CONTRIBUTION_ROWS = 2_000
+CLEAR = 0.5
+
+
+def all_of(evaluation: Evaluation, scorer: Scorer, *, moment: Callable[[pd.Timestamp], str] = "{:%d %b %Y}".format) -> dict[str, Figure]:
+    """Every picture of a training run by its name; models that could not be judged have none.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    scorer : Scorer
+        The final fit, whose models are shown on the leads that the evaluation kept.
+    moment : function
+        Words the ends of blocks.
+    """
+    pictures = {}
+    for name, report in evaluation.models.items():
+        if report is None or report.figures is None:
+            continue
+        pictures[f"{name}_gain"] = gain_picture(report.judged, title=f"{_capital(name)}: what working the best leads finds")
+        pictures[f"{name}_calibration"] = calibration_picture(report.judged, title=f"{_capital(name)}: do the probabilities come true?")
+        pictures[f"{name}_blocks"] = blocks_picture(report.figures, title=f"{_capital(name)}: how it held up over time", moment=moment)
+        model = getattr(scorer, name)
+        if model is not None:
+            counted = importance_by_group(model.hazard, encode(evaluation.sample, scorer.categories), scorer.recipe)
+            pictures[f"{name}_importance"] = importance_picture(counted, title=f"{_capital(name)}: what the model counts")
+    return pictures
+
+
+def gain_picture(judged: pd.DataFrame, *, title: str) -> Figure:
+    """Share of outcomes found when the best-scored share of every block is worked, against baselines and drawing lots.
+
+    Parameters
+    ----------
+    judged : DataFrame
+        ``ModelReport.judged``.
+    title : str
+    """
+    with rc_context(STYLE):
+        figure, axes = _canvas(5.6, 4.6)
+        axes.plot([0, 1], [0, 1], color=PALE, linewidth=1.2, zorder=1)
+        gains = {name: gain(judged, name) for name in CURVES}
+        for name, (_, color, dash, width) in CURVES.items():
+            axes.plot(SHARES, gains[name], color=color, linestyle=dash, linewidth=width, zorder=3 if name == "p" else 2)
+        axes.text(
+            0.78, 0.74, "drawing lots", color=GREY, rotation=45, rotation_mode="anchor", transform_rotates_text=True, va="top", ha="center"
+        )
+        # The curves run too close together to be named in place: the key below them keeps their order.
+        order = sorted(CURVES, key=lambda name: gains[name].sum(), reverse=True)
+        for row, name in enumerate(order):
+            label, color, dash, width = CURVES[name]
+            height = 0.27 - 0.065 * row
+            axes.plot([0.58, 0.66], [height, height], color=color, linestyle=dash, linewidth=width)
+            axes.text(0.68, height, label, color=color, va="center", fontweight="bold" if name == "p" else "normal")
+        tenth = gains["p"][10]
+        axes.vlines(0.1, tenth, 0.76, color=BLUE, linewidth=0.7)
+        axes.plot(0.1, tenth, "o", color=BLUE, markersize=5.5, markeredgecolor="white", markeredgewidth=0.8, zorder=4)
+        axes.text(0.03, 0.77, f"the best tenth finds\n{tenth:.0%} of outcomes", color=BLUE, va="bottom", linespacing=1.4)
+        axes.set(xlim=(0, 1), ylim=(0, 1.005), title=title, xlabel="share of leads worked, best first", ylabel="share of outcomes found")
+        _percent(axes.xaxis, axes.yaxis)
+        return figure
+
+
+def calibration_picture(judged: pd.DataFrame, *, title: str, groups: int = 10) -> Figure:
+    """Outcome rate against mean prediction in groups of equal size, with 95 % intervals."""
+    with rc_context(STYLE):
+        figure, axes = _canvas(4.8, 4.6)
+        table = reliability(judged["outcome"].to_numpy(float), judged["p"].to_numpy(float), groups)
+        top = float(min(1.0, 1.08 * max(table["high"].max(), table["predicted"].max())))
+        axes.plot([0, top], [0, top], color=PALE, linewidth=1.2, zorder=1)
+        axes.text(
+            0.85 * top,
+            0.83 * top,
+            "as predicted",
+            rotation=45,
+            rotation_mode="anchor",
+            transform_rotates_text=True,
+            color=GREY,
+            va="top",
+            ha="center",
+        )
+        axes.vlines(table["predicted"], table["low"], table["high"], color=BLUE, linewidth=1.4, zorder=2)
+        axes.plot(
+            table["predicted"], table["rate"], "o", color=BLUE, markersize=5.5, markeredgecolor="white", markeredgewidth=0.8, zorder=3
+        )
+        mean, rate = judged["p"].mean(), judged["outcome"].mean()
+        for height, words, share in ((0.97, "predicted on average", mean), (0.92, "came true", rate)):
+            axes.text(0.03 * top, height * top, words, va="center")
+            axes.text(0.6 * top, height * top, f"{share:.1%}", va="center", ha="right", fontweight="bold")
+        axes.set(
+            xlim=(0, top), ylim=(0, top), aspect="equal", title=title, xlabel="mean prediction of a tenth of the leads", ylabel="came true"
+        )
+        _percent(axes.xaxis, axes.yaxis)
+        return figure
+
+
+def importance_picture(importance: pd.DataFrame, *, title: str) -> Figure:
+    """Bars of how far each group of columns moves a lead's score on average.
+
+    Parameters
+    ----------
+    importance : DataFrame
+        From :func:`importance_by_group`; the first 15 groups are shown, the rest is summed.
+    title : str
+    """
+    shown = importance.iloc[:MOST_GROUPS]
+    rest = importance.iloc[MOST_GROUPS:]
+    with rc_context(STYLE):
+        figure, axes = _canvas(6.2, 1.2 + 0.27 * (len(shown) + bool(len(rest))))
+        names, strengths, hints = list(shown["group"]), list(shown["strength"]), list(shown["hint"])
+        if len(rest):
+            names, strengths, hints = [*names, f"{len(rest)} others together"], [*strengths, rest["strength"].sum()], [*hints, ""]
+        places = np.arange(len(names))
+        colors = [BLUE] * len(shown) + [PALE] * bool(len(rest))
+        axes.barh(places, strengths, height=0.62, color=colors)
+        widest = max([*strengths, 1e-9])
+        for place, strength, hint in zip(places, strengths, hints, strict=True):
+            axes.text(strength + 0.012 * widest, place, f"{strength:.2f}  {hint}".rstrip(), va="center", color=INK if hint else GREY)
+        axes.set_yticks(places, names)
+        axes.set(title=title, xlim=(0, 1.6 * widest), ylim=(len(names) - 0.4, -0.6), xlabel="mean move of a lead's score, in logits")
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        return figure
+
+
+def blocks_picture(figures: Figures, *, title: str, moment: Callable[[pd.Timestamp], str] = "{:%d %b %Y}".format) -> Figure:
+    """Every block's AUC with its interval above, its outcome rate and mean prediction below, oldest first."""
+    blocks = figures.blocks
+    places = np.arange(len(blocks))
+    with rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 5.0))
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(1.3, 1))
+        values, lows, highs = (np.array([getattr(block.auc, name) for block in blocks]) for name in ("value", "low", "high"))
+        right = len(blocks) - 0.45
+        upper.axhline(0.5, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)))
+        upper.axhspan(figures.auc.low, figures.auc.high, color=BLUE, alpha=0.12, linewidth=0)
+        upper.vlines(places, lows, highs, color=BLUE, linewidth=1.4)
+        upper.plot(places, values, "o", color=BLUE, markersize=6, markeredgecolor="white", markeredgewidth=0.8)
+        for place, value in zip(places, values, strict=True):
+            if np.isfinite(value):
+                upper.annotate(f"{value:.2f}", (place, value), (8, 0), textcoords="offset points", va="center")
+        right = len(blocks) - 0.45
+        finite = np.concatenate([lows, highs, values, [0.5]])
+        finite = finite[np.isfinite(finite)]
+        low, high = max(0.0, finite.min() - 0.04), min(1.0, finite.max() + 0.04)
+        together = figures.auc.value
+        _beside(upper, right, {"chance": (0.5, GREY), f"together {together:.3f}": (together, BLUE)}, gap=0.1 * (high - low))
+        upper.set(title=title, ylabel="AUC within the block", ylim=(low, high))
+
+        rates = np.array([block.positives / block.rows for block in blocks])
+        predicted = np.array([block.calibration_ratio for block in blocks]) * rates
+        lower.plot(places, rates, "-", color=INK, linewidth=1.4, marker="s", markersize=4.5)
+        lower.plot(
+            places, predicted, color=ORANGE, linewidth=1.4, linestyle=(0, (5, 2)), marker="o", markersize=4.5, markerfacecolor="white"
+        )
+        top = 1.25 * float(np.nanmax(np.append(rates, predicted)))
+        _beside(lower, right, {"came true": (rates[-1], INK), "predicted": (predicted[-1], ORANGE)}, gap=0.12 * top)
+        lower.set(ylabel="share with the outcome", ylim=(0, top), xlim=(-0.5, len(blocks) - 0.5))
+        lower.set_xticks(places, [f"{moment(block.start)} to\n{moment(block.end)}\n{block.rows:,} leads" for block in blocks])
+        _percent(lower.yaxis)
+        for axes in (upper, lower):
+            axes.tick_params(axis="x", length=0)
+        return figure
+
+
+def gain(judged: pd.DataFrame, score: str) -> np.ndarray:
+    """Share of all outcomes found at every whole percent of leads worked in each block; ties shared evenly."""
+    found = np.zeros(len(SHARES))
+    for _, block in judged.groupby("block"):
+        counts = counts_by_score(block[score].to_numpy(float), block["outcome"].to_numpy(float))
+        found += [captured(counts, share * len(block))[0] for share in SHARES]
+    return found / max(judged["outcome"].sum(), 1)
+
+
+def reliability(outcome: np.ndarray, p: np.ndarray, groups: int) -> pd.DataFrame:
+    """Per group of equal size, lowest predictions first: mean prediction, outcome rate and its exact 95 % interval."""
+    rows = []
+    for part in np.array_split(np.argsort(p, kind="stable"), groups):
+        if len(part):
+            interval = binomtest(int(outcome[part].sum()), len(part)).proportion_ci()
+            rows.append((p[part].mean(), outcome[part].mean(), interval.low, interval.high))
+    return pd.DataFrame(rows, columns=["predicted", "rate", "low", "high"])
+
+
+def importance_by_group(hazard: Hazard, encoded: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+    """How far each group of columns moves a lead's score, by exact contributions to ``f(x)``.
+
+    Parameters
+    ----------
+    hazard : Hazard
+    encoded : DataFrame
+        Leads as the hazard reads them; at most 2,000, evenly spaced, are looked at.
+    recipe : Recipe
+        Says which group a column belongs to, and which columns are numbers.
+
+    Returns
+    -------
+    DataFrame
+        ``group``, ``strength`` (mean absolute move, in logits), ``hint``: "more raises it" or "more lowers it" where the number that
+        moves the score most within the group clearly does, else empty. Strongest first; groups that move nothing are left out.
+    """
+    rows = np.unique(np.linspace(0, len(encoded) - 1, min(len(encoded), CONTRIBUTION_ROWS)).astype(int))
+    sample = encoded.iloc[rows].to_numpy()
+    moves = hazard.booster.predict(sample, pred_contrib=True)[:, :-1]
+    found = []
+    columns = pd.Series([column.group for column in recipe.columns])
+    for group, members in columns.groupby(columns, sort=False):
+        positions = members.index.to_numpy()
+        strength = np.abs(moves[:, positions].sum(axis=1)).mean()
+        leading = positions[np.abs(moves[:, positions]).mean(axis=0).argmax()]
+        is_number = recipe.columns[leading].kind == "number"
+        found.append((group, strength, _hint(sample[:, leading], moves[:, leading]) if is_number else ""))
+    table = pd.DataFrame(found, columns=["group", "strength", "hint"])
+    return table[table["strength"] > 0].sort_values("strength", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _capital(name: str) -> str:
+    return name[0].upper() + name[1:]
+
+
+def _hint(values: np.ndarray, moves: np.ndarray) -> str:
+    filled = np.isfinite(values)
+    values, moves = pd.Series(values[filled]), pd.Series(moves[filled])
+    if values.nunique() < 2 or moves.nunique() < 2:
+        return ""
+    agreement = values.corr(moves, method="spearman")
+    return "more raises it" if agreement > CLEAR else "more lowers it" if agreement < -CLEAR else ""
+
+
+def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height))
+    return figure, figure.subplots()
+
+
+def _percent(*axis) -> None:
+    for one in axis:
+        one.set_major_formatter(PercentFormatter(1.0, decimals=0))
+
+
+def _beside(axes: Axes, x: float, labels: dict[str, tuple[float, str]], *, gap: float) -> None:
+    """Write labels to the right of what they name, moved apart where they would touch; one without a height is left out."""
+    lowest = np.inf
+    for words, (height, color) in sorted(labels.items(), key=lambda label: -np.nan_to_num(label[1][0])):
+        if np.isfinite(height):
+            lowest = min(height, lowest - gap)
+            axes.text(x, lowest, words, color=color, va="center", fontweight="bold" if color == BLUE else "normal")

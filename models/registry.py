@@ -1,0 +1,297 @@
+"""The registry of versions: what was tried, what it was worth, and which version sales sees. The one module that knows MLflow.
+
+MLflow is imported inside functions: it takes seconds, and half of the program never needs it.
+"""
+
+import json
+import logging
+import math
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from features.errors import UnreachableError, UsageError
+from models.registry_address import reach, shown, sqlite_file
+from models.scorer import Scorer, load_scorer
+from models.served import usual_row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
+
+MODEL = "leadsieve"
+CHAMPION, CHALLENGER = "champion", "challenger"
+REQUIREMENTS = ("mlflow", "lightgbm", "numpy", "pandas", "pydantic", "ibis-framework", "duckdb", "scipy")
+OUTPUTS = {"p_pursue": "double", "p_convert": "double", "p_both": "double", "grade": "string"}
+OUT_OF_REACH = ("TEMPORARILY_UNAVAILABLE", "UNAUTHENTICATED", "PERMISSION_DENIED", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One registered version.
+
+    Attributes
+    ----------
+    number : str
+    aliases : tuple of str
+        ``champion``, ``challenger`` or none.
+    run : str
+        Id of the MLflow run that holds its parameters, metrics and pictures.
+    tags : dict
+        Those of its registration, and ``promoted_at``, ``promoted_by``, ``promoted_why``, ``replaced`` of its last promotion.
+    """
+
+    number: str
+    aliases: tuple[str, ...]
+    run: str
+    tags: dict[str, str]
+
+
+class Registry:
+    """Versions of the scorer in an MLflow store.
+
+    Parameters
+    ----------
+    tracking_uri : str
+        ``sqlite:///…/mlflow.db`` (made on first use, with artifacts in a folder beside it), another database, or a server's address.
+    experiment : str
+        Under which the runs are listed.
+    """
+
+    def __init__(self, tracking_uri: str, experiment: str = MODEL) -> None:
+        self.tracking_uri = tracking_uri
+        self.experiment = experiment
+
+    def register(
+        self,
+        folder: Path,
+        *,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float | Sequence[float | None] | None],
+        tags: Mapping[str, str],
+        figures: Mapping[str, "Figure"],
+        tables: Mapping[str, Any],
+        input_example: pd.DataFrame | None = None,
+    ) -> str:
+        """Keep a saved scorer as the new challenger, with all that is to be known about it. Sales sees no change.
+
+        Parameters
+        ----------
+        folder : Path
+            A saved scorer, with whatever else is to be kept beside it; data only.
+        params, tags : mapping
+            Shown with the run; tags also with the version.
+        metrics : mapping
+            A number, or a sequence of numbers that becomes a curve (one per time block). None and NaN are left out.
+        figures, tables : mapping
+            Pictures (matplotlib) and JSON-able things by name: ``calibration`` becomes ``calibration.png``.
+        input_example : DataFrame, optional
+            A few rows of feature columns. Default: one row of each column's usual value.
+
+        Returns
+        -------
+        str
+            The version's number.
+
+        Raises
+        ------
+        ContractError
+            If the folder holds no scorer that can be loaded; nothing is registered.
+        UnreachableError
+            If the store does not answer.
+        """
+        scorer = load_scorer(folder)
+        with self._answering() as client, tempfile.TemporaryDirectory() as scratch:
+            import mlflow
+
+            staged = stage(Path(scratch), folder, scorer=scorer, figures=figures, tables=tables)
+            mlflow.set_tracking_uri(self.tracking_uri)
+            with mlflow.start_run(experiment_id=self._experiment_id, tags={**tags, "features": scorer.recipe.fingerprint}) as run:
+                mlflow.log_params(dict(params))
+                client.log_batch(run.info.run_id, metrics=measured(metrics, at=run.info.start_time))
+                mlflow.log_artifacts(str(staged))
+                model = mlflow.pyfunc.log_model(
+                    name="scorer",
+                    loader_module="models.served",
+                    data_path=str(Path(scratch) / "scorer"),
+                    pip_requirements=[f"{name}=={installed(name)}" for name in REQUIREMENTS],
+                    signature=signature(scorer),
+                    input_example=usual_row(scorer) if input_example is None else input_example,
+                )
+            self._ensure_model(client)
+            made = client.create_model_version(
+                MODEL, source=f"models:/{model.model_id}", run_id=run.info.run_id, model_id=model.model_id, tags=dict(tags)
+            )
+            client.set_registered_model_alias(MODEL, CHALLENGER, made.version)
+            return str(made.version)
+
+    def promote(self, version: str, *, why: str = "", who: str = "", at: datetime | None = None) -> str | None:
+        """Make a version the champion, in one step: there is never none, and never two.
+
+        Can be repeated: promoting the champion changes nothing. A rollback is the promotion of an older version.
+
+        Returns
+        -------
+        str or None
+            The version it replaced, None where there was none or where it was the champion already.
+        """
+        number = self.resolve(version)
+        with self._answering() as client:
+            aliases = self._aliases(client)
+            replaced = aliases.get(CHAMPION)
+            if replaced != number:
+                told = {"promoted_at": at.isoformat() if at else "", "promoted_by": who, "promoted_why": why, "replaced": replaced or ""}
+                for name, value in told.items():
+                    client.set_model_version_tag(MODEL, number, name, value)
+                client.set_registered_model_alias(MODEL, CHAMPION, number)
+            if aliases.get(CHALLENGER) == number:
+                client.delete_registered_model_alias(MODEL, CHALLENGER)
+        return None if replaced == number else replaced
+
+    def previous(self) -> str | None:
+        """The version that the champion replaced: what a rollback would promote."""
+        champion = self.resolve(CHAMPION)
+        return next(version.tags.get("replaced") or None for version in self.versions() if version.number == champion)
+
+    def resolve(self, version: str) -> str:
+        """The number of ``champion``, ``challenger`` or a number. Raises UsageError where there is no such version."""
+        versions = self.versions()
+        known = [entry.number for entry in reversed(versions)]
+        aliases = {alias: entry.number for entry in versions for alias in entry.aliases}
+        number = aliases.get(version, version)
+        if number in known:
+            return number
+        if not known:
+            raise UsageError(f"there is no {version}: no version has been registered yet. Train one first: leadsieve train.")
+        if version == CHAMPION:
+            raise UsageError("there is no champion yet. Promote a version first: leadsieve promote.")
+        if version == CHALLENGER:
+            raise UsageError("there is no challenger: the newest version has been promoted already. Train one first: leadsieve train.")
+        raise UsageError(f"there is no version '{version}'. Known: {', '.join([*known, *aliases])}.")
+
+    def download(self, version: str) -> Path:
+        """A folder with the data that were registered as a version. To be read, not to be changed: it may be the store's own."""
+        number = self.resolve(version)
+        with self._answering():
+            import mlflow
+
+            whole = mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{number}", tracking_uri=self.tracking_uri)
+            return Path(whole) / "data" / "scorer"
+
+    def versions(self) -> tuple[Version, ...]:
+        """All versions, the newest first."""
+        with self._answering() as client:
+            aliases = self._aliases(client)
+            found = {str(entry.version): entry for entry in client.search_model_versions(f"name='{MODEL}'")}
+        return tuple(
+            Version(
+                number=number,
+                aliases=tuple(sorted(alias for alias, named in aliases.items() if named == number)),
+                run=found[number].run_id,
+                tags=dict(found[number].tags),
+            )
+            for number in sorted(found, key=int, reverse=True)
+        )
+
+    @contextmanager
+    def _answering(self) -> Iterator["MlflowClient"]:
+        """A client of a store that answers; MLflow's failures to reach it become ours, and its chatter stays away."""
+        reach(self.tracking_uri)
+        with warnings.catch_warnings():
+            # MLflow warns about its own insides and its libraries' future: nothing that a user could act on.
+            warnings.simplefilter("ignore")
+            from mlflow.exceptions import MlflowException
+            from requests.exceptions import RequestException
+            from sqlalchemy.exc import OperationalError
+
+            logger = logging.getLogger("mlflow")  # which importing MLflow sets up
+            level = logger.level
+            logger.setLevel(logging.WARNING)
+            try:
+                with redirect_stdout(sys.stderr):  # where it prints addresses; our standard output is read by programs
+                    yield self._client
+            except (MlflowException, RequestException, OperationalError) as error:
+                if isinstance(error, MlflowException) and error.error_code not in OUT_OF_REACH and "API request to" not in str(error):
+                    raise
+                # The cause's own words may hold an address with its password.
+                raise UnreachableError(f"the model registry at {shown(self.tracking_uri)} failed ({type(error).__name__}).") from error
+            finally:
+                logger.setLevel(level)
+
+    @cached_property
+    def _client(self) -> "MlflowClient":
+        from mlflow import MlflowClient
+
+        database = sqlite_file(self.tracking_uri)
+        if database:
+            database.parent.mkdir(parents=True, exist_ok=True)
+        return MlflowClient(self.tracking_uri, registry_uri=self.tracking_uri)
+
+    @cached_property
+    def _experiment_id(self) -> str:
+        found = self._client.get_experiment_by_name(self.experiment)
+        if found:
+            return found.experiment_id
+        database = sqlite_file(self.tracking_uri)
+        location = (database.parent / "artifacts").as_uri() if database else None
+        return self._client.create_experiment(self.experiment, artifact_location=location)
+
+    def _ensure_model(self, client: "MlflowClient") -> None:
+        if not client.search_registered_models(f"name='{MODEL}'"):
+            client.create_registered_model(MODEL, description="Chances of marketing leads to be taken up and to become customers.")
+
+    def _aliases(self, client: "MlflowClient") -> dict[str, str]:
+        found = client.search_registered_models(f"name='{MODEL}'")
+        return {alias: str(number) for alias, number in client.get_registered_model(MODEL).aliases.items()} if found else {}
+
+
+def stage(scratch: Path, folder: Path, *, scorer: Scorer, figures: Mapping[str, "Figure"], tables: Mapping[str, Any]) -> Path:
+    """Lay out a run's artifacts; the scorer itself goes to ``scratch/scorer``, the name under which it is downloaded again."""
+    shutil.copytree(folder, scratch / "scorer")
+    staged = scratch / "artifacts"
+    staged.mkdir()
+    features = [{"name": column.name, "kind": column.kind, "group": column.group, "unit": column.unit} for column in scorer.recipe.columns]
+    for name, table in {"features": features, **tables}.items():
+        (staged / f"{name}.json").write_text(json.dumps(table, indent=1, default=str), encoding="utf-8")
+    for name, figure in figures.items():
+        figure.savefig(staged / f"{name}.png")
+    return staged
+
+
+def measured(metrics: Mapping[str, float | Sequence[float | None] | None], *, at: int) -> list:
+    """Metrics as MLflow keeps them: a sequence is a curve over steps, what is not a number is left out."""
+    from mlflow.entities import Metric
+
+    curves = {name: values if isinstance(values, Sequence) else [values] for name, values in metrics.items()}
+    return [
+        Metric(name, float(value), at, step)
+        for name, values in curves.items()
+        for step, value in enumerate(values)
+        if value is not None and math.isfinite(value)
+    ]
+
+
+def signature(scorer: Scorer) -> "ModelSignature":
+    """Which columns a scorer reads and gives.
+
+    Each may be absent, for an empty value is information too. Inputs are of any type: MLflow would refuse whole numbers and pandas'
+    categories where it was told of doubles and strings; what is a number is said in ``features.json`` and checked by the scorer.
+    """
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+    from mlflow.types.schema import AnyType
+
+    inputs = [ColSpec(AnyType(), column.name, required=False) for column in scorer.recipe.columns]
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema([ColSpec(kind, name) for name, kind in OUTPUTS.items()]))

@@ -1,0 +1,34 @@
+"""The model in force: scorer and policy of one registered version, read from the registry's data files."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.policy import Policy
+from models.registry import Registry
+from models.scorer import Scorer, load_scorer
+
+POLICY_FILE = "policy.json"
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A version's number, its scorer and its policy."""
+
+    version: str
+    scorer: Scorer
+    policy: Policy
+
+
+def load_champion(registry: Registry) -> Champion:
+    """The champion, ready to score. Raises UsageError where no version has been promoted."""
+    version = registry.resolve("champion")
+    folder = registry.download(version)
+    policy = Policy.from_json(json.loads((folder / POLICY_FILE).read_text()))
+    return Champion(version, load_scorer(folder), policy)
+
+
+def save_challenger(scorer: Scorer, policy: Policy, folder: Path) -> None:
+    """Write what ``load_champion`` reads."""
+    scorer.save(folder)
+    (folder / POLICY_FILE).write_text(json.dumps(policy.to_json(), indent=1))

@@ -1,0 +1,189 @@
+"""The command line: reads words and the clock, runs a flow, shows what came of it, and says what went wrong in one place.
+
+Heavy libraries are imported inside the commands, so that ``--help`` and a mistyped option answer at once.
+"""
+
+import json
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from features.errors import LeadsieveError, UsageError
+from pipelines.environment import home_folder, libraries_at
+
+EXIT_USELESS = 4
+
+app = typer.Typer(
+    name="leadsieve",
+    help="Learns which leads sales will pursue and win, and holds the poor ones back. Start with: leadsieve demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Config = Annotated[Path | None, typer.Option("--config", help="Configuration (TOML); see examples/.", show_default=False)]
+Source = Annotated[
+    str | None, typer.Option("--source", help="Where the data are, such as files:exports; overrides the file's.", show_default=False)
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", help="Use nothing recorded at or after this time (UTC), or from this row number on. Default: now.", show_default=False),
+]
+Home = Annotated[
+    Path | None,
+    typer.Option("--home", help="Folder of snapshots, versions and decisions. Default: LEADSIEVE_HOME, or .leadsieve.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+@app.command()
+def demo(home: Home = None, as_json: Json = False) -> None:
+    """Pull, train, promote and score made-up leads, then show what came of it."""
+    folder = home_folder(home) / "demo"
+    with _run(folder, quiet=as_json) as now:
+        from pipelines import tour
+        from pipelines.settings import load_settings
+
+        shown = tour.run(load_settings(None, {"source": {"url": "simulated:"}}), folder, now)
+    _show(shown.to_json(), shown.words(), as_json=as_json)
+
+
+@app.command()
+def train(
+    config: Config = None,
+    source: Source = None,
+    as_of: AsOf = None,
+    home: Home = None,
+    tune: Annotated[int, typer.Option("--tune", min=0, help="First try this many model settings with Optuna.")] = 0,
+    scores: Annotated[
+        Path | None, typer.Option("--scores", help="Write the judged leads' scores to this Parquet file.", show_default=False)
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Register the model even if it is no better than chance.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Fit a challenger on what is settled, judge it on later leads, register it. Sales sees no change."""
+    with _run(folder := home_folder(home), quiet=as_json) as now:
+        from pipelines import wording
+        from pipelines.train import train_leads
+
+        settings = _settings(config, source)
+        report = train_leads(settings, folder, _moment(as_of, now), tune=tune, scores=scores, force=force).to_json()
+    _show(report, wording.training(report), as_json=as_json)
+    if report["version"] is None:
+        raise typer.Exit(EXIT_USELESS)
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="A version's number, or 'challenger'.")] = "challenger",
+    config: Config = None,
+    home: Home = None,
+    who: Annotated[str, typer.Option("--who", help="Who decided it; kept with the version.")] = "",
+    why: Annotated[str, typer.Option("--why", help="Why; kept with the version.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Make a version the champion: from now on sales sees its scores."""
+    with _run(folder := home_folder(home), quiet=as_json) as now:
+        from pipelines import wording
+        from pipelines.promote import promote_version
+
+        promotion = promote_version(_settings(config, None), folder, now, version=version, who=who, why=why).to_json()
+    _show(promotion, wording.promotion(promotion), as_json=as_json)
+
+
+@app.command()
+def score(
+    config: Config = None,
+    source: Source = None,
+    as_of: AsOf = None,
+    home: Home = None,
+    leads: Annotated[
+        Path | None, typer.Option("--leads", help="Score the leads of this CSV or Parquet file, in the source's own columns.", show_default=False)
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Score leads that sales has answered, too.")] = False,
+    reasons: Annotated[int, typer.Option("--reasons", min=0, help="How many of the best leads get worded reasons.")] = 20_000,
+    output: Annotated[Path | None, typer.Option("--output", help="Where decisions go: a .csv or .parquet file.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """Score new leads with the champion and decide: hand off or hold. No lead is decided twice."""
+    with _run(folder := home_folder(home), quiet=as_json) as now:
+        from pipelines import wording
+        from pipelines.score import score_leads
+
+        settings = _settings(config, source)
+        moment = _moment(as_of, now)
+        report = score_leads(settings, folder, moment, leads=leads, everything=everything, reasons=reasons, output=output)
+    _show(report.to_json(), wording.scoring(report.to_json(), report.decisions), as_json=as_json)
+
+
+def main(argv: list[str]) -> int:
+    """Run one command and return its exit code.
+
+    0 done · 1 our bug · 2 wrong usage or configuration · 3 the data break the contract · 4 too little data or a useless model ·
+    5 a system this depends on is out of reach.
+    """
+    try:
+        app(argv, prog_name="leadsieve")
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+    except LeadsieveError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except Exception:
+        traceback.print_exc()
+        print("This is a bug in leadsieve, not in your data. Nothing half-done was kept; the lines above say where it happened.", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run() -> None:
+    """What the installed command calls."""
+    sys.exit(main(sys.argv[1:]))
+
+
+@contextmanager
+def _run(home: Path, *, quiet: bool) -> Iterator[datetime]:
+    """Libraries set up to keep everything in ``home``; gives the time of the run, the one place where the clock is read."""
+    with ExitStack() as held:
+        held.enter_context(libraries_at(home))
+        if quiet:
+            from pipelines.progress import hushed
+
+            held.enter_context(hushed())
+        yield datetime.now(UTC).replace(tzinfo=None)
+
+
+def _settings(config: Path | None, source: str | None) -> Any:
+    from pipelines.settings import load_settings
+
+    return load_settings(config, {} if source is None else {"source": {"url": source}})
+
+
+def _moment(text: str | None, now: datetime) -> datetime:
+    """An as-of time as UTC without a zone; a bare number is a row's."""
+    from features.tables import row_time
+
+    if text is None:
+        return now
+    if text.isdigit():
+        return row_time(int(text))
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--as-of: '{text}' is no time. Say it like 2026-03-01, 2026-03-01T08:00 or 2026-03-01T08:00+01:00.") from None
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def _show(result: dict[str, Any], words: str, *, as_json: bool) -> None:
+    print(json.dumps(result, ensure_ascii=False) if as_json else words)
+
+
+if __name__ == "__main__":
+    run()

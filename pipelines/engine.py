@@ -1,0 +1,20 @@
+"""The DuckDB in this process, and writing SQL to it."""
+
+from pathlib import Path
+
+import ibis
+from ibis.backends import BaseBackend
+
+
+def local_engine(temporary: Path | None = None) -> BaseBackend:
+    """A fresh DuckDB in this process: two threads, 2 GB, UTC, nothing fetched from the network."""
+    connection = ibis.duckdb.connect(threads=2, memory_limit="2GB", autoinstall_known_extensions=False)
+    connection.raw_sql("SET TimeZone = 'UTC'")
+    if temporary is not None:
+        connection.raw_sql(f"SET temp_directory = {quoted(temporary)}")
+    return connection
+
+
+def quoted(text: object) -> str:
+    """A text as an SQL literal."""
+    return "'" + str(text).replace("'", "''") + "'"

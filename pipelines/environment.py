@@ -1,0 +1,50 @@
+"""The process's environment, touched here alone: what users set there, and what libraries must find there before they are imported.
+
+Kept free of heavy imports, so that ``--help`` answers at once.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+DEFAULT_HOME = Path(".leadsieve")
+
+
+def home_folder(given: Path | None = None) -> Path:
+    """Where snapshots, models and the decision log live: as given, else LEADSIEVE_HOME, else ``.leadsieve``."""
+    return (given or Path(os.environ.get("LEADSIEVE_HOME") or DEFAULT_HOME)).absolute()
+
+
+def variable(name: str) -> str | None:
+    """One variable that a configuration names."""
+    return os.environ.get(name)
+
+
+@contextmanager
+def libraries_at(home: Path) -> Iterator[None]:
+    """Keep Prefect and MLflow quiet and inside ``home``; whatever the user has set wins.
+
+    Must be entered before either is imported. The heartbeat, for which each flow run would wait a second, serves remote runs only.
+    """
+    defaults = {
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_LEVEL": "ERROR",
+        "PREFECT_LOGGING_TO_API_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        # Threads that wait for each other by spinning take ten times as long as soon as another process wants the same core.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    home.mkdir(parents=True, exist_ok=True)  # Prefect makes its own folder, but not the one above
+
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield

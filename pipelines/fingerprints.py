@@ -1,0 +1,49 @@
+"""What a snapshot is called: a hash of the data and of all that decides how they are read."""
+
+import hashlib
+import json
+
+import ibis
+
+from features.labels import Horizons
+from features.tables import Tables
+from pipelines.canonical import Reading
+from pipelines.resolving import Resolved
+from pipelines.sources import Source
+
+FORMAT = 1
+
+
+def stored_mapping(resolved: Resolved) -> dict:
+    """What of the settings decides about the stored rows: neither where they came from nor how they are read later."""
+    return resolved.settings.model_dump(mode="json", exclude={"url", "engine", "extracted_at"})
+
+
+def _settled(resolved: Resolved, horizons: Horizons) -> list:
+    """What besides the data goes into a snapshot's fingerprint."""
+    flat = resolved.settings.outcome
+    undated = flat is not None and flat.occurred_at is None and resolved.settings.leads.order is None
+    return [FORMAT, stored_mapping(resolved), horizons.convert_days if undated else None]
+
+
+def _fingerprint(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def fingerprint_of_files(source: Source, resolved: Resolved, horizons: Horizons) -> str | None:
+    """From the bytes of the source's files; None where there are none to look at."""
+    settings = resolved.settings
+    tables = [mapping.table for mapping in (settings.leads, settings.events, settings.outcomes) if mapping is not None]
+    identity = source.identity(list(dict.fromkeys(tables)))
+    return None if identity is None else _fingerprint(*_settled(resolved, horizons), identity)
+
+
+def fingerprint_of_rows(source: Source, resolved: Resolved, reading: Reading, tables: Tables, horizons: Horizons) -> str:
+    """From the rows themselves, in whatever order a server gave them."""
+    sums = {}
+    for name in reading.tables:
+        rows = ibis.to_sql(getattr(tables, name), dialect="duckdb")
+        summed = source.connection.raw_sql(f"SELECT count(*), sum(hash(t)::HUGEINT) FROM ({rows}) AS t").fetchall()
+        sums[name] = [str(value) for value in summed[0]]
+    columns = {name: [[column, str(dtype)] for column, dtype in getattr(tables, name).schema().items()] for name in reading.tables}
+    return _fingerprint(*_settled(resolved, horizons), columns, sums)

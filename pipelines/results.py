@@ -1,0 +1,139 @@
+"""What the flows hand back, and the JSON that people script on: keys keep their names, absent things are null."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.recipe import Recipe
+from features.tables import Clock, Tables, row_of
+from models.evaluation import Evaluation
+from models.policy import HAND_OFF, HOLD, Policy
+from pipelines.snapshots import Snapshot
+
+USELESS = ("no better than chance", "too little data")
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What a training run found; ``version`` and ``policy`` are None where nothing was registered."""
+
+    tables: Tables
+    leads: int
+    recipe: Recipe
+    evaluation: Evaluation
+    warnings: tuple[str, ...]
+    seconds: dict[str, float]
+    version: str | None = None
+    policy: Policy | None = None
+
+    @property
+    def useful(self) -> bool:
+        """Whether the model is worth registering."""
+        return self.evaluation.verdict.word not in USELESS
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``train`` object of the interface."""
+        clock = self.tables.clock
+        return plain(
+            {
+                "verdict": self.evaluation.verdict.word,
+                "reasons": self.evaluation.verdict.reasons,
+                "version": self.version,
+                "alias": None if self.version is None else "challenger",
+                "as_of": moment(self.tables.end, clock),
+                "leads": self.leads,
+                "columns": len(self.recipe.columns),
+                "models": {
+                    name: None if report is None else report.to_json(lambda time: moment(time, clock))
+                    for name, report in self.evaluation.models.items()
+                },
+                "policy": None if self.policy is None else self.policy.to_json(),
+                "leaks": [],
+                "warnings": self.warnings,
+                "seconds": self.seconds,
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """Which version sales sees from now on, and which it replaced."""
+
+    version: str
+    replaced: str | None
+    reasons: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``promote`` object of the interface."""
+        return {"promoted": True, "version": self.version, "replaced": self.replaced, "reasons": list(self.reasons)}
+
+
+@dataclass(frozen=True)
+class ScoringReport:
+    """What a scoring run decided; leads that an earlier run had decided are counted in ``already_decided`` alone."""
+
+    version: str
+    as_of: str | int | None
+    decisions: pd.DataFrame
+    already_decided: int
+    output: Path | None
+    warnings: tuple[str, ...]
+    seconds: dict[str, float]
+
+    def by(self, column: str) -> dict[str, dict[str, int]]:
+        """Counts of each action by the values of one column."""
+        counts = pd.crosstab(self.decisions[column].fillna("(empty)"), self.decisions["action"])
+        counts = counts.reindex(columns=[HAND_OFF, HOLD], fill_value=0).set_axis(["handed_off", "held"], axis="columns")
+        return {str(value): row for value, row in counts.to_dict("index").items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``score`` object of the interface."""
+        return plain(
+            {
+                "version": self.version,
+                "as_of": self.as_of,
+                "scored": len(self.decisions),
+                "handed_off": int((self.decisions["action"] == HAND_OFF).sum()),
+                "held": int((self.decisions["action"] == HOLD).sum()),
+                "already_decided": self.already_decided,
+                "output": None if self.output is None else str(self.output),
+                "by_channel": self.by("channel"),
+                "warnings": self.warnings,
+                "seconds": self.seconds,
+            }
+        )
+
+
+def doubts(snapshot: Snapshot, recipe: Recipe, evaluation: Evaluation) -> tuple[str, ...]:
+    """Everything a reader should know before trusting the figures."""
+    unused: dict[str, list[str]] = {}
+    for name, why in recipe.dropped:
+        unused.setdefault(why, []).append(name)
+    told = tuple(f"not used, {why}: {', '.join(names)}" for why, names in unused.items())
+    return (*snapshot.warnings, *told, *evaluation.warnings)
+
+
+def moment(time: datetime | pd.Timestamp | np.datetime64, clock: Clock) -> str | int | None:
+    """A time as people of this source would say it: a date, the number of a row, or nothing where there is no order."""
+    if clock == "none":
+        return None
+    stamp = pd.Timestamp(time)
+    return row_of(stamp.to_pydatetime()) if clock == "rows" else stamp.isoformat()
+
+
+def plain(value: Any) -> Any:
+    """What JSON can hold: lists for tuples, Python's numbers for numpy's, null for what is no number."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

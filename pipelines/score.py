@@ -1,0 +1,79 @@
+"""The scoring flow: new leads get the champion's chances, a decision and its reasons, once."""
+
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+from prefect import flow
+
+from features.matrix import fetch, frame, matrix
+from features.tables import scoring_cohort, unanswered
+from models.decisions import decide_all
+from pipelines import artifacts
+from pipelines.asked import asked_of
+from pipelines.champion import load_champion
+from pipelines.places import registry_of, store_of
+from pipelines.progress import Stopwatch
+from pipelines.pulling import pull_source
+from pipelines.results import ScoringReport, moment
+from pipelines.settings import Settings
+from pipelines.sinks import checked_output, write_decisions
+
+COLUMNS = ["lead_id", "channel", "action", "grade", "rank", "p_pursue", "p_convert", "p_both", "reasons", "as_of", "version"]
+
+
+@flow(name="score-leads")
+def score_leads(
+    settings: Settings,
+    home: Path,
+    as_of: datetime,
+    leads: Path | None = None,
+    everything: bool = False,
+    reasons: int = 20_000,
+    output: Path | None = None,
+) -> ScoringReport:
+    """Decide every lead that waits for a decision at ``as_of``; run again, it decides nobody twice.
+
+    Without ``leads`` those are the source's leads that sales has not answered and that are younger than the pursue horizon.
+    """
+    watch = Stopwatch()
+    if output:
+        checked_output(output)
+    champion = load_champion(registry_of(settings, home))
+    store = store_of(settings, home)
+    with watch.step("pull", "pull what has changed"):
+        snapshot = pull_source(settings, home=home, until=as_of, leads_file=leads)
+        tables = snapshot.tables
+        as_of = min(as_of, tables.end)
+
+    with watch.step("features", "look up what is known of each lead"):
+        cohort = scoring_cohort(tables, as_of)
+        if snapshot.new_leads is not None:
+            cohort = cohort.semi_join(snapshot.new_leads, "lead_id")
+        elif not everything:
+            cohort = unanswered(tables, cohort, settings.label.pursue_days)
+        asked = asked_of(tables, cohort, store)
+        recipe = champion.scorer.recipe
+        found = frame(fetch(matrix(tables, asked.waiting, recipe)), recipe)
+
+    with watch.step("score", "score and decide"):
+        decisions = decide_all(champion.scorer, champion.policy, found, version=champion.version, with_reasons=reasons)
+        decisions["channel"] = decisions["lead_id"].map(asked.channels)
+
+    with watch.step("record", "record the decisions"):
+        recorded = store.record(decisions)
+        if output:
+            earlier = store.decisions(lead_ids=asked.decided) if asked.decided else recorded.iloc[:0]
+            write_decisions(pd.concat([recorded[COLUMNS], earlier[COLUMNS]], ignore_index=True), output)
+
+    report = ScoringReport(
+        version=champion.version,
+        as_of=moment(as_of, tables.clock),
+        decisions=recorded,
+        already_decided=len(asked.decided),
+        output=output,
+        warnings=snapshot.warnings,
+        seconds=watch.seconds,
+    )
+    artifacts.publish_scoring(report.to_json())
+    return report

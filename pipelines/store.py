@@ -1,0 +1,281 @@
+"""The decision log: every lead is decided once, by one run, and what was decided stays on record."""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from features.errors import UnreachableError, UsageError
+from pipelines import store_postgres
+
+metadata = sa.MetaData()
+decisions_table = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("lead_id", sa.Text, primary_key=True),  # which is what keeps two runs from deciding a lead twice
+    sa.Column("batch", sa.Integer, nullable=False),  # the scoring run: 1, 2, 3 …
+    sa.Column("as_of", sa.DateTime, nullable=False),
+    sa.Column("decided_at", sa.DateTime, nullable=False),
+    sa.Column("p_pursue", sa.Float),
+    sa.Column("p_convert", sa.Float),
+    sa.Column("p_both", sa.Float),
+    sa.Column("low", sa.Float),
+    sa.Column("high", sa.Float),
+    sa.Column("value", sa.Float),
+    sa.Column("grade", sa.Text),
+    sa.Column("rank", sa.Integer),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("arm", sa.Text, nullable=False),
+    sa.Column("propensity", sa.Float, nullable=False),
+    sa.Column("policy", sa.Text),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("reasons", sa.Text, nullable=False),  # JSON list of sentences
+    sa.Column("channel", sa.Text),
+)
+by_batch = sa.Index("decisions_by_batch", decisions_table.c.batch)
+DTYPES = {sa.Text: "str", sa.Float: "float64", sa.Integer: "Int64"}
+CHUNK = 50_000
+DEFAULTS = {"arm": "policy", "propensity": 1.0}
+PATIENCE = 60.0  # seconds to wait for another run's transaction
+
+
+class Store:
+    """The decision log in a database.
+
+    Parameters
+    ----------
+    url : str
+        ``sqlite:///…/store.db``, made on first use, or ``postgresql://…``.
+
+    Raises
+    ------
+    UsageError
+        For a URL of any other kind.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self.url = sa.make_url(url)
+        except ArgumentError as error:
+            raise UsageError(
+                "the store's URL cannot be read. Write sqlite:///folder/store.db or postgresql://user@host/database."
+            ) from error
+        if self.dialect not in ("sqlite", "postgresql"):
+            raise UsageError(
+                f"the store cannot be kept in '{self.dialect}'. Use sqlite:///folder/store.db or postgresql://user@host/database."
+            )
+
+    @property
+    def dialect(self) -> str:
+        return self.url.get_backend_name()
+
+    def record(self, decisions: pd.DataFrame) -> pd.DataFrame:
+        """Record the decisions of one run, but for leads that were decided before: all at once, or none if the run is killed.
+
+        Parameters
+        ----------
+        decisions : DataFrame
+            Columns of the log by name: ``lead_id``, ``as_of``, ``action``, ``version`` at least. ``decided_at`` is ``as_of``, ``arm``
+            "policy" and ``propensity`` 1 unless given; ``reasons`` are lists. Other columns are not recorded.
+
+        Returns
+        -------
+        DataFrame
+            The rows that were recorded, in their order, with their ``batch``. Two runs at once never get the same lead.
+
+        Raises
+        ------
+        UnreachableError
+            If the database does not answer; nothing is recorded then.
+        """
+        with self._writing() as connection:
+            batch = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(decisions_table.c.batch), 0))) + 1
+            columns = logged(decisions, batch=batch)
+            if self.dialect == "postgresql":
+                store_postgres.insert(connection, decisions_table, columns)
+            else:
+                insert_into_sqlite(connection, columns)
+            recorded = decisions.drop_duplicates("lead_id")
+            in_batch = decisions_table.c.batch == batch
+            if connection.scalar(sa.select(sa.func.count()).where(in_batch)) < len(recorded):
+                new = connection.scalars(sa.select(decisions_table.c.lead_id).where(in_batch)).all()
+                recorded = recorded[recorded["lead_id"].astype(str).isin(new)]
+        return recorded.assign(batch=batch)
+
+    def decided(self, lead_ids: Iterable[str] | None = None) -> set[str]:
+        """Ids of all leads that have a decision, or of those among the given ones."""
+        query = sa.select(decisions_table.c.lead_id)
+        with self._reading() as connection:
+            return set(connection.scalars(query if lead_ids is None else query.where(self._among(lead_ids))))
+
+    def decisions(self, *, as_of: datetime | None = None, lead_ids: Iterable[str] | None = None, batch: int | None = None) -> pd.DataFrame:
+        """What was decided, with all columns of the log, in the order of as-of time and id; ``reasons`` are lists."""
+        query = sa.select(*(as_stored(column, self.dialect) for column in decisions_table.c))
+        query = query.order_by(decisions_table.c.as_of, decisions_table.c.lead_id)
+        if as_of is not None:
+            query = query.where(decisions_table.c.as_of == as_of)
+        if lead_ids is not None:
+            query = query.where(self._among(lead_ids))
+        if batch is not None:
+            query = query.where(decisions_table.c.batch == batch)
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        found = {}
+        for position, column in enumerate(decisions_table.c):
+            values = [row[position] for row in rows]
+            if column.name == "reasons":
+                found[column.name] = pd.Series([json.loads(text) if text != "[]" else [] for text in values], dtype=object)
+            elif isinstance(column.type, sa.DateTime):
+                found[column.name] = pd.to_datetime(pd.Series(values, dtype=object), format="ISO8601").astype("datetime64[us]")
+            else:
+                found[column.name] = pd.Series(values, dtype=DTYPES[type(column.type)])
+        return pd.DataFrame(found)
+
+    def _among(self, lead_ids: Iterable[str]) -> sa.ColumnElement[bool]:
+        """A condition that takes any number of ids as one parameter."""
+        ids = [str(lead_id) for lead_id in lead_ids]
+        if self.dialect == "postgresql":
+            return decisions_table.c.lead_id == sa.any_(sa.bindparam("ids", ids, type_=sa.ARRAY(sa.Text)))
+        given = sa.func.json_each(json.dumps(ids)).table_valued("value")
+        return decisions_table.c.lead_id.in_(sa.select(given.c.value))
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """One transaction that no other writer can be inside of at the same time."""
+        with self._reading() as connection:
+            self._lock(connection)
+            yield connection
+            connection.commit()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        """A connection to a database in which the log is there; what was not committed when it ends has never been."""
+        with self._answering(), self._engine.connect() as connection:
+            if not sa.inspect(connection).has_table(decisions_table.name):
+                connection.rollback()
+                self._lock(connection)
+                connection.execute(CreateTable(decisions_table, if_not_exists=True))
+                connection.execute(CreateIndex(by_batch, if_not_exists=True))
+                connection.commit()
+            connection.rollback()
+            yield connection
+
+    def _lock(self, connection: sa.Connection) -> None:
+        if self.dialect == "postgresql":
+            store_postgres.lock(connection)
+        else:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Turn a database's failure to answer into ours; what else a database says is a bug of ours and stays what it is."""
+        driver = self._engine.dialect.loaded_dbapi
+        try:
+            yield
+        except (DBAPIError, driver.Error) as error:
+            said = error.orig if isinstance(error, DBAPIError) else error
+            # sqlite3 says of a file that is no database: DatabaseError, the class above all others
+            if not isinstance(said, driver.OperationalError) and type(said) is not driver.DatabaseError:
+                raise
+            words = str(said).strip().partition("\n")[0]
+            raise UnreachableError(f"the store at {self.place} does not answer; nothing was recorded: {words}") from error
+
+    @property
+    def place(self) -> str:
+        """Where the log is, without user and password."""
+        host = f"{self.url.host}{f':{self.url.port}' if self.url.port else ''}/" if self.url.host else ""
+        return f"{host}{self.url.database}"
+
+    @cached_property
+    def _engine(self) -> sa.Engine:
+        return store_postgres.engine(self.url) if self.dialect == "postgresql" else sqlite_engine(self.url)
+
+
+def sqlite_engine(url: sa.URL) -> sa.Engine:
+    """SQLite in write-ahead mode, so that readers never wait for a writer; transactions begin where they are asked for."""
+    if not url.database:
+        raise UsageError("the store needs a file: sqlite:///folder/store.db.")
+    engine = sa.create_engine(url, poolclass=NullPool, connect_args={"timeout": PATIENCE})
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver begins no transaction of its own
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+    try:
+        Path(url.database).absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnreachableError(f"the store's folder cannot be made: {error}") from error
+    return engine
+
+
+def insert_into_sqlite(connection: sa.Connection, columns: dict[str, pa.Array]) -> None:
+    """Insert rows, but for those whose key is there.
+
+    What is the same in all rows, as half of a run's columns are, is written into the statement: that saves a third of the time.
+    """
+    same = {name: as_literal(column[0].as_py()) for name, column in columns.items() if len(column.unique()) == 1}
+    names = ", ".join(f'"{name}"' for name in columns)
+    values = ", ".join(same.get(name, "?") for name in columns)
+    varying = [column for name, column in columns.items() if name not in same]
+    statement = f"INSERT INTO decisions ({names}) VALUES ({values}) ON CONFLICT DO NOTHING"
+    if not varying:
+        connection.exec_driver_sql(statement)
+    for first in range(0, len(varying[0]) if varying else 0, CHUNK):
+        # SQLite keeps NaN, which stands for null here, as null
+        parts = (column.slice(first, CHUNK).to_numpy(zero_copy_only=False).tolist() for column in varying)
+        connection.exec_driver_sql(statement, list(zip(*parts, strict=True)))
+
+
+def as_literal(value: str | float | None) -> str:
+    literal = sa.null() if value is None else sa.literal(value)
+    return str(literal.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
+
+
+def as_stored(column: sa.Column, dialect: str) -> sa.ColumnElement:
+    """A column as the driver gives it: SQLite's times as the texts they are, which pandas reads faster than SQLAlchemy."""
+    return sa.type_coerce(column, sa.Text) if dialect == "sqlite" and isinstance(column.type, sa.DateTime) else column
+
+
+def logged(decisions: pd.DataFrame, *, batch: int) -> dict[str, pa.Array]:
+    """The log's columns of a table of decisions, as texts and numbers that any database takes; NaN is null."""
+    given = {**DEFAULTS, "decided_at": decisions["as_of"], **{name: decisions[name] for name in decisions}, "batch": batch}
+    return {
+        column.name: logged_column(column, pa.array(as_series(given.get(column.name), len(decisions)), from_pandas=True))
+        if column.name != "reasons"
+        else pa.array([as_json(entry) for entry in as_series(given.get("reasons"), len(decisions))], pa.string())
+        for column in decisions_table.c
+    }
+
+
+def as_series(values: Any, length: int) -> pd.Series:
+    return values if isinstance(values, pd.Series) else pd.Series([values] * length)
+
+
+def logged_column(column: sa.Column, values: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if isinstance(column.type, sa.DateTime):
+        moments = values.cast(pa.timestamp("us")).dictionary_encode()  # mostly one
+        return pc.strftime(moments.dictionary, format="%Y-%m-%d %H:%M:%S").take(moments.indices)
+    return values.cast({sa.Text: pa.string(), sa.Float: pa.float64(), sa.Integer: pa.int64()}[type(column.type)])
+
+
+def as_json(reasons: Any) -> str:
+    """A list of sentences as JSON; none where there are none."""
+    if isinstance(reasons, str):
+        return reasons
+    return json.dumps(list(reasons), ensure_ascii=False) if reasons is not None and len(reasons) else "[]"

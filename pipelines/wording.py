@@ -1,0 +1,139 @@
+"""Results in words, for the terminal. Reads the same objects that ``--json`` prints."""
+
+import io
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+TARGETS = {"pursue": "sales pursues it", "convert": "it becomes a customer"}
+BASELINES = {
+    "base_rate": "everyone alike",
+    "newest_first": "newest first",
+    "best_column": "one best column",
+    "logistic": "logistic regression",
+    "naive_bayes": "a CRM's naive Bayes",
+}
+NEXT_AFTER_TRAINING = "Next: leadsieve promote, then leadsieve score --output decisions.csv"
+
+
+def training(result: dict[str, Any]) -> str:
+    """A training run: the verdict first, then the figures it rests on."""
+    version = "nothing registered" if result["version"] is None else f"version {result['version']} (challenger)"
+    lines = [f"{version} · {result['verdict']}", *(f"  {reason}" for reason in result["reasons"]), ""]
+    lines += [_judged(name, model) for name, model in result["models"].items() if model is not None]
+    lines += [f"note: {warning}" for warning in result["warnings"]]
+    lines.append(f"{result['leads']:,} leads, as of {result['as_of'] or 'no date'} · {_durations(result['seconds'])}")
+    if result["version"] is not None:
+        lines.append(NEXT_AFTER_TRAINING)
+    return "\n".join(lines)
+
+
+def promotion(result: dict[str, Any]) -> str:
+    """One line: what sales sees from now on."""
+    instead = "" if result["replaced"] is None else f" instead of version {result['replaced']}"
+    return f"version {result['version']} is the champion{instead}: from now on sales sees its scores"
+
+
+def scoring(result: dict[str, Any], decisions: pd.DataFrame) -> str:
+    """A scoring run: how many, from where, and the best of them with their reasons."""
+    lines = [
+        f"version {result['version']} scored {result['scored']:,} leads as of {result['as_of'] or 'no date'}: "
+        f"{result['handed_off']:,} handed off, {result['held']:,} held back"
+        + (f"; {result['already_decided']:,} were decided before" if result["already_decided"] else "")
+    ]
+    lines += [f"note: {warning}" for warning in result["warnings"]]
+    if result["handed_off"] + result["held"]:
+        lines += ["", _by_channel(result["by_channel"]), _best(decisions)]
+    if result["output"]:
+        lines.append(f"all decisions: {result['output']}")
+    return "\n".join(lines)
+
+
+def tour(trained: dict[str, Any], scored: dict[str, Any], decisions: pd.DataFrame, home: str) -> str:
+    """The tour: made-up leads from raw tables to a queue."""
+    return "\n".join(
+        [
+            "",
+            "HOW GOOD IS THE MODEL?",
+            training(trained).removesuffix(NEXT_AFTER_TRAINING),
+            "WHO IS HANDED OFF, WHO IS HELD?",
+            scoring(scored, decisions),
+            "",
+            "WHERE TO LOOK NEXT",
+            f"  mlflow ui --backend-store-uri sqlite:///{home}/mlflow.db    versions, figures, pictures",
+            "  examples/                                   configurations for your own export",
+            "  leadsieve train --source files:FOLDER       a folder with leads.csv, events.csv, outcomes.csv",
+        ]
+    )
+
+
+def _judged(name: str, model: dict[str, Any]) -> str:
+    """One model's figures with their intervals, its blocks in time order, and what it must beat."""
+    head = (
+        f"Will a lead … {TARGETS[name]}?  {model['verdict']}\n"
+        f"  {model['settled']:,} settled leads, {model['positives']:,} yes ({_percent(model['base_rate'])}), judged on later leads only"
+    )
+    figures = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
+    figures.add_row("  AUC", _estimate(model["auc"]), "1 is perfect, .5 is chance")
+    figures.add_row("  lift at 10 %", _estimate(model["lift_at_10_percent"], 2), "yeses among the best tenth, against all")
+    figures.add_row("  calibration", _estimate(model["calibration_ratio"], 2), "predicted against real, 1 is true")
+    for key, words in BASELINES.items():
+        baseline = model["baselines"].get(key)
+        if baseline is not None:
+            figures.add_row(f"  {words}", _estimate(baseline["auc"]), "AUC of a baseline" if key == "base_rate" else "")
+    blocks = "  AUC block by block  " + " · ".join(_number(block["auc"], 3) for block in model["blocks"])
+    newest = model.get("newest")
+    if newest:
+        blocks += f"\n  newest {newest['rows']:,} leads by one fit on all before  {_estimate(newest['auc'])}"
+    return f"{head}\n{_text(figures)}\n{blocks}\n"
+
+
+def _by_channel(counts: dict[str, dict[str, int]]) -> str:
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    table.add_column("  channel")
+    table.add_column("handed off", justify="right")
+    table.add_column("held", justify="right")
+    ordered = sorted(counts.items(), key=lambda item: -sum(item[1].values()))
+    for channel, row in ordered[:8]:
+        table.add_row(f"  {channel}", f"{row['handed_off']:,}", f"{row['held']:,}")
+    if len(ordered) > 8:
+        table.add_row(f"  and {len(ordered) - 8} more", "", "")
+    return _text(table) + "\n"
+
+
+def _best(decisions: pd.DataFrame, count: int = 5) -> str:
+    """The best leads, as a rep would read them."""
+    lines = ["five leads to call first" if count == 5 else f"{count} leads to call first"]
+    ranked = decisions.sort_values(["rank", "lead_id"]).head(count)
+    for lead in ranked.itertuples():
+        chances = [f"{_percent(p)} {words}" for p, words in ((lead.p_pursue, "pursued"), (lead.p_convert, "won if worked")) if p == p]
+        lines.append(f"  {lead.lead_id}  grade {lead.grade}  {', '.join(chances)}")
+        lines += [f"      {reason}" for reason in lead.reasons]
+    return "\n".join(lines) + "\n"
+
+
+def _text(table: Table) -> str:
+    out = io.StringIO()
+    Console(file=out, width=140, color_system=None).print(table)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _estimate(estimate: dict[str, float | None] | None, digits: int = 3) -> str:
+    if estimate is None or estimate["value"] is None:
+        return "–"
+    interval = "" if estimate["low"] is None else f" [{_number(estimate['low'], digits)} – {_number(estimate['high'], digits)}]"
+    return _number(estimate["value"], digits) + interval
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def _durations(seconds: dict[str, float]) -> str:
+    return " · ".join(f"{name} {spent:.1f} s" for name, spent in seconds.items())

@@ -1,0 +1,165 @@
+"""From a source's own tables to the canonical ones: types, times in UTC, outcomes, orders, and what is left out."""
+
+from datetime import datetime
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from features.errors import LeadsieveError
+from pipelines.mapping import EventsSource, LeadsSource, OutcomeColumn, OutcomesSource
+from pipelines.sources import open_source
+from tests.pulling import LEADS, pulled, refused, rows
+
+pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis 12 asks DuckDB 2 in its old words
+
+
+def test_all_values_of_a_column_of_text_decide_its_type(tmp_path):
+    names = "lead_id,created_at,number,code,mixed,flag,date,word,nothing"
+    lines = ["1,2026-01-01,1.5,01234,7,TRUE,2020-02-03,a,", "2,2026-01-02,nan,5,x,false,,Select,", "3,2026-01-03,,6,8,,2020-02-04 10:00,b,"]
+    leads = pulled(tmp_path, {"leads.csv": "\n".join([names, *lines])}, leads=LeadsSource(empty=["Select"])).tables.leads
+    assert rows(leads.drop("account_id", "created_at")) == [
+        ("1", 1.5, "01234", "7", 1.0, datetime(2020, 2, 3), "a", None),
+        ("2", None, "5", "x", 0.0, None, None, None),
+        ("3", None, "6", "8", None, datetime(2020, 2, 4, 10), "b", None),
+    ]
+    assert leads.schema()["nothing"].is_string()
+
+
+@pytest.mark.parametrize(
+    ("written", "zone", "read"),
+    [
+        ("2026-03-10 14:05:00", "UTC", datetime(2026, 3, 10, 14, 5)),
+        ("2026-03-10 14:05:00", "Europe/Amsterdam", datetime(2026, 3, 10, 13, 5)),
+        ("2026-03-10", "America/New_York", datetime(2026, 3, 10, 4)),
+        ("2026-03-10T14:05:00+02:00", "Europe/Amsterdam", datetime(2026, 3, 10, 12, 5)),
+        ("2026-03-10T14:05:00.123456Z", "Europe/Amsterdam", datetime(2026, 3, 10, 14, 5, 0, 123456)),
+    ],
+)
+def test_times_become_utc(tmp_path, written, zone, read):
+    leads = pulled(tmp_path, {"leads.csv": f"lead_id,created_at\n1,{written}\n"}, timezone=zone).tables.leads
+    assert rows(leads, "created_at") == [(read,)]
+
+
+def test_mixed_time_zones_and_what_is_no_time_are_breaches(tmp_path):
+    said = refused(tmp_path, {"leads.csv": "lead_id,created_at\n1,2026-01-01T00:00:00Z\n2,2026-01-01 10:00\n3,soon\n4,\n"})
+    assert "1 row carries a time zone in 'created_at', and 1 row carries none" in said
+    assert "created_at: 1 row holds no time in 'created_at', such as 'soon'" in said
+    assert "created_at: 1 row is empty" in said
+
+
+def test_typed_files_keep_their_types(tmp_path):
+    table = pa.table({
+        "lead_id": pa.array([4711.0, 12.0]),
+        "created_at": pa.array([datetime(2026, 1, 1), datetime(2026, 1, 2)], pa.timestamp("ns", tz="Europe/Amsterdam")),
+        "code": ["12", ""],
+        "member": [True, None],
+        "tags": [["a"], []],
+    })  # fmt: skip
+    pq.write_table(table, tmp_path / "leads.parquet")
+    snapshot = pulled(tmp_path, {})
+    assert rows(snapshot.tables.leads.drop("account_id")) == [
+        ("12", datetime(2026, 1, 2), None, None),
+        ("4711", datetime(2026, 1, 1), "12", 1.0),
+    ]
+    assert snapshot.warnings == ("column 'tags' of leads was left out: its type holds no single value",)
+
+
+def test_a_duckdb_file_is_read_without_being_locked_or_changed(tmp_path):
+    file = tmp_path / "crm.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("CREATE SCHEMA sales; CREATE TABLE sales.people AS SELECT 1 AS lead_id, TIMESTAMP '2026-01-01' AS created_at")
+    before = file.read_bytes()
+    snapshot = pulled(tmp_path, {}, url=f"duckdb:{file}", leads=LeadsSource(table="sales.people"))
+    assert rows(snapshot.tables.leads) == [("1", "1", datetime(2026, 1, 1))]
+    assert file.read_bytes() == before
+    (tmp_path / "no.duckdb").write_text("nonsense")
+    with pytest.raises(LeadsieveError, match="is not a DuckDB file") as raised:
+        open_source(f"duckdb:{tmp_path / 'no.duckdb'}")
+    assert raised.value.exit_code == 2
+
+
+# ── mappings ──
+
+HISTORY = "lead_id,kind,occurred_at\n1,visit,2026-01-03\n1,OK,2026-01-04\n2,LOST,2026-01-05\n2,OK,2026-01-04\n"
+
+
+def history(**changes) -> dict:
+    outcomes = {"table": "history", "stage": "kind", "stages": {"accepted": ["OK"], "lost": ["LOST"]}}
+    return {"events": EventsSource(table="history", **changes), "outcomes": OutcomesSource(**outcomes)}
+
+
+def test_kinds_that_mean_a_stage_leave_the_events_unless_kept(tmp_path):
+    files = {"leads.csv": LEADS, "history.csv": HISTORY}
+    tables = pulled(tmp_path, files, **history()).tables
+    assert rows(tables.events, "kind") == [("visit",)]
+    assert rows(tables.outcomes, "lead_id", "stage") == [("1", "accepted"), ("2", "accepted"), ("2", "lost")]
+    assert tables.stages == ("accepted", "lost")
+    assert rows(pulled(tmp_path, files, **history(keep=["OK"])).tables.events, "kind") == [("OK",), ("OK",), ("visit",)]
+
+
+def test_an_outcome_column_without_dates_is_known_once_the_horizon_has_passed(tmp_path):
+    files = {"leads.csv": "lead_id,created_at,deal\n1,2026-01-01,yes\n2,2026-05-20,no\n3,2026-01-01,\n4,2026-01-01,later\n"}
+    outcome = OutcomeColumn(column="deal", won=["yes"], lost=["no"], open=["later"])
+    tables = pulled(tmp_path, files, outcome=outcome).tables
+    assert rows(tables.outcomes, "lead_id", "stage", "recorded_at") == [("1", "won", datetime(2026, 1, 31))]
+    assert not tables.outcome_times
+    assert "deal" not in tables.leads.columns
+
+
+def test_a_value_of_the_outcome_column_that_no_list_names_is_a_breach(tmp_path):
+    files = {"leads.csv": "lead_id,created_at,deal\n1,2026-01-01,1\n2,2026-01-20,perhaps\n"}
+    said = refused(tmp_path, files, outcome=OutcomeColumn(column="deal", won=[1]))
+    assert "deal: 1 row holds a value that no list names, such as 'perhaps'. Name it in [source.outcome] under won" in said
+
+
+def test_row_order_is_time_and_rows_without_ids_are_numbered(tmp_path):
+    files = {"leads.csv": "size,deal\n" + "".join(f"{size},{'yes' if size % 2 else 'no'}\n" for size in range(5000))}
+    outcome = OutcomeColumn(column="deal", won=["yes"], lost=["no"])
+    tables = pulled(tmp_path, files, leads=LeadsSource(order="rows"), outcome=outcome).tables
+    found = tables.leads.order_by("created_at").to_pyarrow().to_pydict()
+    assert found["size"] == list(range(5000))
+    assert found["lead_id"][:2] == ["row 1", "row 2"]
+    assert found["created_at"][4999] == datetime(2000, 1, 1, 1, 23, 19)
+    joined = tables.outcomes.inner_join(tables.leads, "lead_id")
+    assert joined.filter(joined.recorded_at != joined.created_at).count().to_pyarrow().as_py() == 0
+
+
+def test_no_order_at_all_is_said_loudly_and_does_not_depend_on_the_order_of_rows(tmp_path):
+    lines = [f"{lead},{lead % 2}" for lead in range(200)]
+    orders = []
+    for name, order in (("a", lines), ("b", lines[::-1])):
+        (tmp_path / name).mkdir()
+        files = {"leads.csv": "\n".join(["lead_id,deal", *order])}
+        outcome = OutcomeColumn(column="deal", won=[1], lost=[0])
+        snapshot = pulled(tmp_path / name, files, leads=LeadsSource(order="none"), outcome=outcome)
+        assert snapshot.warnings == ("no dates: random split, figures are optimistic",)
+        assert snapshot.tables.clock == "none"
+        orders.append(snapshot.tables.leads.order_by("created_at").to_pyarrow()["lead_id"].to_pylist())
+    assert orders[0] == orders[1] != [str(lead) for lead in range(200)]
+
+
+def test_what_is_dropped_is_asked_for_and_counted(tmp_path):
+    files = {
+        "leads.csv": "lead_id,created_at\n1,2026-01-01\n2,\n3,2025-01-01\n4,2026-01-02\n",
+        "events.csv": "lead_id,kind,occurred_at\n1,visit,2026-01-01\n2,visit,2026-01-01\n3,visit,2026-01-01\n9,visit,2026-01-01\n",
+        "outcomes.csv": "lead_id,stage,occurred_at\n"
+        "1,accepted,2026-01-05\n1,won,2026-01-04\n4,lost,2025-12-31\n4,lost,2026-01-31\n9,won,2026-01-09\n",
+    }
+    snapshot = pulled(
+        tmp_path,
+        files,
+        leads=LeadsSource(drop_incomplete=True, since="2026-01-01"),
+        events=EventsSource(drop_unknown_leads=True),
+        outcomes=OutcomesSource(drop_unknown_leads=True, drop_inconsistent=True),
+    )
+    assert snapshot.warnings == (
+        "leads: 1 row incomplete was left out ([source.leads] drop_incomplete)",
+        "leads: 1 row created before 2026-01-01 was left out ([source.leads] since)",
+        "events: 1 row of unknown leads was left out ([source.events] drop_unknown_leads)",
+        "outcomes: 1 row of unknown leads was left out ([source.outcomes] drop_unknown_leads)",
+        "outcomes: 1 row dated before their lead was created was left out ([source.outcomes] drop_inconsistent)",
+        "outcomes: 1 row closed before their lead was accepted was left out ([source.outcomes] drop_inconsistent)",
+    )
+    assert snapshot.counts == {"leads": 2, "events": 1, "outcomes": 2}

@@ -1,0 +1,94 @@
+import io
+from types import SimpleNamespace
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+import pytest
+
+from models import pictures
+from models.baselines import BASELINES
+from models.judging import judge
+from models.pictures import blocks_picture, calibration_picture, gain, gain_picture, importance_by_group, importance_picture, reliability
+
+
+@pytest.fixture(scope="module")
+def judged() -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    p = random.beta(1, 6, 900)
+    table = pd.DataFrame(
+        {"account_id": np.arange(900), "as_of": pd.date_range("2026-01-01", periods=900, freq="3h"), "block": np.repeat([1, 2, 3], 300)}
+    )
+    table = table.assign(outcome=(random.random(900) < p).astype(float), p=p, **{name: random.random(900) for name in BASELINES})
+    return table.assign(newest_first=table["as_of"].astype("int64"))
+
+
+def words(figure) -> str:
+    return " ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
+
+
+def drawn(figure) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file)
+    return file.getvalue()
+
+
+def test_every_picture_is_drawn_and_names_what_it_shows(judged):
+    importance = pd.DataFrame({"group": ["visits", "channel"], "strength": [0.8, 0.2], "hint": ["more raises it", ""]})
+    shown = {
+        gain_picture(judged, title="Gain"): ("Gain", "model", "naive Bayes", "newest first", "drawing lots", "the best tenth"),
+        calibration_picture(judged, title="True?"): ("True?", "came true", "predicted on average", "as predicted"),
+        importance_picture(importance, title="Counts"): ("Counts", "visits", "channel", "more raises it"),
+        blocks_picture(judge(judged, resamples=20), title="Time"): ("Time", "chance", "together", "predicted", "01 Jan 2026", "300 leads"),
+    }
+    for figure, expected in shown.items():
+        assert drawn(figure).startswith(b"\x89PNG")
+        assert [word for word in expected if word not in words(figure)] == []
+
+
+def test_ends_of_blocks_are_worded_as_the_source_would(judged):
+    assert "row 0" in words(
+        blocks_picture(judge(judged, resamples=20), title="Time", moment=lambda time: f"row {(time - judged['as_of'][0]).days}")
+    )
+
+
+def test_pictures_stand_blocks_without_the_outcome(judged):
+    bare = judged.assign(outcome=judged["outcome"].where(judged["block"] != 2, 0.0))
+    for figure in (gain_picture(bare, title=""), calibration_picture(bare, title=""), blocks_picture(judge(bare, resamples=20), title="")):
+        assert drawn(figure)
+
+
+def test_gain_rises_from_nothing_to_everything_and_equal_scores_draw_lots(judged):
+    found = gain(judged, "p")
+    assert (found[0], found[-1]) == (0.0, pytest.approx(1.0))
+    assert (np.diff(found) >= -1e-12).all()
+    assert gain(judged.assign(p=0.5), "p") == pytest.approx(np.linspace(0, 1, 101))
+
+
+def test_reliability_counts_tenths_with_their_intervals():
+    p = np.repeat([0.1, 0.5], 100)
+    outcome = np.concatenate([np.repeat([1.0, 0.0], [10, 90]), np.repeat([1.0, 0.0], [40, 60])])
+    table = reliability(outcome, p, groups=2)
+    assert table["rate"].tolist() == [0.1, 0.4]
+    assert ((table["low"] < table["rate"]) & (table["rate"] < table["high"])).all()
+
+
+def test_importance_sums_the_columns_of_a_group_and_says_which_way_a_number_works():
+    random = np.random.default_rng(0)
+    block = pd.DataFrame(random.normal(size=(2_000, 4)), columns=["up", "up_too", "down", "idle"])
+    score = block["up"] + block["up_too"] - 0.5 * block["down"]
+    parameters = {"objective": "regression", "verbose": -1, "num_threads": 1}
+    booster = lgb.train(parameters, lgb.Dataset(block.to_numpy(), label=score.to_numpy()), num_boost_round=40)
+    groups = {"up": "visits", "up_too": "visits", "down": "size", "idle": "idle"}
+    recipe = SimpleNamespace(columns=tuple(SimpleNamespace(name=name, kind="number", group=group) for name, group in groups.items()))
+    table = importance_by_group(SimpleNamespace(booster=booster), block, recipe).set_index("group")
+    assert list(table.index[:2]) == ["visits", "size"]
+    assert table["hint"][["visits", "size"]].tolist() == ["more raises it", "more lowers it"]
+    assert table["strength"]["visits"] == pytest.approx(np.abs(block["up"] + block["up_too"]).mean(), rel=0.1)
+
+
+def test_more_groups_than_can_be_read_are_summed():
+    importance = pd.DataFrame({"group": [f"column {n}" for n in range(40)], "strength": np.linspace(1, 0.1, 40), "hint": ""})
+    text = words(importance_picture(importance, title=""))
+    assert f"{40 - pictures.MOST_GROUPS} others together" in text
+    assert "column 39" not in text

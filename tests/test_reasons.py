@@ -1,0 +1,156 @@
+"""Reasons: exact contributions, grouped by what users know, worded with value and usual value, few and never noise."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.labels import Horizons, Labels
+from features.recipe import Attribute, Recipe
+from features.register import Column
+from models.encoding import encode
+from models.hazard import HazardParameters
+from models.reasons import contributions, reasons, shown, worded_reasons
+from models.scorer import Scorer, Target, fit_scorer
+
+
+def column(name: str, kind: str, group: str, words: str) -> Column:
+    return Column(name=name, kind=kind, group=group, unit="", empty="no such event on record", words=words, feature="number")
+
+
+RECIPE = Recipe(
+    attributes=(Attribute("channel", "category"),),
+    event_kinds=("visit",),
+    event_channels=(),
+    event_value=False,
+    windows_days=(7.0,),
+    rate_keys=(),
+    has_accounts=False,
+    acceptance=False,
+    horizons=Horizons(),
+    columns=(
+        column("visit_7d", "number", "visit", "{value} visits in 7 days"),
+        column("visit_30d", "number", "visit", "{value} visits in 30 days"),
+        column("channel", "category", "channel", "channel is {value}"),
+        column("since_form", "number", "form", "last form {value} days ago"),
+        column("noise", "number", "noise", "noise is {value}"),
+    ),
+    dropped=(),
+)
+
+
+@pytest.fixture(scope="module")
+def world() -> tuple[Scorer, pd.DataFrame]:
+    rng = np.random.default_rng(1)
+    rows = 4000
+    week = rng.poisson(3, rows).astype(float)
+    frame = pd.DataFrame(
+        {
+            "visit_7d": week,
+            "visit_30d": week + rng.poisson(3, rows),
+            "channel": pd.Categorical(rng.choice(["fair", "paid", "partner"], rows, p=[0.5, 0.3, 0.2])),
+            "since_form": np.where(rng.random(rows) < 0.5, rng.uniform(0, 30, rows), np.nan),
+            "noise": rng.normal(size=rows),
+        }
+    )
+    chance = 1 / (1 + np.exp(2 - 0.4 * (week - 3) - 1.2 * (frame["channel"] == "partner") - 0.8 * frame["since_form"].notna()))
+    won = rng.random(rows) < chance
+    labels = Labels(
+        at_risk=np.ones(rows, dtype=bool),
+        start=np.zeros(rows, dtype="datetime64[us]"),
+        age=np.full(rows, np.inf),
+        delay=np.where(won, 0.0, np.nan),
+        state=np.full(rows, "settled"),
+        outcome=won.astype(float),
+        mature=np.ones(rows, dtype=bool),
+    )
+    return fit_scorer(frame, pursue=None, convert=Target(labels), recipe=RECIPE, horizons=Horizons(), parameters=HazardParameters()), frame
+
+
+def lead(**values) -> pd.DataFrame:
+    usual = {"visit_7d": 3.0, "visit_30d": 6.0, "channel": "fair", "since_form": np.nan, "noise": 0.0}
+    row = pd.DataFrame([usual | values])
+    return row.assign(channel=row["channel"].astype("category"))
+
+
+def test_contributions_and_the_mean_of_the_trees_make_up_the_score(world):
+    scorer, frame = world
+    encoded = encode(frame.head(200), scorer.categories)
+    booster = scorer.convert.hazard.booster
+    mean = booster.predict(encoded.to_numpy(), pred_contrib=True)[:, -1]
+    assert contributions(booster, encoded).sum(axis=1) + mean == pytest.approx(scorer.convert.hazard.raw(encoded), abs=1e-9)
+
+
+def test_a_group_is_the_sum_of_its_columns_and_speaks_through_the_strongest(world):
+    scorer, _ = world
+    row = lead(visit_7d=12.0, visit_30d=15.0)
+    shares = contributions(scorer.convert.hazard.booster, encode(row, scorer.categories))[0]
+    first = reasons(scorer, row)[0][0]
+    assert first.group == "visit"
+    assert first.logits == pytest.approx(shares[0] + shares[1])
+    assert first.words == "12 visits in 7 days (usual: 3): the model counts this for the lead"
+
+
+def test_what_lowers_a_score_is_said_to_count_against_the_lead(world):
+    scorer, _ = world
+    against = [reason for reason in reasons(scorer, lead(visit_7d=0.0, visit_30d=1.0))[0] if reason.logits < 0]
+    assert against[0].words == "0 visits in 7 days (usual: 3): the model counts this against the lead"
+
+
+def test_an_empty_value_is_said_in_words(world):
+    scorer, _ = world
+    words = worded_reasons(scorer, lead())[0]
+    assert any(word.startswith("form: no such event on record (usual: ") for word in words)
+
+
+def test_a_category_is_compared_with_the_commonest(world):
+    scorer, _ = world
+    assert "channel is partner (usual: fair): the model counts this for the lead" in worded_reasons(scorer, lead(channel="partner"))[0]
+
+
+def test_at_most_three_up_and_two_down_none_of_them_noise(world):
+    scorer, frame = world
+    told = reasons(scorer, frame.head(500))
+    assert max(sum(reason.logits > 0 for reason in each) for each in told) <= 3
+    assert max(sum(reason.logits < 0 for reason in each) for each in told) <= 2
+    assert all(abs(reason.logits) > 0.1 for each in told for reason in each)
+    assert all(list(np.sign([reason.logits for reason in each])) == sorted(np.sign([r.logits for r in each]), reverse=True) for each in told)
+
+
+def test_a_hidden_group_is_never_shown(world):
+    scorer, frame = world
+    assert all(reason.group != "channel" for each in reasons(scorer, frame.head(200), hidden=["channel"]) for reason in each)
+
+
+def test_two_models_add_up(world):
+    scorer, _ = world
+    row = lead(visit_7d=12.0, visit_30d=15.0)
+    twice = replace(scorer, pursue=scorer.convert)
+    assert reasons(twice, row)[0][0].logits == pytest.approx(2 * reasons(scorer, row)[0][0].logits)
+
+
+def test_a_model_without_trees_has_no_reasons_and_no_lead_is_no_trouble(world):
+    scorer, frame = world
+    few = Target(
+        Labels(
+            at_risk=np.ones(100, dtype=bool),
+            start=np.zeros(100, dtype="datetime64[us]"),
+            age=np.full(100, np.inf),
+            delay=np.r_[np.zeros(5), np.full(95, np.nan)],
+            state=np.full(100, "settled"),
+            outcome=np.r_[np.ones(5), np.zeros(95)],
+            mature=np.ones(100, dtype=bool),
+        )
+    )
+    constant = fit_scorer(frame.head(100), pursue=None, convert=few, recipe=RECIPE, horizons=Horizons(), parameters=HazardParameters())
+    assert reasons(constant, frame.head(3)) == [[], [], []]
+    assert reasons(scorer, frame.head(0)) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(3.0, "3"), (3.14159, "3.14"), (0.01234, "0.0123"), (12345.678, "12,346"), (None, "empty"), (np.nan, "empty"), ("paid", "paid")],
+)
+def test_values_are_shown_as_people_write_them(value, words):
+    assert shown(value) == words

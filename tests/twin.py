@@ -1,0 +1,189 @@
+"""The slow twin: every feature again in plain pandas, one lead at a time, from the data dictionary and not from the engine's code."""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from features.emails import FREE
+from features.recipe import Recipe
+from features.titles import DEPARTMENT, SENIORITY
+from tests.worlds import World
+
+DAY = pd.Timedelta(days=1)
+MONTH = 30 * DAY
+
+
+def twin_matrix(world: World, cohort: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+    """What ``fetch(matrix(...))`` must give for this world, in pandas."""
+    leads = world.leads.set_index("lead_id")
+    fates = pd.DataFrame([fate_of(world, recipe, lead) for lead in world.leads.itertuples(index=False)]).set_index("lead_id")
+    rows = []
+    for row in cohort.sort_values(["as_of", "lead_id"]).itertuples(index=False):
+        lead = leads.loc[row.lead_id]
+        known = known_events(world, row)
+        values = [
+            TWINS[column.feature](Look(world, recipe, row, lead, known, fates), **dict(column.arguments)) for column in recipe.columns
+        ]
+        rows.append([row.lead_id, row.account_id, row.as_of, *values])
+    return pd.DataFrame(rows, columns=["lead_id", "account_id", "as_of", *(column.name for column in recipe.columns)])
+
+
+class Look:
+    """Everything one lead's features may look at."""
+
+    def __init__(self, world, recipe, row, lead, known, fates):
+        self.world, self.recipe, self.row, self.lead, self.known, self.fates = world, recipe, row, lead, known, fates
+
+    def in_days(self, days: float) -> pd.DataFrame:
+        return self.known[self.known.age < days * DAY]
+
+    def others(self, key: str | None) -> pd.DataFrame | None:
+        """Fates of the other leads with this lead's value of a key; None where it has none."""
+        fates = self.fates.drop(index=self.row.lead_id)
+        if key is None:
+            return fates
+        leads = self.world.leads.set_index("lead_id")
+        values = leads[key].map(company) if key == "e-mail" else leads[key]
+        own = values[self.row.lead_id]
+        return None if pd.isna(own) else fates[values.reindex(fates.index) == own]
+
+    def moment(self, key: str | None) -> pd.Timestamp:
+        """Up to when outcomes of a key are counted: midnight, but the as-of time itself for accounts and made-up times."""
+        exact = self.world.clock != "time" or key == "account_id"
+        return self.row.as_of if exact else self.row.as_of.normalize()
+
+    def past(self, key: str | None, at: str, result: str) -> tuple[int, int] | None:
+        """How many were settled (or decided) before the moment, and with how many the result was a yes."""
+        others = self.others(key)
+        if others is None:
+            return None
+        done = others[others[at] < self.moment(key)]
+        return len(done), int(done[result].sum())
+
+    def rate(self, key: str, at: str, result: str) -> float:
+        here, everywhere = self.past(key, at, result), self.past(None, at, result)
+        if here is None or everywhere[0] == 0:
+            return np.nan
+        return (here[1] + 20 * everywhere[1] / everywhere[0]) / (here[0] + 20)
+
+
+def known_events(world: World, row) -> pd.DataFrame:
+    """The lead's events recorded before the as-of time, with their ages."""
+    if world.events is None:
+        return pd.DataFrame()
+    events = world.events
+    known = events[(events.lead_id == row.lead_id) & (events.recorded_at < row.as_of)]
+    return known.assign(age=(row.as_of - known.occurred_at).clip(lower=pd.Timedelta(0)))
+
+
+def fate_of(world: World, recipe: Recipe, lead) -> dict:
+    """When one lead was decided and settled, and how."""
+    own = world.outcomes[(world.outcomes.lead_id == lead.lead_id) & (world.outcomes.recorded_at < world.end)]
+    first = own.groupby("stage").recorded_at.min()
+    accepted, rejected, won, lost = (first.get(stage, pd.NaT) for stage in ("accepted", "rejected", "won", "lost"))
+    taken = earliest(accepted, won)
+    answers, ends = [taken, rejected, lost], [won, lost]
+    start = taken if "accepted" in world.stages else lead.created_at
+    if world.outcome_times:
+        answers.append(lead.created_at + recipe.horizons.delay + recipe.horizons.pursue_days * DAY)
+        ends.append(start + recipe.horizons.convert_days * DAY)
+    decided, ended = earliest(*answers), earliest(*ends)
+    settled = pd.NaT if pd.isna(start) else max(ended, start) if world.outcome_times else ended
+    late = DAY if world.clock == "time" and not world.outcome_times else 0 * DAY
+    return {
+        "lead_id": lead.lead_id,
+        "decided_at": decided + late * recipe.horizons.pursue_days,
+        "accepted": bool(taken <= decided),
+        "settled_at": settled + late * recipe.horizons.convert_days,
+        "won": bool(won <= ended),
+    }
+
+
+def earliest(*times):
+    filled = [time for time in times if not pd.isna(time)]
+    return min(filled) if filled else pd.NaT
+
+
+def count(events: pd.DataFrame) -> int:
+    return len(events)
+
+
+def days(age) -> float:
+    return np.nan if pd.isna(age) else age / DAY
+
+
+def domain(address) -> str | None:
+    address = "" if address is None or pd.isna(address) else address.strip().lower()
+    return address.split("@")[1] if re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", address) else None
+
+
+def free(name: str) -> bool:
+    return any(re.fullmatch(re.escape(provider) + r"\.(co\.)?[a-z]+", name) for provider in FREE)
+
+
+def company(address) -> str | None:
+    name = domain(address)
+    return None if name is None or free(name) else name
+
+
+def by_rule(title, rules) -> str | float:
+    if title is None or pd.isna(title) or not title.strip():
+        return np.nan
+    return next((name for name, pattern in rules if re.search(pattern, title.lower())), "other")
+
+
+def trend(look: Look) -> float:
+    month = count(look.in_days(30))
+    return count(look.in_days(7)) / 7 - month / 30 if month else np.nan
+
+
+def free_mailbox(look: Look, attribute: str) -> float:
+    name = domain(look.lead[attribute])
+    return np.nan if name is None else float(free(name))
+
+
+def account_leads(look: Look) -> int:
+    leads = look.world.leads
+    return len(leads[(leads.account_id == look.row.account_id) & (leads.lead_id != look.row.lead_id) & (leads.created_at < look.row.as_of)])
+
+
+def account_days_since_lead(look: Look) -> float:
+    leads = look.world.leads
+    earlier = leads[(leads.account_id == look.row.account_id) & (leads.created_at < look.row.created_at)]
+    return days(look.row.as_of - earlier.created_at.max())
+
+
+def amount(past: tuple[int, int] | None, part: int) -> float:
+    return np.nan if past is None else past[part]
+
+
+TWINS: dict[str, Callable] = {
+    "events_of_kind": lambda look, kind, days: count(look.in_days(days)[lambda known: known.kind == kind]),
+    "events": lambda look, days: count(look.in_days(days)),
+    "events_ever": lambda look: count(look.known),
+    "days_since_kind": lambda look, kind: days(look.known[look.known.kind == kind].age.min()),
+    "days_since_event": lambda look: days(look.known.age.min()),
+    "days_since_first_event": lambda look: days(look.known.age.max()),
+    "value_of_events": lambda look, days: look.in_days(days).value.sum(),
+    "events_through_channel": lambda look, channel: count(look.in_days(30)[lambda known: known.channel == channel]),
+    "trend": trend,
+    "kinds_of_event": lambda look, kinds: look.in_days(30).kind[lambda kind: kind.isin(kinds)].nunique(),
+    "number": lambda look, attribute: look.lead[attribute],
+    "category": lambda look, attribute: look.lead[attribute],
+    "days_ago": lambda look, attribute: days(look.row.as_of - look.lead[attribute]),
+    "created_hour": lambda look, attribute: look.row.created_at.hour,
+    "created_weekday": lambda look, attribute: look.row.created_at.weekday(),
+    "seniority": lambda look, attribute: by_rule(look.lead[attribute], SENIORITY),
+    "department": lambda look, attribute: by_rule(look.lead[attribute], DEPARTMENT),
+    "free_mailbox": free_mailbox,
+    "win_rate": lambda look, key: look.rate(key, "settled_at", "won"),
+    "settled_leads": lambda look, key: amount(look.past(key, "settled_at", "won"), 0),
+    "acceptance_rate": lambda look, key: look.rate(key, "decided_at", "accepted"),
+    "decided_leads": lambda look, key: amount(look.past(key, "decided_at", "accepted"), 0),
+    "account_leads": account_leads,
+    "account_won": lambda look: look.past("account_id", "settled_at", "won")[1],
+    "account_accepted": lambda look: look.past("account_id", "decided_at", "accepted")[1],
+    "account_days_since_lead": account_days_since_lead,
+}
