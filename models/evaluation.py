@@ -162,7 +162,7 @@ def evaluate(
         for done, (block, split) in enumerate(parts):
             if progress:
                 progress(position * len(parts) + done, len(targets) * len(parts))
-            labels = target.final
+            labels = target.labels_at(block.moment)
             try:
                 p, rivals, best_column = trial.ask(target, split, block.moment, labels)
             except TooLittleDataError as error:

@@ -10,7 +10,7 @@ Craig, Zhong, Tibshirani, Survival stacking (arXiv 2107.13480), here without the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import lightgbm as lgb
@@ -22,7 +22,7 @@ from pydantic.dataclasses import dataclass as validated
 from features.labels import Labels
 from models.encoding import BINNING, binned
 from models.grouped import MAX_SCORE, GroupedTime, bins_at_risk, edges_for
-from models.recency import joined, memories
+from models.recency import FEWEST_RECENT_EVENTS, QUICK_ROUNDS, joined, newest, recent_helps
 
 LEVEL_EVERY = 20  # rounds between two Newton steps on the levels
 LAST_LEVEL_STEPS = 10
@@ -32,10 +32,11 @@ LAST_LEVEL_STEPS = 10
 class HazardParameters:
     """How the trees are grown. The defaults do well on several hundred to a million leads; fewer outcomes shrink them further.
 
-    ``recent_share`` is the newest share of the leads that half the trees learn from alone (see ``models.recency``); 1 turns it off.
+    ``recent_share`` is the newest share of the leads that half the trees learn from alone, unless that ranked later leads worse (see
+    ``models.recency``); 1 turns it off.
     """
 
-    rounds: Annotated[int, Field(ge=1, le=5000)] = 150
+    rounds: Annotated[int, Field(ge=1, le=5000)] = 100
     leaves: Annotated[int, Field(ge=2, le=255)] = 6
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.05
     min_rows_in_leaf: Annotated[int, Field(ge=1)] = 30
@@ -140,21 +141,26 @@ def fit_hazard(
         chosen[rows] = True
         use &= chosen
     used = np.flatnonzero(use)
-    fits = []
-    parts = memories(event[used], parameters.recent_share)
-    for part in parts:
-        rows_used = used[part]
-        weight = np.ones(len(rows_used)) if weights is None else weights[rows_used] / weights[rows_used].max(initial=0.0)
-        task = GroupedTime(bins[rows_used], event[rows_used], weight, edges, threads=parameters.threads)
-        settings = tree_settings(parameters, rows=float(weight.sum()), events=float(task.events_in.sum()))
-        data = X.subset(rows_used) if isinstance(X, lgb.Dataset) else binned(X.iloc[rows_used], categorical, {})
-        booster = lgb.Booster(settings | {"learning_rate": parameters.learning_rate / len(parts)}, data)
-        whole = X if isinstance(X, lgb.Dataset) else data
-        tells_apart = any(whole.feature_num_bin(column) > 1 for column in range(whole.num_feature()))
-        if tells_apart and event[rows_used].sum() >= parameters.min_events:
-            grow(booster, task, parameters.rounds, share=1 / len(parts))
-        fits.append((booster, task.alphas))
-    boosters, alphas = zip(*fits, strict=True)
+    data = X if isinstance(X, lgb.Dataset) else binned(X, categorical, {})
+    tells_apart = any(data.feature_num_bin(column) > 1 for column in range(data.num_feature()))
+
+    def fit(rows: np.ndarray, share: float, settings: HazardParameters) -> tuple[lgb.Booster, np.ndarray]:
+        weight = np.ones(len(rows)) if weights is None else weights[rows] / weights[rows].max(initial=0.0)
+        task = GroupedTime(bins[rows], event[rows], weight, edges, threads=settings.threads)
+        trees = tree_settings(settings, rows=float(weight.sum()), events=float(task.events_in.sum()))
+        booster = lgb.Booster(trees | {"learning_rate": settings.learning_rate * share}, data.subset(rows))
+        if tells_apart and event[rows].sum() >= settings.min_events:
+            grow(booster, task, settings.rounds, share=share)
+        return booster, task.alphas
+
+    parts = [used]
+    recent = newest(used, parameters.recent_share)
+    if tells_apart and len(recent) < len(used) and event[recent].sum() >= FEWEST_RECENT_EVENTS:
+        quick = replace(parameters, rounds=min(parameters.rounds, QUICK_ROUNDS), learning_rate=min(2 * parameters.learning_rate, 1.0))
+        known = used[labels.mature[used] & np.isfinite(labels.outcome[used])]
+        if recent_helps(lambda rows: fit(rows, 1.0, quick)[0], data, known, labels.outcome, share=parameters.recent_share):
+            parts = [used, recent]
+    boosters, alphas = zip(*(fit(rows, 1 / len(parts), parameters) for rows in parts), strict=True)
     return Hazard(booster=joined(boosters), alphas=np.mean(alphas, axis=0), edges=edges, events=int(event[used].sum()))
 
 
@@ -169,9 +175,9 @@ def grow(booster: lgb.Booster, task: GroupedTime, rounds: int, *, share: float) 
             task.newton_step(scores / share)
         return task.derivatives(scores / share)
 
+    # A round without a split is not the last one: the next draws other columns.
     for grown in range(rounds):  # noqa: B007
-        if booster.update(fobj=objective):
-            break
+        booster.update(fobj=objective)
     if levels:
         latest = []
         booster.eval_train(feval=lambda scores, _: latest.append(scores / share) or ("level", 0.0, True))

@@ -137,12 +137,9 @@ def calibration_picture(judged: pd.DataFrame, *, title: str, groups: int = 10) -
             table["predicted"], table["rate"], "o", color=BLUE, markersize=5.5, markeredgecolor="white", markeredgewidth=0.8, zorder=3
         )
         mean, rate = judged["p"].mean(), judged["outcome"].mean()
-        for height, words, share in ((0.97, "predicted on average", mean), (0.92, "came true", rate)):
-            axes.text(0.03 * top, height * top, words, va="center")
-            axes.text(0.6 * top, height * top, f"{share:.1%}", va="center", ha="right", fontweight="bold")
-        axes.set(
-            xlim=(0, top), ylim=(0, top), aspect="equal", title=title, xlabel="mean prediction of a tenth of the leads", ylabel="came true"
-        )
+        axes.text(0, 1.03, f"predicted on average {mean:.1%}, came true {rate:.1%}", transform=axes.transAxes)
+        axes.set(xlim=(0, top), ylim=(0, top), aspect="equal", xlabel="mean prediction of a tenth of the leads", ylabel="came true")
+        axes.set_title(title, pad=24)
         _percent(axes.xaxis, axes.yaxis)
         return figure
 
@@ -209,7 +206,7 @@ def blocks_picture(figures: Figures, *, title: str, moment: Callable[[pd.Timesta
         top = 1.25 * float(np.nanmax(np.append(rates, predicted)))
         _beside(lower, right, {"came true": (rates[-1], INK), "predicted": (predicted[-1], ORANGE)}, gap=0.12 * top)
         lower.set(ylabel="share with the outcome", ylim=(0, top), xlim=(-0.5, len(blocks) - 0.5))
-        lower.set_xticks(places, [f"{moment(block.start)} to\n{moment(block.end)}\n{block.rows:,} leads" for block in blocks])
+        lower.set_xticks(places, [f"{moment(block.start)}\nto {moment(block.end)}\n{block.rows:,} leads" for block in blocks])
         _percent(lower.yaxis)
         for axes in (upper, lower):
             axes.tick_params(axis="x", length=0)

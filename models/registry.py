@@ -117,7 +117,6 @@ class Registry:
             import mlflow
 
             staged = stage(Path(scratch), folder, scorer=scorer, figures=figures, tables=tables)
-            mlflow.set_tracking_uri(self.tracking_uri)
             with mlflow.start_run(experiment_id=self._experiment_id, tags={**tags, "features": scorer.recipe.fingerprint}) as run:
                 mlflow.log_params(dict(params))
                 client.log_batch(run.info.run_id, metrics=measured(metrics, at=run.info.start_time))
@@ -187,7 +186,7 @@ class Registry:
         with self._answering():
             import mlflow
 
-            whole = mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{number}", tracking_uri=self.tracking_uri)
+            whole = mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{number}")
             return Path(whole) / "data" / "scorer"
 
     def versions(self) -> tuple[Version, ...]:
@@ -212,6 +211,7 @@ class Registry:
         with warnings.catch_warnings():
             # MLflow warns about its own insides and its libraries' future: nothing that a user could act on.
             warnings.simplefilter("ignore")
+            import mlflow
             from mlflow.exceptions import MlflowException
             from requests.exceptions import RequestException
             from sqlalchemy.exc import OperationalError
@@ -219,6 +219,7 @@ class Registry:
             logger = logging.getLogger("mlflow")  # which importing MLflow sets up
             level = logger.level
             logger.setLevel(logging.WARNING)
+            mlflow.set_tracking_uri(self.tracking_uri)  # some of MLflow's functions know no other way; the registry's follows it
             try:
                 with redirect_stdout(sys.stderr):  # where it prints addresses; our standard output is read by programs
                     yield self._client

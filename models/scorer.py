@@ -21,6 +21,7 @@ FORMAT = 1
 GRADES = ("D", "C", "B", "A")
 GRADE_SHARES = (0.2, 0.5, 0.8)
 FILE = "scorer.json"
+UNCHANGED = Platt()
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class CalibratedHazard:
     """A hazard and what sets its probabilities right."""
 
     hazard: Hazard
-    platt: Platt = Platt()
+    platt: Platt = UNCHANGED
 
     def probability(self, encoded: pd.DataFrame, horizon: float | np.ndarray | None = None) -> np.ndarray:
         """Calibrated probability within a horizon of days; a shorter one than the fit's keeps its share of the whole."""
@@ -43,7 +44,7 @@ class Target:
     """What one model learns from: labels, how much each row counts, and the calibration found on forward scores."""
 
     labels: Labels
-    platt: Platt = Platt()
+    platt: Platt = UNCHANGED
     weights: np.ndarray | None = None
 
 
@@ -233,4 +234,3 @@ def usual_values(frame: pd.DataFrame, categories: Mapping[str, tuple[str, ...] |
         median = frame[name].median()
         usual[name] = None if pd.isna(median) else float(median)
     return usual
-

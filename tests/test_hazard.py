@@ -11,6 +11,7 @@ from features.labels import Labels
 from models.encoding import BINNING, binned
 from models.grouped import GroupedTime, bins_at_risk, edges_for
 from models.hazard import HazardParameters, fit_hazard, tree_settings
+from models.recency import newest
 
 HORIZON = 90.0
 
@@ -137,7 +138,9 @@ def test_lost_leads_stay_at_risk_so_it_is_the_cumulative_incidence_of_aalen_and_
     hazard = fit_hazard(frame(np.zeros((len(age), 1))), labels(age, delay), horizon=HORIZON, parameters=HazardParameters())
     first = np.minimum(delay, lost)
     kind = np.where(first >= age, 0, np.where(delay < lost, 1, 2))
-    oracle = AalenJohansenFitter(calculate_variance=False, seed=1).fit(np.minimum(first, age) + rng.random(len(age)) * 1e-6, kind, event_of_interest=1)
+    oracle = AalenJohansenFitter(calculate_variance=False, seed=1).fit(
+        np.minimum(first, age) + rng.random(len(age)) * 1e-6, kind, event_of_interest=1
+    )
     incidence = oracle.cumulative_density_.iloc[:, 0]
     assert hazard.probability(np.zeros(1))[0] == pytest.approx(incidence[incidence.index <= HORIZON].iloc[-1], abs=0.006)
 
@@ -212,7 +215,8 @@ def test_heavier_leads_count_for_more():
 def test_two_runs_on_two_threads_agree_to_the_bit():
     x, _, delay, age = world(11, 40_000)
     texts = {
-        fit_hazard(x, labels(age, delay), horizon=HORIZON, parameters=HazardParameters(rounds=30)).booster.model_to_string() for _ in range(2)
+        fit_hazard(x, labels(age, delay), horizon=HORIZON, parameters=HazardParameters(rounds=30)).booster.model_to_string()
+        for _ in range(2)
     }
     assert len(texts) == 1
 
@@ -259,21 +263,33 @@ def test_where_the_world_has_turned_half_the_trees_know_it():
     outcome = (rng.random(8000) < 1 / (1 + np.exp(1 - 1.5 * sign * x[:, 0]))).astype(float)
     fresh = frame(np.array([[-1.0], [1.0]]))
     one, two = (
-        fit_hazard(frame(x), flat(outcome), horizon=HORIZON, parameters=HazardParameters(recent_share=share)).raw(fresh) for share in (1, 0.25)
+        fit_hazard(frame(x), flat(outcome), horizon=HORIZON, parameters=HazardParameters(recent_share=share)).raw(fresh)
+        for share in (1, 0.25)
     )
     assert one[0] < one[1]
     assert two[1] - two[0] < 0.3 * (one[1] - one[0])
 
 
-def test_two_memories_are_the_mean_of_two_fits():
+def test_two_memories_are_the_mean_of_two_fits(monkeypatch):
+    monkeypatch.setattr("models.hazard.recent_helps", lambda *_, **__: True)
     x, _, delay, age = world(16, 6000)
     told = labels(age, delay)
     data = binned(x, [], {})
     parameters = HazardParameters(rounds=20, recent_share=1)
     bins, _ = bins_at_risk(told, edges_for(HORIZON, told))
     used = np.flatnonzero(bins)
-    newest = used[len(used) - int(np.ceil(0.25 * len(used))) :]
     both = fit_hazard(data, told, horizon=HORIZON, parameters=HazardParameters(rounds=20, recent_share=0.25))
-    apart = [fit_hazard(data, told, horizon=HORIZON, parameters=parameters, rows=rows) for rows in (used, newest)]
+    apart = [fit_hazard(data, told, horizon=HORIZON, parameters=parameters, rows=rows) for rows in (used, newest(used, 0.25))]
     assert both.raw(x) == pytest.approx(np.mean([each.raw(x) for each in apart], axis=0), abs=1e-6)
     assert both.alphas == pytest.approx(np.mean([each.alphas for each in apart], axis=0), abs=1e-6)
+
+
+def test_where_nothing_has_changed_and_history_is_needed_all_of_it_is_used_alone():
+    rng = np.random.default_rng(17)
+    x = frame(rng.normal(size=(6000, 30)))
+    outcome = (rng.random(6000) < 1 / (1 + np.exp(2 - x.to_numpy()[:, :10].sum(axis=1) / 3))).astype(float)
+    two, one = (
+        fit_hazard(x, flat(outcome), horizon=HORIZON, parameters=HazardParameters(rounds=40, recent_share=share)).raw(x)
+        for share in (0.05, 1)
+    )
+    assert two.tolist() == one.tolist()

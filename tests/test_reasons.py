@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +12,7 @@ from features.recipe import Attribute, Recipe
 from features.register import Column
 from models.encoding import encode
 from models.hazard import HazardParameters
-from models.reasons import contributions, reasons, shown, worded_reasons
+from models.reasons import WORTH_A_BATCH, contributions, reasons, shown, splits_by_category, worded_reasons
 from models.scorer import Scorer, Target, fit_scorer
 
 
@@ -82,6 +83,21 @@ def test_contributions_and_the_mean_of_the_trees_make_up_the_score(world):
     assert contributions(booster, encoded).sum(axis=1) + mean == pytest.approx(scorer.convert.hazard.raw(encoded), abs=1e-9)
 
 
+def test_a_batch_gets_the_contributions_that_lightgbm_itself_gives():
+    rng = np.random.default_rng(2)
+    block = np.asfortranarray(rng.normal(size=(WORTH_A_BATCH, 4)), dtype=np.float32)
+    block[::5, 2] = np.nan
+    encoded = pd.DataFrame(block, columns=["size", "visits", "since", "noise"], copy=False)
+    data = lgb.Dataset(block, (rng.random(len(block)) < 1 / (1 + np.exp(-block[:, 0] - np.isnan(block[:, 2])))).astype(float))
+    booster = lgb.train({"objective": "binary", "num_leaves": 6, "verbose": -1, "num_threads": 2}, data, num_boost_round=20)
+    assert not splits_by_category(booster)
+    assert contributions(booster, encoded) == pytest.approx(booster.predict(block, pred_contrib=True)[:, :-1], abs=1e-5)
+
+
+def test_trees_that_split_by_category_are_known(world):
+    assert splits_by_category(world[0].convert.hazard.booster)
+
+
 def test_a_group_is_the_sum_of_its_columns_and_speaks_through_the_strongest(world):
     scorer, _ = world
     row = lead(visit_7d=12.0, visit_30d=15.0)
@@ -115,7 +131,9 @@ def test_at_most_three_up_and_two_down_none_of_them_noise(world):
     assert max(sum(reason.logits > 0 for reason in each) for each in told) <= 3
     assert max(sum(reason.logits < 0 for reason in each) for each in told) <= 2
     assert all(abs(reason.logits) > 0.1 for each in told for reason in each)
-    assert all(list(np.sign([reason.logits for reason in each])) == sorted(np.sign([r.logits for r in each]), reverse=True) for each in told)
+    assert all(
+        list(np.sign([reason.logits for reason in each])) == sorted(np.sign([r.logits for r in each]), reverse=True) for each in told
+    )
 
 
 def test_a_hidden_group_is_never_shown(world):
