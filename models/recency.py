@@ -11,6 +11,7 @@ Pesaran, Timmermann (2007), Selection of estimation window in the presence of br
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import lightgbm as lgb
 import numpy as np
@@ -19,7 +20,7 @@ from sklearn.metrics import roc_auc_score
 FEWEST_RECENT_EVENTS = 50
 QUICK_ROUNDS = 60
 SPANS = 4
-FIRST_SPAN = 0.4  # of the known leads lie before the first span that is judged
+FIRST_SPAN = 0.6  # of the known leads lie before the first span that is judged
 MOST_ROWS = 40_000
 
 
@@ -33,7 +34,7 @@ def recent_helps(
 ) -> bool:  # fmt: skip
     """Whether two memories are to be used: unless they ranked later leads worse by more than the standard error of the difference.
 
-    Four spans of the newest 60 % of the known leads are ranked by what came before each. Nothing beyond the known leads is looked at.
+    Four spans of the newest 40 % of the known leads are ranked by what came before each. Nothing beyond the known leads is looked at.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ def recent_helps(
     known = known[np.linspace(0, len(known) - 1, min(len(known), MOST_ROWS)).astype(int)]
     bounds = np.linspace(FIRST_SPAN * len(known), len(known), SPANS + 1).astype(int)
     gains = []
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, end in pairwise(bounds):
         before, span = known[:start], known[start:end]
         if 0 < outcome[span].sum() < len(span):
             whole, recent = (scores(fit(rows), data.subset(span)) for rows in (before, newest(before, share)))

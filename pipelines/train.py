@@ -64,6 +64,6 @@ def train_leads(
         with watch.step("fit", "fit it on all that is known"):
             scorer, policy = fit_challenger(leads, fate, evaluation, **learning, policy=settings.policy, data=data)
         with watch.step("register", "register it as the challenger"):
-            report = register_challenger(report, scorer, policy, leads, snapshot, settings, home)
+            report = register_challenger(report, scorer, policy, snapshot, settings, home)
     artifacts.publish_training(report.to_json())
     return report
