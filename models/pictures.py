@@ -36,6 +36,7 @@ STYLE = {
     "xtick.color": GREY,
     "ytick.color": GREY,
     "xtick.labelcolor": INK,
+    "xtick.labelsize": 8,
     "ytick.labelcolor": INK,
     "text.color": INK,
     "figure.dpi": 160,

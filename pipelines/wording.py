@@ -7,7 +7,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-TARGETS = {"pursue": "sales pursues it", "convert": "it becomes a customer"}
+QUESTIONS = {"pursue": "Will sales pursue it?", "convert": "Will it become a customer?"}
 BASELINES = {
     "base_rate": "everyone alike",
     "newest_first": "newest first",
@@ -72,7 +72,7 @@ def tour(trained: dict[str, Any], scored: dict[str, Any], decisions: pd.DataFram
 def _judged(name: str, model: dict[str, Any]) -> str:
     """One model's figures with their intervals, its blocks in time order, and what it must beat."""
     head = (
-        f"Will a lead … {TARGETS[name]}?  {model['verdict']}\n"
+        f"{QUESTIONS[name]}  {model['verdict']}\n"
         f"  {model['settled']:,} settled leads, {model['positives']:,} yes ({_percent(model['base_rate'])}), judged on later leads only"
     )
     figures = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
