@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import ibis
 import ibis.expr.types as ir
 
-from features.asof import DAY
+from features.asof import DAY, in_days
 from features.register import feature
 
 NEVER = "never empty: 0 where there is none"
@@ -49,7 +49,7 @@ def days_since_kind(known: ir.Table, kind: str) -> ir.FloatingScalar:
 
     Empty, not zero, where there is none: zero would mean "just now", the strongest signal there is.
     """
-    return known.age.min(where=known.kind == kind) / float(DAY)
+    return in_days(known.age.min(where=known.kind == kind))
 
 
 @feature(
@@ -57,7 +57,7 @@ def days_since_kind(known: ir.Table, kind: str) -> ir.FloatingScalar:
 )
 def days_since_event(known: ir.Table) -> ir.FloatingScalar:
     """Days from the latest event of any kind to the as-of time."""
-    return known.age.min() / float(DAY)
+    return in_days(known.age.min())
 
 
 @feature(
@@ -70,7 +70,7 @@ def days_since_event(known: ir.Table) -> ir.FloatingScalar:
 )
 def days_since_first_event(known: ir.Table) -> ir.FloatingScalar:
     """Days from the first event of any kind to the as-of time."""
-    return known.age.max() / float(DAY)
+    return in_days(known.age.max())
 
 
 @feature(

@@ -1,21 +1,28 @@
-"""The matrix: one row for each row of a cohort, one column for each column of the recipe, nothing in it that was not yet known."""
+"""The matrix: one row for each row of a cohort, one column for each column of the recipe, nothing in it that was not yet known.
 
+It is computed in parts, each a grouped query over a cohort whose rows are numbered, and put together by those numbers: one statement
+for all of it would sort and join every wide row again and again, and hold all of them in memory at once.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.asof import known_events
+from features.asof import ROW, known_events
 from features.errors import ContractError
-from features.past import with_past
+from features.past import fetch_past
 from features.recipe import Recipe
-from features.register import REGISTER
+from features.register import REGISTER, Column
 from features.tables import Tables
 
 
-def matrix(tables: Tables, cohort: ir.Table, recipe: Recipe) -> ir.Table:
-    """Compute a recipe's columns for every row of a cohort, as an expression on the tables' own engine.
+def matrix(tables: Tables, cohort: ir.Table, recipe: Recipe) -> pa.Table:
+    """Compute a recipe's columns for every row of a cohort, on the tables' own engine.
 
     Parameters
     ----------
@@ -27,7 +34,7 @@ def matrix(tables: Tables, cohort: ir.Table, recipe: Recipe) -> ir.Table:
     Returns
     -------
     table
-        ``lead_id``, ``account_id``, ``as_of``, then the recipe's columns. Unordered: ``fetch`` orders it.
+        ``lead_id``, ``account_id``, ``as_of``, then the recipe's columns, ordered as ``fetch`` orders.
 
     Raises
     ------
@@ -35,40 +42,78 @@ def matrix(tables: Tables, cohort: ir.Table, recipe: Recipe) -> ir.Table:
         If a column that the recipe reads is not in the tables.
     """
     _all_there(tables, recipe)
-    names = sorted({attribute.name for attribute in recipe.attributes} - {"created_at"})
-    described = tables.leads.select(*names, __described="lead_id")
-    rows = cohort.select("lead_id", "account_id", "created_at", "as_of")
-    rows = rows.inner_join(described, rows.lead_id == described["__described"]).drop("__described")
-
-    rows, past = with_past(rows, cohort, tables, recipe)
-    if recipe.columns_of("events"):
-        done = _event_features(tables, cohort, recipe).rename(__lead="lead_id", __as_of="as_of")
-        rows = rows.left_join(done, [rows.lead_id == done["__lead"], rows.as_of == done["__as_of"]])
-
     columns = {}
-    for column in recipe.columns:
-        feature, arguments = REGISTER[column.feature], dict(column.arguments)
-        if feature.of == "lead":
-            value = feature.compute(rows, **arguments)
-        elif feature.of == "events":
-            value = rows[f"__{column.name}"] if feature.none is None else rows[f"__{column.name}"].fill_null(feature.none)
-        else:
-            value = past[column.name](rows)
-        columns[column.name] = value
-    return rows.select("lead_id", "account_id", "as_of", **columns)
+    with _numbered(cohort).cache() as rows:
+        whole = fetch(rows.select(ROW, "lead_id", "account_id", "as_of"))
+        for part in _parts(rows, tables, recipe):
+            columns |= _in_order(part, whole[ROW])
+    done = {column.name: _with_none(columns[column.name], column) for column in recipe.columns}
+    return pa.table({name: whole[name] for name in ("lead_id", "account_id", "as_of")} | done)
 
 
-def _event_features(tables: Tables, cohort: ir.Table, recipe: Recipe) -> ir.Table:
-    """All event columns of a recipe in one grouped query: a row per (lead_id, as_of) with any known event.
+def _numbered(cohort: ir.Table) -> ir.Table:
+    """The cohort with a number for each row, in the order of time: what is computed together then lies close together."""
+    number = ibis.row_number().over(order_by="as_of").cast("int32")
+    return cohort.select("lead_id", "account_id", "created_at", "as_of", **{ROW: number})
 
-    The columns have two underscores before their names.
-    """
-    known = known_events(tables, cohort)
-    values = {
-        f"__{column.name}": REGISTER[column.feature].compute(known, **dict(column.arguments)) for column in recipe.columns_of("events")
+
+def _parts(rows: ir.Table, tables: Tables, recipe: Recipe) -> Iterator[pa.Table]:
+    """The columns of each kind of feature: a row each for (some of) the numbered rows."""
+    of_title = {
+        column: dict(column.arguments)["attribute"] for column in recipe.columns if REGISTER[column.feature].attributes == ("title",)
     }
-    values = {name: value.cast("int32") if value.type().is_integer() else value for name, value in values.items()}
-    return known.group_by("lead_id", "as_of").aggregate(**values)
+    of_lead = [column for column in recipe.columns_of("lead") if column not in of_title]
+    if of_lead:
+        yield _lead_features(rows, tables, recipe, of_lead).to_pyarrow()
+    for title in dict.fromkeys(of_title.values()):
+        yield _title_features(rows, tables, title, [column for column in of_title if of_title[column] == title]).to_pyarrow()
+    if recipe.columns_of("account") or recipe.columns_of("key"):
+        yield fetch_past(rows, tables, recipe)
+    if recipe.columns_of("events"):
+        yield _event_features(rows, tables, recipe).to_pyarrow()
+
+
+def _lead_features(rows: ir.Table, tables: Tables, recipe: Recipe, columns: Iterable[Column]) -> ir.Table:
+    """Columns that are read off the lead itself."""
+    names = sorted({attribute.name for attribute in recipe.attributes} - {"created_at"})
+    lead = rows.inner_join(tables.leads.select("lead_id", *names), "lead_id")
+    return lead.select(ROW, **_computed(columns, lead))
+
+
+def _title_features(rows: ir.Table, tables: Tables, title: str, columns: Iterable[Column]) -> ir.Table:
+    """Columns that rules read off one title, for the rows that have it. Rules are many and titles repeat: each is looked at once."""
+    lead = rows.select(ROW, "lead_id").inner_join(tables.leads.select("lead_id", __title=title), "lead_id")
+    titles = lead.select(**{title: lead["__title"]}).distinct()
+    ruled = titles.select(__ruled=titles[title], **_computed(columns, titles))
+    return lead.inner_join(ruled, lead["__title"] == ruled["__ruled"]).drop("lead_id", "__title", "__ruled")
+
+
+def _event_features(rows: ir.Table, tables: Tables, recipe: Recipe) -> ir.Table:
+    """All event columns in one grouped query, for the rows with any known event."""
+    known = known_events(tables, rows)
+    return known.group_by(ROW).aggregate(**_computed(recipe.columns_of("events"), known))
+
+
+def _computed(columns: Iterable[Column], table: ir.Table) -> dict[str, ir.Value]:
+    """Each column's feature over a table; whole numbers as int32, for counts come in the widest type there is."""
+    values = {column.name: REGISTER[column.feature].compute(table, **dict(column.arguments)) for column in columns}
+    return {name: value.cast("int32") if value.type().is_integer() else value for name, value in values.items()}
+
+
+def _in_order(part: pa.Table, rows: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
+    """The columns of a part for each of the rows, empty where the part has no such row."""
+    found = np.full(len(rows), -1)
+    found[part[ROW].to_numpy()] = np.arange(len(part))
+    found = found[rows.to_numpy()]
+    places = pa.array(found, mask=found < 0)
+    # A column at a time, so that what has been copied is let go of.
+    return {name: part[name].combine_chunks().take(places) for name in part.column_names if name != ROW}
+
+
+def _with_none(values: pa.Array, column: Column) -> pa.Array:
+    """A column with the value that its feature has for a lead of which nothing was known."""
+    none = REGISTER[column.feature].none
+    return values if none is None else values.fill_null(none)
 
 
 def fetch(table: ir.Table) -> pa.Table:
@@ -81,7 +126,7 @@ def fetch(table: ir.Table) -> pa.Table:
 
 
 def frame(arrow: pa.Table, recipe: Recipe) -> pd.DataFrame:
-    """What ``fetch`` brought, ready for a model.
+    """A matrix, ready for a model.
 
     Returns
     -------

@@ -1,12 +1,12 @@
 """Who was decided and settled when, summed by key as known before each as-of time."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 
-from features.asof import DAY, known_sums, moment_of
+from features.asof import DAY, ROW, known_sums
 from features.emails import company_domain
 from features.history import Account, Past
 from features.labels import stage_times
@@ -18,70 +18,37 @@ FAR = ibis.literal(datetime(9999, 1, 1), type="timestamp(6)")
 SUMS = ("decided", "accepted", "settled", "won")
 
 
-def with_past(
-    rows: ir.Table, cohort: ir.Table, tables: Tables, recipe: Recipe
-) -> tuple[ir.Table, dict[str, Callable[[ir.Table], ir.Value]]]:
-    """Join to each row what was known of other leads with the same keys.
+def fetch_past(rows: ir.Table, tables: Tables, recipe: Recipe) -> pa.Table:
+    """Look up what was known of other leads with the same keys.
 
     Returns
     -------
-    rows : table
-        With the sums beside them, in columns that start with two underscores.
-    columns : dict of str to function
-        The value of each account and key column of the recipe, given a table that has those columns.
+    table
+        the row's number, and the recipe's account and key columns; one row for each numbered row of the cohort.
     """
     keys = dict.fromkeys([*recipe.rate_keys, *(["account_id"] if recipe.has_accounts else [])])
-    if not keys:
-        return rows, {}
-    keys = {key: f"__key_{i}" for i, key in enumerate(keys)} | {None: "__everyone"}
-    marks = milestones(tables, recipe, keys)
-    own = marks.select("__lead", **{f"__own_{name}": name for name in ("decided_at", "accepted", "settled_at", "won")})
-    moments = cohort.select("as_of", **{keys[key]: key_of(cohort, key, recipe) for key in keys if key in (None, "account_id")})
-    rows = rows.mutate(**{name: key_of(rows, key, recipe) for key, name in keys.items()})
-    asked = rows.select("as_of", *keys.values())
-    rows = rows.left_join(own, rows.lead_id == own["__lead"]).drop("__lead")
-
-    for key, name in keys.items():
-        daily = is_daily(key, tables)
-        sums = known_sums(
-            _facts(marks, name, tables, account=key == "account_id"),
-            (moments if name in moments.columns else asked).select(name, "as_of"),
-            key=name,
-            daily=daily,
-        )
-        sums = sums.rename({f"{name}_{each}": each for each in sums.columns if each != name} | {f"{name}_value": name})
-        met = [rows[name] == sums[f"{name}_value"], moment_of(rows.as_of, daily=daily) == sums[f"{name}_moment"]]
-        rows = rows.left_join(sums, met).drop(f"{name}_value", f"{name}_moment")
-    if recipe.has_accounts:
-        previous = _previous_leads(tables)
-        rows = rows.left_join(previous, [rows.account_id == previous["__account"], rows.created_at == previous["__created"]])
-
-    def past_of(key: str, table: ir.Table) -> Past:
-        return _past(table, keys[key], keys[None], is_daily(key, tables), is_daily(None, tables))
-
-    def account_of(table: ir.Table) -> Account:
-        past = past_of("account_id", table)
-        return Account(
-            as_of=table.as_of,
-            leads=table[f"{keys['account_id']}_leads"].cast("int32") - (table.created_at < table.as_of).ifelse(1, 0),
-            accepted=past.accepted,
-            won=past.won,
-            previous_created_at=table["__previous_created_at"],
-        )
-
-    def value_of(column: Column) -> Callable[[ir.Table], ir.Value]:
-        feature, arguments = REGISTER[column.feature], dict(column.arguments)
-        if feature.of == "account":
-            return lambda table: feature.compute(account_of(table))
-        return lambda table: feature.compute(past_of(arguments["key"], table), **arguments)
-
-    columns = {column.name: value_of(column) for of in ("account", "key") for column in recipe.columns_of(of)}
-    return rows, columns
+    keys = {key: f"key_{i}" for i, key in enumerate(keys)} | {None: "everyone"}
+    with milestones(tables, recipe, keys).cache() as marks, _with_own(rows, marks).cache() as asked:
+        beside = asked
+        for key, name in keys.items():
+            beside = _with_sums(beside, asked, _facts(marks, name, tables, account=key == "account_id"), name, daily=is_daily(key, tables))
+        if recipe.has_accounts:
+            beside = _with_previous_lead(beside, asked, marks, keys["account_id"])
+        of_columns = [column for of in ("account", "key") for column in recipe.columns_of(of)]
+        return beside.select(ROW, **{column.name: _value(column, beside, keys, tables) for column in of_columns}).to_pyarrow()
 
 
 def is_daily(key: str | None, tables: Tables) -> bool:
-    """Whether a key's sums are taken at midnight. An account's few leads are counted to the moment, and made-up times have no days."""
+    """Whether a key's sums are taken at midnight: far fewer moments, so far less work.
+
+    An account's few leads are counted to the moment, and made-up times have no days.
+    """
     return tables.clock == "time" and key != "account_id"
+
+
+def moment_of(time: ir.TimestampValue, *, daily: bool) -> ir.TimestampValue:
+    """The moment that stands for a time: the midnight before it, or the time itself."""
+    return (time.truncate("D") if daily else time).cast("timestamp(6)")
 
 
 def key_of(lead: ir.Table, key: str | None, recipe: Recipe) -> ir.StringValue:
@@ -98,17 +65,17 @@ def milestones(tables: Tables, recipe: Recipe, keys: dict[str | None, str]) -> i
     Returns
     -------
     table
-        One row per lead: ``__lead``, its keys, ``created_at``, ``decided_at``, ``accepted`` (0 or 1), ``settled_at``, ``won`` (0 or
+        One row per lead: ``lead_id``, its keys, ``created_at``, ``decided_at``, ``accepted`` (0 or 1), ``settled_at``, ``won`` (0 or
         1). The times lie in the far future where that never came; a result depends on nothing that was recorded after its time.
     """
     horizons = recipe.horizons
     leads = tables.leads
-    leads = leads.select("created_at", __lead="lead_id", **{name: key_of(leads, key, recipe) for key, name in keys.items()})
+    leads = leads.select("lead_id", "created_at", **{name: key_of(leads, key, recipe) for key, name in keys.items()})
     if tables.outcomes is None:
         never = {"decided_at": FAR, "accepted": ibis.literal(0), "settled_at": FAR, "won": ibis.literal(0)}
         return leads.mutate(**never)
     times = stage_times(tables)
-    lead = leads.left_join(times, leads["__lead"] == times.lead_id)
+    lead = leads.left_join(times, "lead_id")
     accepted_at = earliest(lead.accepted_at, lead.won_at)
     pursued_at = accepted_at if recipe.acceptance else lead.created_at
     answered_at = earliest(accepted_at, lead.rejected_at, lead.lost_at)
@@ -125,7 +92,7 @@ def milestones(tables: Tables, recipe: Recipe, keys: dict[str | None, str]) -> i
         ended_at = closed_at
         settled_at = (pursued_at < FAR).ifelse(later(closed_at, horizons.convert_days if wait else 0), FAR)
     return lead.select(
-        "__lead",
+        "lead_id",
         *keys.values(),
         "created_at",
         decided_at=decided_at,
@@ -145,6 +112,11 @@ def later(time: ir.TimestampValue, days: float) -> ir.TimestampValue:
     return time + ibis.interval(microseconds=round(days * DAY)) if days else time
 
 
+def _with_own(rows: ir.Table, marks: ir.Table) -> ir.Table:
+    """The rows of the cohort, each with its lead's keys and milestones."""
+    return rows.select(ROW, "lead_id", "as_of").inner_join(marks, "lead_id").drop("lead_id")
+
+
 def _facts(marks: ir.Table, key: str, tables: Tables, *, account: bool) -> ir.Table:
     """What becomes known of the leads of one key, and when: one row per lead and fact."""
     # Whole numbers as float64: their sums are exact to 2**53, where engines sum integers in wider and slower types.
@@ -160,28 +132,61 @@ def _facts(marks: ir.Table, key: str, tables: Tables, *, account: bool) -> ir.Ta
     return together.filter(together.known_at < ibis.literal(tables.end))
 
 
-def _past(table: ir.Table, key: str, everyone: str, daily: bool, everyone_daily: bool) -> Past:
+def _with_sums(table: ir.Table, asked: ir.Table, facts: ir.Table, key: str, *, daily: bool) -> ir.Table:
+    """Join to each row the sums of the facts of its key that were known by then, as ``{key}_{sum}``."""
+    facts = facts.mutate(moment=moment_of(facts.known_at, daily=daily)).drop("known_at")
+    asked = asked.select(ROW, key, moment=moment_of(asked.as_of, daily=daily))
+    if daily:
+        # Many rows ask for the same day, and many facts come on the same day.
+        sums = [name for name in facts.columns if name not in (key, "moment")]
+        facts = facts.group_by(key, "moment").aggregate(**{name: facts[name].sum() for name in sums})
+        asked = asked.select(key, "moment").distinct()
+    found = known_sums(facts, asked, key=key).rename(lambda name: f"{key}_{name}")
+    if not daily:
+        return table.left_join(found, table[ROW] == found[f"{key}_{ROW}"])
+    return table.left_join(found, [table[key] == found[f"{key}_{key}"], moment_of(table.as_of, daily=True) == found[f"{key}_moment"]])
+
+
+def _with_previous_lead(table: ir.Table, asked: ir.Table, marks: ir.Table, account: str) -> ir.Table:
+    """Join to each row the moment before its lead's creation at which another lead of the account was created."""
+    created = marks.select(account, "created_at").semi_join(asked, account).distinct()
+    before = ibis.window(group_by=account, order_by="created_at")
+    created = created.select(of_account=account, at="created_at", previous_created_at=created.created_at.lag().over(before))
+    return table.left_join(created, [table[account] == created.of_account, table.created_at == created["at"]])
+
+
+def _value(column: Column, table: ir.Table, keys: dict[str | None, str], tables: Tables) -> ir.Value:
+    """One column of the recipe, given the rows with all sums beside them."""
+    feature, arguments = REGISTER[column.feature], dict(column.arguments)
+    if feature.of == "key":
+        return feature.compute(_past(table, arguments["key"], keys, tables), **arguments)
+    past, name = _past(table, "account_id", keys, tables), keys["account_id"]
+    account = Account(
+        as_of=table.as_of,
+        leads=table[f"{name}_leads"].cast("int32") - (table.created_at < table.as_of).ifelse(1, 0).cast("int32"),
+        accepted=past.accepted,
+        won=past.won,
+        previous_created_at=table.previous_created_at,
+    )
+    return feature.compute(account)
+
+
+def _past(table: ir.Table, key: str, keys: dict[str | None, str], tables: Tables) -> Past:
     """The sums of one key beside each row, without what the lead itself added to them."""
 
-    def others(name: str, at: str, of: str, daily: bool) -> ir.IntegerColumn:
-        known = moment_of(table[f"__own_{at}"], daily=daily) < moment_of(table.as_of, daily=daily)
-        mine = known.ifelse(table[f"__own_{name}"] if name in ("accepted", "won") else 1, 0)
-        return table[f"{of}_{name}"].cast("int64") - mine
+    def others(name: str, at: str, of: str | None) -> ir.IntegerColumn:
+        daily = is_daily(of, tables)
+        known = moment_of(table[at], daily=daily) < moment_of(table.as_of, daily=daily)
+        mine = known.ifelse(table[name] if name in ("accepted", "won") else 1, 0)
+        return (table[f"{keys[of]}_{name}"] - mine).cast("int32")
 
-    decided, accepted = (others(name, "decided_at", everyone, everyone_daily) for name in ("decided", "accepted"))
-    settled, won = (others(name, "settled_at", everyone, everyone_daily) for name in ("settled", "won"))
+    decided, accepted = (others(name, "decided_at", None) for name in ("decided", "accepted"))
+    settled, won = (others(name, "settled_at", None) for name in ("settled", "won"))
     return Past(
-        decided=others("decided", "decided_at", key, daily).cast("int32"),
-        accepted=others("accepted", "decided_at", key, daily).cast("int32"),
-        settled=others("settled", "settled_at", key, daily).cast("int32"),
-        won=others("won", "settled_at", key, daily).cast("int32"),
+        decided=others("decided", "decided_at", key),
+        accepted=others("accepted", "decided_at", key),
+        settled=others("settled", "settled_at", key),
+        won=others("won", "settled_at", key),
         usual_acceptance_rate=accepted.cast("float64") / decided.nullif(0).cast("float64"),
         usual_win_rate=won.cast("float64") / settled.nullif(0).cast("float64"),
     )
-
-
-def _previous_leads(tables: Tables) -> ir.Table:
-    """Of each account and moment at which a lead of it was created, the moment before that."""
-    created = tables.leads.select(__account="account_id", __created="created_at").distinct()
-    before = ibis.window(group_by="__account", order_by="__created")
-    return created.mutate(__previous_created_at=created["__created"].lag().over(before))

@@ -14,7 +14,7 @@ from models.metrics import auc
 from models.naive_bayes import fit_naive_bayes
 
 COLUMN_ROWS = 20_000
-LOGISTIC_ROWS = 50_000
+LOGISTIC_ROWS = 30_000
 MOST_LEVELS = 20
 PRIOR_ROWS = 20.0
 FARTHEST = 5.0
@@ -104,7 +104,7 @@ def logistic(train: pd.DataFrame, outcome: np.ndarray, test: pd.DataFrame) -> np
         asked += after
     if not known:
         return np.full(len(test), base_rate(outcome))
-    design = np.column_stack(known).astype(float)
+    design = np.column_stack(known)
     informative = np.ptp(design, axis=0) > 0
     if not informative.any():
         return np.full(len(test), base_rate(outcome))

@@ -48,12 +48,12 @@ def account_weights(accounts: int, *, resamples: int, seed: int) -> np.ndarray:
 
     Returns
     -------
-    array of uint8, shape (accounts, resamples)
+    array of float32, shape (accounts, resamples)
     """
     if accounts > MANY_ACCOUNTS:
         resamples = min(resamples, RESAMPLES_OF_MANY)
     # Looking 16 random bits up in the distribution is ten times as fast as drawing Poisson numbers.
-    table = np.searchsorted(poisson(1).cdf(np.arange(10)), (np.arange(_LEVELS) + 0.5) / _LEVELS).astype(np.uint8)
+    table = np.searchsorted(poisson(1).cdf(np.arange(10)), (np.arange(_LEVELS) + 0.5) / _LEVELS).astype(np.float32)
     drawn = np.random.default_rng(seed).integers(0, _LEVELS, size=(accounts, resamples), dtype=np.uint16)
     return table[drawn]
 
@@ -77,6 +77,6 @@ def ratio_of_sums(part: np.ndarray, whole: np.ndarray, *, account: np.ndarray, w
         Row of ``weights`` for each lead.
     weights : array, shape (accounts, resamples)
     """
-    sums = [np.bincount(account, weights=column, minlength=len(weights)) @ weights for column in (part, whole)]
+    sums = [np.bincount(account, weights=column, minlength=len(weights)).astype(np.float32) @ weights for column in (part, whole)]
     value = ratio(np.sum(part), np.sum(whole))
     return estimate(float(value), ratio(*sums))

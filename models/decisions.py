@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from models.policy import Policy, decide
 from models.reasons import worded_reasons
@@ -21,19 +23,19 @@ def decide_all(scorer: Scorer, policy: Policy, leads: pd.DataFrame, *, version: 
     Returns
     -------
     DataFrame
-        In the order of ``leads``: ``lead_id``, ``as_of``, ``p_pursue``, ``p_convert``, ``p_both``, ``grade``, ``action``, ``rank`` (1 is the
-        best; ties in the order of ids), ``reasons`` (a list of sentences), ``version``.
+        In the order of ``leads``: ``lead_id``, ``as_of``, ``p_pursue``, ``p_convert``, ``p_both``, ``grade``, ``action``, ``rank`` (1 is
+        the best; ties in the order of ids), ``reasons`` (sentences), ``version``.
     """
     scores = scorer.score(leads)
     score = scores[policy.score].to_numpy()
-    order = np.lexsort((leads["lead_id"].to_numpy(dtype=str), -score))
+    ranked = pa.table({"score": score, "lead_id": pa.array(leads["lead_id"], pa.string())})
+    order = pc.sort_indices(ranked, [("score", "descending"), ("lead_id", "ascending")]).to_numpy()
     rank = np.empty(len(leads), dtype=np.int64)
     rank[order] = np.arange(1, len(leads) + 1)
 
     best = order[:with_reasons]
-    reasons = np.full(len(leads), None, dtype=object)
-    reasons[:] = [[] for _ in range(len(leads))]
-    for row, words in zip(best, worded_reasons(scorer, leads.iloc[best]), strict=True):
+    reasons = [[]] * len(leads)  # one empty list for all without: a million of their own would take a second
+    for row, words in zip(best.tolist(), worded_reasons(scorer, leads.iloc[best]), strict=True):
         reasons[row] = words
 
     decided = pd.DataFrame({"lead_id": leads["lead_id"].to_numpy(), "as_of": leads["as_of"].to_numpy()})

@@ -12,6 +12,8 @@ from features.recipe import Recipe
 Categories = dict[str, tuple[str, ...] | None]
 
 MAX_CATEGORIES = 1000
+# What shapes the bins must be the same for the data and every fit on it.
+BINNING = {"max_bin": 255, "min_data_in_bin": 3, "verbose": -1, "feature_pre_filter": False, "max_cat_to_onehot": 4}
 
 
 def categories_of(frame: pd.DataFrame, recipe: Recipe, rows: np.ndarray | None = None) -> Categories:
@@ -76,27 +78,18 @@ def categorical_columns(categories: Categories) -> list[int]:
     return [position for position, values in enumerate(categories.values()) if values is not None]
 
 
-def dataset(frame: pd.DataFrame, categories: Categories, *, parameters: dict | None = None) -> lgb.Dataset:
-    """Rows binned once for many fits.
-
-    ``fit_hazard`` takes it together with the rows to fit on. Bin edges then come from all rows, later ones among them: that moves
-    no label and at most the place where a split may fall, and saves binning a million rows for every block.
-    """
-    encoded = encode(frame, categories)
-    return binned(encoded, categorical_columns(categories), parameters or {})
-
-
-def binned(encoded: pd.DataFrame, categorical: Sequence[int], parameters: dict) -> lgb.Dataset:
+def binned(encoded: pd.DataFrame, categorical: Sequence[int] = (), *, threads: int = 2) -> lgb.Dataset:
     """An encoded matrix as LightGBM's own data; columns are named by position, for LightGBM allows few characters in a name."""
     # LightGBM wants a label even though the objective brings its own.
     return lgb.Dataset(
         encoded.to_numpy(),
         label=np.zeros(len(encoded), dtype=np.float32),
         categorical_feature=list(categorical),
-        params={**BINNING, **parameters},
+        params=BINNING | {"num_threads": threads},
         free_raw_data=True,
     ).construct()
 
 
-# What shapes the bins must be the same for the data and every fit on it.
-BINNING = {"max_bin": 255, "min_data_in_bin": 3, "num_threads": 2, "verbose": -1, "feature_pre_filter": False, "max_cat_to_onehot": 4}
+def subset(data: lgb.Dataset, rows: np.ndarray, *, threads: int = 2) -> lgb.Dataset:
+    """Some rows of binned data."""
+    return data.subset(rows, params=BINNING | {"num_threads": threads})

@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
 
 from features.labels import Labels
-from models.encoding import BINNING, binned
+from models.encoding import BINNING, binned, subset
 from models.grouped import MAX_SCORE, GroupedTime, bins_at_risk, edges_for
 from models.recency import FEWEST_RECENT_EVENTS, QUICK_ROUNDS, joined, newest, recent_helps
 
@@ -68,9 +68,9 @@ class Hazard:
     edges: np.ndarray
     events: int
 
-    def raw(self, encoded: pd.DataFrame) -> np.ndarray:
+    def raw(self, encoded: pd.DataFrame, *, threads: int = 2) -> np.ndarray:
         """``f(x)`` of each encoded lead, in logits."""
-        return self.booster.predict(encoded.to_numpy(), raw_score=True) if len(encoded) else np.zeros(0)
+        return self.booster.predict(encoded.to_numpy(), raw_score=True, num_threads=threads) if len(encoded) else np.zeros(0)
 
     def probability(self, raw: np.ndarray, horizon: float | np.ndarray | None = None) -> np.ndarray:
         """Probability of the event within a horizon of days, one for all or one each; the fit's own by default.
@@ -141,14 +141,14 @@ def fit_hazard(
         chosen[rows] = True
         use &= chosen
     used = np.flatnonzero(use)
-    data = X if isinstance(X, lgb.Dataset) else binned(X, categorical, {})
+    data = X if isinstance(X, lgb.Dataset) else binned(X, categorical, threads=parameters.threads)
     tells_apart = any(data.feature_num_bin(column) > 1 for column in range(data.num_feature()))
 
     def fit(rows: np.ndarray, share: float, settings: HazardParameters) -> tuple[lgb.Booster, np.ndarray]:
         weight = np.ones(len(rows)) if weights is None else weights[rows] / weights[rows].max(initial=0.0)
         task = GroupedTime(bins[rows], event[rows], weight, edges, threads=settings.threads)
         trees = tree_settings(settings, rows=float(weight.sum()), events=float(task.events_in.sum()))
-        booster = lgb.Booster(trees | {"learning_rate": settings.learning_rate * share}, data.subset(rows))
+        booster = lgb.Booster(trees | {"learning_rate": settings.learning_rate * share}, subset(data, rows, threads=settings.threads))
         if tells_apart and event[rows].sum() >= settings.min_events:
             grow(booster, task, settings.rounds, share=share)
         return booster, task.alphas
@@ -156,9 +156,10 @@ def fit_hazard(
     parts = [used]
     recent = newest(used, parameters.recent_share)
     if tells_apart and len(recent) < len(used) and event[recent].sum() >= FEWEST_RECENT_EVENTS:
-        quick = replace(parameters, rounds=min(parameters.rounds, QUICK_ROUNDS), learning_rate=min(2 * parameters.learning_rate, 1.0))
+        quick = replace(parameters, rounds=min(parameters.rounds, QUICK_ROUNDS), learning_rate=min(4 * parameters.learning_rate, 1.0))
         known = used[labels.mature[used] & np.isfinite(labels.outcome[used])]
-        if recent_helps(lambda rows: fit(rows, 1.0, quick)[0], data, known, labels.outcome, share=parameters.recent_share):
+        memory = {"share": parameters.recent_share, "threads": parameters.threads}
+        if recent_helps(lambda rows: fit(rows, 1.0, quick)[0], data, known, labels.outcome, **memory):
             parts = [used, recent]
     boosters, alphas = zip(*(fit(rows, 1 / len(parts), parameters) for rows in parts), strict=True)
     return Hazard(booster=joined(boosters), alphas=np.mean(alphas, axis=0), edges=edges, events=int(event[used].sum()))
@@ -201,7 +202,7 @@ def tree_settings(parameters: HazardParameters, *, rows: float, events: float) -
         "min_data_per_group": 50,
         "min_sum_hessian_in_leaf": 1e-3,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,
         "seed": parameters.seed,
         "num_threads": parameters.threads,
         "boost_from_average": False,

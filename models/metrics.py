@@ -57,7 +57,8 @@ def counts_by_score(
     else:
         present, column = np.unique(account, return_inverse=True)
         shape = (2 * groups, len(present))
-        counted = csr_array((np.ones(len(cells), np.float32), (cells, column)), shape=shape) @ weights[present].astype(np.float32)
+        drawn = weights[present].astype(np.float32, copy=False)
+        counted = csr_array((np.ones(len(cells), np.float32), (cells, column)), shape=shape) @ drawn
         counted = counted.astype(float)
     return Counts(positives=counted[:groups], negatives=counted[groups:])
 

@@ -8,13 +8,12 @@ from pathlib import Path
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
-from pydantic import TypeAdapter
 
 from features.errors import ContractError, TooLittleDataError
-from features.labels import Horizons, Labels
+from features.labels import Labels
 from features.recipe import Recipe
 from models.calibration import Platt
-from models.encoding import Categories, categories_of, dataset, encode
+from models.encoding import Categories, binned, categorical_columns, categories_of, encode
 from models.hazard import Hazard, HazardParameters, fit_hazard
 
 FORMAT = 1
@@ -55,8 +54,7 @@ class Scorer:
     Attributes
     ----------
     recipe : Recipe
-        How the matrix is computed; its fingerprint is checked when a scorer is loaded.
-    horizons : Horizons
+        How the matrix is computed, and the horizons; its fingerprint is checked when a scorer is loaded.
     categories : dict
         The matrix's columns in order; values of category columns, None for numbers.
     pursue, convert : CalibratedHazard or None
@@ -70,7 +68,6 @@ class Scorer:
     """
 
     recipe: Recipe
-    horizons: Horizons
     categories: Categories
     pursue: CalibratedHazard | None
     convert: CalibratedHazard | None
@@ -113,7 +110,6 @@ class Scorer:
             "format": FORMAT,
             "fingerprint": self.recipe.fingerprint,
             "recipe": self.recipe.to_dict(),
-            "horizons": TypeAdapter(Horizons).dump_python(self.horizons, mode="json"),
             "categories": {name: None if values is None else list(values) for name, values in self.categories.items()},
             "models": {name: {"hazard": model.hazard.to_dict(), "platt": asdict(model.platt)} for name, model in self.models.items()},
             "grade_edges": list(self.grade_edges),
@@ -153,7 +149,6 @@ def load_scorer(folder: Path) -> Scorer:
     }
     return Scorer(
         recipe=recipe,
-        horizons=TypeAdapter(Horizons).validate_python(content["horizons"]),
         categories={name: None if values is None else tuple(values) for name, values in content["categories"].items()},
         pursue=models.get("pursue"),
         convert=models.get("convert"),
@@ -169,7 +164,6 @@ def fit_scorer(
     pursue: Target | None,
     convert: Target | None,
     recipe: Recipe,
-    horizons: Horizons,
     parameters: HazardParameters,
     grade_scores: np.ndarray | None = None,
     data: tuple[Categories, lgb.Dataset] | None = None,
@@ -185,7 +179,7 @@ def fit_scorer(
     grade_scores : array of float, optional
         Forward scores ``p_both`` whose quantiles become the grades' bounds. Without them the fit's own scores serve.
     data : categories and dataset, optional
-        From ``categories_of`` and ``dataset``, where they exist already.
+        What ``categories_of`` and ``binned`` give, where they exist already.
 
     Raises
     ------
@@ -193,9 +187,9 @@ def fit_scorer(
         If neither model has anything to learn from.
     """
     categories = data[0] if data else categories_of(frame, recipe)
-    rows = data[1] if data else dataset(frame, categories)
+    rows = data[1] if data else binned(encode(frame, categories), categorical_columns(categories), threads=parameters.threads)
     models = {}
-    for name, target, horizon in (("pursue", pursue, horizons.pursue_days), ("convert", convert, horizons.convert_days)):
+    for name, target, horizon in (("pursue", pursue, recipe.horizons.pursue_days), ("convert", convert, recipe.horizons.convert_days)):
         if target is None:
             continue
         hazard = fit_hazard(rows, target.labels, horizon=horizon, parameters=parameters, weights=target.weights)
@@ -204,7 +198,6 @@ def fit_scorer(
         raise TooLittleDataError("there is neither a pursue nor a convert outcome to learn from; nothing was fitted.")
     scorer = Scorer(
         recipe=recipe,
-        horizons=horizons,
         categories=categories,
         pursue=models.get("pursue"),
         convert=models.get("convert"),

@@ -8,7 +8,7 @@ three groups, each by a fit on the others.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
@@ -19,6 +19,7 @@ FEWEST_OF_EACH = 10
 FEWEST_BLOCKS = 2
 ACCOUNT_GROUPS = 3
 FEWEST_LEFT = 0.5
+ENOUGH = 50_000
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ def rolling_blocks(
 def newest_holdout(as_of: np.ndarray, accounts: np.ndarray, mature: np.ndarray, *, newest: float | int = 0.2) -> Block | None:
     """The last mature leads, to be judged once by a model fitted on all before.
 
+    Where their accounts are judged in groups and the first holds 50,000 leads, it alone is judged: more would tell nothing new.
+
     Parameters
     ----------
     as_of, accounts, mature
@@ -120,6 +123,8 @@ def newest_holdout(as_of: np.ndarray, accounts: np.ndarray, mature: np.ndarray, 
     if not 0 < rows < len(times):
         return None
     block = _block(0, times[len(times) - rows], _just_after(times[-1]), as_of, accounts)
+    if len(block.splits[0].test) >= ENOUGH:
+        block = replace(block, splits=block.splits[:1])
     return block if any(len(split.train) for split in block.splits) else None
 
 
@@ -134,7 +139,7 @@ def overlaps(blocks: Sequence[Block], as_of: np.ndarray, accounts: np.ndarray) -
             test, train = as_of[split.test], as_of[split.train]
             if len(train) and len(test) and train.max() >= test.min():
                 found.append(f"block {block.number} trains on a lead of {train.max()}, and its first lead to judge is of {test.min()}")
-            shared = np.intersect1d(accounts[split.test], accounts[split.train])
+            shared = np.intersect1d(pd.unique(accounts[split.test]), pd.unique(accounts[split.train]))
             if len(shared):
                 found.append(f"block {block.number} has {len(shared)} accounts on both sides, such as {shared[0]!r}")
             if len(test) and (test.min() < block.start or test.max() >= block.end):

@@ -2,54 +2,64 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 
-import lightgbm as lgb
 import numpy as np
-import pandas as pd
 
 from features.errors import TooLittleDataError
-from features.labels import Labels
-from models.calibration import bounded_logit, fit_platt
-from models.encoding import Categories, encode
+from models.evaluation import EvaluationPlan, first_judged
+from models.grouped import MAX_SCORE, GroupedTime, bins_at_risk, edges_for
 from models.hazard import HazardParameters, fit_hazard
+from models.learning import LearningSet
 
 FOLDS = 3
 NEWEST_SHARE = 0.5
 MOST_ROWS = 60_000
 FEWEST_EVENTS = 50
+LEVEL_STEPS = 10
+
+
+def best_settings(
+    learning: LearningSet,
+    plan: EvaluationPlan,
+    parameters: HazardParameters,
+    *,
+    trials: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> HazardParameters:
+    """``tune`` on what was known before the first lead that ``evaluate`` judges, so that judging stays honest.
+
+    The convert model is tuned, which decides; its settings serve both. Where there is nothing to judge all may be used.
+    """
+    until = first_judged(learning, plan) or learning.known_until
+    return tune(learning, learning.names[-1], at=until, parameters=parameters, trials=trials, seed=plan.seed, progress=progress)
 
 
 def tune(
-    frame: pd.DataFrame,
-    labels: Labels,
+    learning: LearningSet,
+    name: str,
     *,
-    horizon: float,
-    data: tuple[Categories, lgb.Dataset],
+    at: datetime,
     parameters: HazardParameters,
     trials: int,
     seed: int = 0,
-    weights: np.ndarray | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> HazardParameters:
     """The best settings of ``trials`` tries, never worse in the trials than ``parameters``, with which they begin.
 
-    Each try is fitted three times, on the leads before one of the newest half's three spans, and judged by the log-loss there, set
-    right by a Platt scaling so that ranking and shape decide, not the level of the day.
+    Each try is fitted three times, on the leads before one of the newest half's three spans, and judged by the hazard's log-loss there.
+    Young leads count for the bins they have lived through, so that tuning waits for maturity no more than fitting does; the bins' levels
+    are set right first, so that ranking decides and not the level of the day.
 
     Parameters
     ----------
-    frame : data frame
-        The feature matrix, in time order.
-    labels : Labels
-        Of the same rows, as known at the moment of tuning: leave out what is to judge the result.
-    horizon : float
-        Days.
-    data : categories and dataset
-        From ``categories_of`` and ``dataset``.
+    learning : LearningSet
+    name : str
+        The model: "pursue" or "convert".
+    at : datetime
+        Only what was known at this moment is used: leave out what is to judge the result.
     parameters : HazardParameters
         Where to begin; its seed and threads are kept.
-    weights : array of float, optional
-        How much each row counts in the fits.
     progress : function, optional
         Called with (tries done, all tries).
 
@@ -60,21 +70,23 @@ def tune(
     """
     import optuna  # seconds to import, and seldom wanted
 
-    categories, binned = data
-    known = np.flatnonzero(labels.mature & ~np.isnan(labels.outcome))
+    labels = learning.labels(name, at=at)
+    edges = edges_for(learning.horizon(name), labels)
+    bins, event = bins_at_risk(labels, edges)
+    known = np.flatnonzero(bins)
     known = known[np.linspace(0, len(known) - 1, min(len(known), MOST_ROWS)).astype(int)] if len(known) else known
-    events = int(labels.outcome[known].sum())
+    events = int(event[known].sum())
     if events < FEWEST_EVENTS:
         raise TooLittleDataError(f"tuning needs {FEWEST_EVENTS} leads with the outcome and there are {events}; nothing was tuned.")
     spans = np.array_split(known[int(len(known) * (1 - NEWEST_SHARE)) :], FOLDS)
-    judged = [(known[known < span[0]], span, encode(frame.iloc[span], categories)) for span in spans]
+    judged = [(known[known < span[0]], span) for span in spans]
 
     def loss(candidate: HazardParameters) -> float:
         losses = []
-        for before, span, encoded in judged:
-            hazard = fit_hazard(binned, labels, horizon=horizon, parameters=candidate, weights=weights, rows=before)
-            probability = hazard.probability(hazard.raw(encoded))
-            losses.append(log_loss(fit_platt(probability, labels.outcome[span]).apply(probability), labels.outcome[span]))
+        for before, span in judged:
+            hazard = fit_hazard(learning.data, labels, horizon=learning.horizon(name), parameters=candidate, rows=before)
+            task = GroupedTime(bins[span], event[span], np.ones(len(span)), edges, threads=parameters.threads)
+            losses.append(log_loss(hazard.raw(learning.encoded.iloc[span]), task))
         return float(np.mean(losses))
 
     def objective(trial: "optuna.Trial") -> float:
@@ -105,7 +117,11 @@ def tune(
     return HazardParameters(**asdict(parameters) | study.best_params)
 
 
-def log_loss(probability: np.ndarray, outcome: np.ndarray) -> float:
-    """Mean negative log-likelihood in nats."""
-    z = bounded_logit(probability)
-    return float(np.mean(np.logaddexp(0.0, z) - outcome * z))
+def log_loss(scores: np.ndarray, task: GroupedTime) -> float:
+    """Mean negative log-likelihood in nats of scores ``f(x)``, at the levels that suit them best."""
+    for _ in range(LEVEL_STEPS):
+        task.newton_step(scores)
+    logits = np.clip(scores, -MAX_SCORE, MAX_SCORE) + task.alphas[:, None]
+    survived = (task.at_risk * np.logaddexp(0.0, logits)).sum()
+    last = task.at_risk.sum(axis=0).astype(int) - 1  # the bin of an event, if there was one
+    return float(survived - task.event @ np.take_along_axis(logits, last[None], axis=0)[0]) / len(scores)

@@ -34,7 +34,7 @@ Source = Annotated[
 ]
 AsOf = Annotated[
     str | None,
-    typer.Option("--as-of", help="Use nothing recorded at or after this time (UTC), or from this row number on. Default: now.", show_default=False),
+    typer.Option("--as-of", help="Use nothing recorded from this time (UTC) or row number on. Default: now.", show_default=False),
 ]
 Home = Annotated[
     Path | None,
@@ -105,11 +105,12 @@ def score(
     as_of: AsOf = None,
     home: Home = None,
     leads: Annotated[
-        Path | None, typer.Option("--leads", help="Score the leads of this CSV or Parquet file, in the source's own columns.", show_default=False)
+        Path | None,
+        typer.Option("--leads", help="Score the leads of this file, in the source's own columns.", show_default=False),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Score leads that sales has answered, too.")] = False,
     reasons: Annotated[int, typer.Option("--reasons", min=0, help="How many of the best leads get worded reasons.")] = 20_000,
-    output: Annotated[Path | None, typer.Option("--output", help="Where decisions go: a .csv or .parquet file.", show_default=False)] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="Decisions go to this .csv or .parquet file.", show_default=False)] = None,
     as_json: Json = False,
 ) -> None:
     """Score new leads with the champion and decide: hand off or hold. No lead is decided twice."""
@@ -138,7 +139,10 @@ def main(argv: list[str]) -> int:
         return error.exit_code
     except Exception:
         traceback.print_exc()
-        print("This is a bug in leadsieve, not in your data. Nothing half-done was kept; the lines above say where it happened.", file=sys.stderr)
+        print(
+            "This is a bug in leadsieve, not in your data. Nothing half-done was kept; the lines above say where it happened.",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

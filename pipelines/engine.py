@@ -15,6 +15,19 @@ def local_engine(temporary: Path | None = None) -> BaseBackend:
     return connection
 
 
+def let_go(connection: BaseBackend) -> None:
+    """Close a connection; to be called once or twice.
+
+    Whatever still holds its tables, as Prefect does with what a run gave, must not hold DuckDB's own object, too: left over when the
+    process ends, that object complains over a screen.
+    """
+    if connection.name != "duckdb":
+        connection.disconnect()
+    elif "con" in vars(connection):
+        connection.disconnect()
+        del connection.con
+
+
 def quoted(text: object) -> str:
     """A text as an SQL literal."""
     return "'" + str(text).replace("'", "''") + "'"

@@ -4,7 +4,7 @@ Kept free of heavy imports, so that ``--help`` answers at once.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,12 +13,12 @@ DEFAULT_HOME = Path(".leadsieve")
 
 def home_folder(given: Path | None = None) -> Path:
     """Where snapshots, models and the decision log live: as given, else LEADSIEVE_HOME, else ``.leadsieve``."""
-    return (given or Path(os.environ.get("LEADSIEVE_HOME") or DEFAULT_HOME)).absolute()
+    return (given or Path(os.environ.get("LEADSIEVE_HOME") or DEFAULT_HOME)).expanduser().absolute()
 
 
-def variable(name: str) -> str | None:
-    """One variable that a configuration names."""
-    return os.environ.get(name)
+def variables() -> Mapping[str, str]:
+    """What users have set: a configuration's ``${NAME}``, and LEADSIEVE_SOURCE_URL."""
+    return os.environ
 
 
 @contextmanager
@@ -31,11 +31,13 @@ def libraries_at(home: Path) -> Iterator[None]:
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_LOGGING_LEVEL": "ERROR",
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is told once, by the command line
         "PREFECT_LOGGING_TO_API_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         # Threads that wait for each other by spinning take ten times as long as soon as another process wants the same core.
         "OMP_WAIT_POLICY": "PASSIVE",
+        # Fits run side by side as it is: more threads inside each would only get in each other's way.
+        "OPENBLAS_NUM_THREADS": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",

@@ -33,7 +33,13 @@ class Stopwatch:
     def step(self, name: str, words: str) -> Iterator[Advance]:
         """Run one named step; call what it yields with (done, total) to move its bar."""
         console = Console(stderr=True, quiet=_quiet.get())
-        columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description}"),
+            BarColumn(24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         begun = time.perf_counter()
         with Progress(*columns, console=console) as bars:
             task = bars.add_task(words, total=1)

@@ -5,15 +5,15 @@ from pathlib import Path
 
 from prefect import flow
 
-from pipelines.places import registry_of
+from pipelines.network import move_champion
 from pipelines.results import Promotion
 from pipelines.settings import Settings
 
 
-@flow(name="promote-version", retries=2, retry_delay_seconds=5)
-def promote_version(settings: Settings, home: Path, as_of: datetime, version: str = "challenger", who: str = "", why: str = "") -> Promotion:
+@flow(name="promote-version")
+def promote_version(
+    settings: Settings, home: Path, as_of: datetime, version: str = "challenger", who: str = "", why: str = ""
+) -> Promotion:
     """Make a version the champion. Can be repeated: promoting the champion changes nothing."""
-    registry = registry_of(settings, home)
-    number = registry.resolve(version)
-    replaced = registry.promote(number, who=who, why=why, at=as_of)
+    number, replaced = move_champion(settings, home=home, version=version, who=who, why=why, at=as_of)
     return Promotion(version=number, replaced=replaced, reasons=(why,) if why else ())

@@ -43,9 +43,9 @@ def parameters(settings: Settings) -> dict[str, Any]:
     return {f"{section}.{name}": value for section, chosen in sections.items() for name, value in asdict(chosen).items()}
 
 
-def metrics(result: dict[str, Any]) -> dict[str, float | None | list[float | None]]:
+def metrics(result: dict[str, Any]) -> dict[str, float | list[float | None] | None]:
     """The judged figures, and as curves over the blocks those that move with time."""
-    found: dict[str, float | None | list[float | None]] = {}
+    found: dict[str, float | list[float | None] | None] = {}
     for name, model in result["models"].items():
         if model is None:
             continue

@@ -87,7 +87,7 @@ class ScoringReport:
 
     def by(self, column: str) -> dict[str, dict[str, int]]:
         """Counts of each action by the values of one column."""
-        counts = pd.crosstab(self.decisions[column].fillna("(empty)"), self.decisions["action"])
+        counts = pd.crosstab(self.decisions[column].astype("str").fillna("(empty)"), self.decisions["action"])
         counts = counts.reindex(columns=[HAND_OFF, HOLD], fill_value=0).set_axis(["handed_off", "held"], axis="columns")
         return {str(value): row for value, row in counts.to_dict("index").items()}
 

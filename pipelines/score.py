@@ -1,20 +1,21 @@
 """The scoring flow: new leads get the champion's chances, a decision and its reasons, once."""
 
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
 from prefect import flow
 
-from features.matrix import fetch, frame, matrix
+from features.matrix import frame, matrix
 from features.tables import scoring_cohort, unanswered
 from models.decisions import decide_all
 from pipelines import artifacts
 from pipelines.asked import asked_of
 from pipelines.champion import load_champion
+from pipelines.network import pull_source
 from pipelines.places import registry_of, store_of
 from pipelines.progress import Stopwatch
-from pipelines.pulling import pull_source
 from pipelines.results import ScoringReport, moment
 from pipelines.settings import Settings
 from pipelines.sinks import checked_output, write_decisions
@@ -46,7 +47,7 @@ def score_leads(
         tables = snapshot.tables
         as_of = min(as_of, tables.end)
 
-    with watch.step("features", "look up what is known of each lead"):
+    with watch.step("features", "look up what is known of each lead"), closing(snapshot):
         cohort = scoring_cohort(tables, as_of)
         if snapshot.new_leads is not None:
             cohort = cohort.semi_join(snapshot.new_leads, "lead_id")
@@ -54,7 +55,7 @@ def score_leads(
             cohort = unanswered(tables, cohort, settings.label.pursue_days)
         asked = asked_of(tables, cohort, store)
         recipe = champion.scorer.recipe
-        found = frame(fetch(matrix(tables, asked.waiting, recipe)), recipe)
+        found = frame(matrix(tables, asked.waiting, recipe), recipe)
 
     with watch.step("score", "score and decide"):
         decisions = decide_all(champion.scorer, champion.policy, found, version=champion.version, with_reasons=reasons)

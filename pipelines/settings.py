@@ -1,6 +1,5 @@
 """The configuration: one TOML file, what overrides it, and what the environment adds."""
 
-import os
 import re
 import tomllib
 import types
@@ -20,6 +19,7 @@ from models.evaluation import EvaluationPlan
 from models.hazard import HazardParameters
 from models.policy import PolicySettings
 from pipelines.addresses import redacted
+from pipelines.environment import variables
 from pipelines.mapping import Section, SourceSettings
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -65,12 +65,6 @@ class Settings(Section):
     store: Place = Place()
 
 
-def home(environ: Mapping[str, str] | None = None) -> Path:
-    """Where everything of ours is kept: LEADSIEVE_HOME, or ``.leadsieve`` in the working folder."""
-    environ = os.environ if environ is None else environ
-    return Path(environ.get("LEADSIEVE_HOME") or ".leadsieve").expanduser()
-
-
 def load_settings(path: Path | None, overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """Read a configuration.
 
@@ -94,7 +88,7 @@ def load_settings(path: Path | None, overrides: Mapping[str, Any] | None = None,
     UsageError
         One line for every mistake, each naming its section and key.
     """
-    environ = os.environ if environ is None else environ
+    environ = variables() if environ is None else environ
     content = {} if path is None else _read(path)
     _anchor(content, folder=Path.cwd() if path is None else path.absolute().parent)
     here = {"source": {"url": environ["LEADSIEVE_SOURCE_URL"]}} if environ.get("LEADSIEVE_SOURCE_URL") else {}

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,36 +15,19 @@ import pyarrow.parquet as pq
 from features.contracts import breaches, contract_error, merged
 from features.errors import UsageError
 from features.labels import Horizons
-from features.tables import Clock, Tables
+from features.tables import Tables
 from pipelines.addresses import redacted
 from pipelines.canonical import Canonical, Reading
-from pipelines.engine import local_engine, quoted
+from pipelines.engine import let_go, local_engine, quoted
 from pipelines.fingerprints import FORMAT, fingerprint_of_files, fingerprint_of_rows, stored_mapping
 from pipelines.mapping import SourceSettings
 from pipelines.newleads import with_new_leads
+from pipelines.notes import Note, read_note
 from pipelines.resolving import Resolved, resolve
 from pipelines.sources import MemorySource, Source, open_source
 
 TICK = timedelta(microseconds=1)
 NAMES = ("leads", "events", "outcomes")
-
-
-@dataclass(frozen=True)
-class Note:
-    """What snapshot.json says of its files."""
-
-    format: int
-    fingerprint: str
-    source: str
-    mapping: dict
-    rows: dict[str, int]
-    clock: Clock
-    outcome_times: bool
-    stages: tuple[str, ...]
-    has_accounts: bool
-    newest: str
-    pulled_until: str
-    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -74,10 +57,11 @@ class Snapshot:
     counts: dict[str, int]
     stored: bool
     new_leads: ir.Table | None = None
+    held: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
 
     def close(self) -> None:
-        """Let go of the connection the tables are read through; they can be read no more."""
-        self.tables.leads.get_backend().disconnect()
+        """Let go of what the tables are read through; they can be read no more."""
+        self.held.close()
 
 
 def pull(settings: SourceSettings | None, horizons: Horizons, *, home: Path, until: datetime, leads_file: Path | None = None) -> Snapshot:
@@ -98,40 +82,39 @@ def pull(settings: SourceSettings | None, horizons: Horizons, *, home: Path, unt
     store = home / "snapshots"
     store.mkdir(parents=True, exist_ok=True)
     _sweep(store)
-    source = open_source(settings.url, connection=local_engine(home / "tmp"))
-    with ExitStack() as afterwards, source.answering():
-        afterwards.callback(source.close)
-        resolved = resolve(source, settings)
-        fingerprint = fingerprint_of_files(source, resolved, horizons)
-        stored = fingerprint is None or not (store / fingerprint).is_dir()
-        if stored:
-            fingerprint, stored = _store(source, resolved, horizons, store=store, fingerprint=fingerprint, until=until)
-        note = read_note(store / fingerprint)
-        connection = local_engine(home / "tmp")
-        tables = opened(store / fingerprint, note, connection=connection)
-        if settings.engine == "source" and source.is_server:
-            tables = replace(tables, **_every_table(_read(source, resolved, horizons)))
-            afterwards.pop_all()
-    tables = tables.until(min(until, settings.extracted_at or until))
-    new_leads, warnings = None, note.warnings
-    if leads_file is not None:
-        tables, new_leads, more = with_new_leads(tables, resolved, leads_file, connection=connection, until=until)
-        warnings += more
-    return Snapshot(
-        folder=store / fingerprint,
-        fingerprint=fingerprint,
-        tables=tables,
-        warnings=warnings,
-        counts=note.rows,
-        stored=stored,
-        new_leads=new_leads,
-    )
-
-
-def read_note(folder: Path) -> Note:
-    """What is noted of a snapshot."""
-    note = json.loads((folder / "snapshot.json").read_text())
-    return Note(**note | {"stages": tuple(note["stages"]), "warnings": tuple(note["warnings"])})
+    with ExitStack() as held:
+        reader, connection = local_engine(home / "tmp"), local_engine(home / "tmp")
+        held.callback(let_go, reader)
+        held.callback(let_go, connection)
+        source = open_source(settings.url, connection=reader)
+        held.callback(source.close)
+        with source.answering():
+            resolved = resolve(source, settings)
+            fingerprint = fingerprint_of_files(source, resolved, horizons)
+            stored = fingerprint is None or not (store / fingerprint).is_dir()
+            if stored:
+                fingerprint, stored = _store(source, resolved, horizons, store=store, fingerprint=fingerprint, until=until)
+            note = read_note(store / fingerprint)
+            tables = opened(store / fingerprint, note, connection=connection)
+            if settings.engine == "source" and source.is_server:
+                tables = replace(tables, **_every_table(_read(source, resolved, horizons)))
+            else:
+                source.close()
+        tables = tables.until(min(until, settings.extracted_at or until))
+        new_leads, warnings = None, note.warnings
+        if leads_file is not None:
+            tables, new_leads, more = with_new_leads(tables, resolved, leads_file, connection=connection, until=until)
+            warnings += more
+        return Snapshot(
+            folder=store / fingerprint,
+            fingerprint=fingerprint,
+            tables=tables,
+            warnings=warnings,
+            counts=note.rows,
+            stored=stored,
+            new_leads=new_leads,
+            held=held.pop_all(),
+        )
 
 
 def opened(folder: Path, note: Note, *, connection: ibis.BaseBackend) -> Tables:
@@ -155,6 +138,7 @@ def _store(
     source: Source, resolved: Resolved, horizons: Horizons, *, store: Path, fingerprint: str | None, until: datetime
 ) -> tuple[str, bool]:
     """Write a snapshot beside the others, judge it, and only then give it its name."""
+    given = source
     folder = store / f".{os.getpid()}-{os.urandom(4).hex()}"
     folder.mkdir()
     try:
@@ -181,6 +165,8 @@ def _store(
             return fingerprint, False
         return fingerprint, True
     finally:
+        if source is not given:
+            source.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 

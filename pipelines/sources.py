@@ -17,7 +17,7 @@ from features.contracts import Breach, contract_error
 from features.errors import LeadsieveError, UnreachableError, UsageError
 from pipelines.addresses import redacted
 from pipelines.csvfiles import csv_view, unreadable
-from pipelines.engine import local_engine, quoted
+from pipelines.engine import let_go, local_engine, quoted
 from pipelines.servers import connect, first_line, losses
 
 ENDINGS = (".parquet", ".csv", ".csv.gz", ".tsv")
@@ -63,7 +63,7 @@ class Source(ABC):
 
     def close(self) -> None:
         """Let go of the connection."""
-        self.connection.disconnect()
+        let_go(self.connection)
 
     @contextmanager
     def answering(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """The training flow: from raw tables to a challenger that is judged and registered."""
 
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from features.matrix import fetch, frame, matrix
 from features.recipe import recipe_for
 from features.tables import training_cohort
 from models.challenger import fit_challenger
-from models.encoding import categories_of, dataset
 from models.evaluation import evaluate
+from models.learning import LearningSet
+from models.tuning import best_settings
 from pipelines import artifacts
+from pipelines.network import pull_source
 from pipelines.progress import Stopwatch
-from pipelines.pulling import pull_source
 from pipelines.registration import register_challenger
 from pipelines.results import TrainingReport, doubts
 from pipelines.settings import Settings
@@ -31,28 +33,29 @@ def train_leads(
         snapshot = pull_source(settings, home=home, until=as_of)
         tables = snapshot.tables
 
-    with watch.step("features", "look up what was known of each lead"):
+    with watch.step("features", "look up what was known of each lead"), closing(snapshot):
         cohort = training_cohort(tables, settings.label.delay)
         recipe = recipe_for(tables, settings.features, settings.label)
-        leads = frame(fetch(matrix(tables, cohort, recipe)), recipe)
-        fate = fetch(fates(tables, cohort)).to_pandas()
+        learning = LearningSet(
+            frame=frame(matrix(tables, cohort, recipe), recipe),
+            fates=fetch(fates(tables, cohort)).to_pandas(),
+            recipe=recipe,
+            stages=tables.stages,
+            outcome_times=tables.outcome_times,
+            known_until=tables.end,
+        )
 
-    learning = {
-        "recipe": recipe,
-        "horizons": settings.label,
-        "stages": tables.stages,
-        "outcome_times": tables.outcome_times,
-        "known_until": tables.end,
-        "parameters": settings.model,
-    }
+    if tune:
+        with watch.step("tune", f"try {tune} model settings") as progress:
+            model = best_settings(learning, settings.evaluation, settings.model, trials=tune, progress=progress)
+            settings = settings.model_copy(update={"model": model})
+
     with watch.step("evaluate", "judge it on later leads, block by block") as progress:
-        categories = categories_of(leads, recipe)
-        data = categories, dataset(leads, categories)
-        evaluation = evaluate(leads, fate, **learning, plan=settings.evaluation, data=data, progress=progress)
+        evaluation = evaluate(learning, settings.evaluation, settings.model, progress=progress)
 
     report = TrainingReport(
         tables=tables,
-        leads=len(leads),
+        leads=len(learning.frame),
         recipe=recipe,
         evaluation=evaluation,
         warnings=doubts(snapshot, recipe, evaluation),
@@ -62,7 +65,7 @@ def train_leads(
         write_parquet(evaluation.forward, scores)
     if report.useful or force:
         with watch.step("fit", "fit it on all that is known"):
-            scorer, policy = fit_challenger(leads, fate, evaluation, **learning, policy=settings.policy, data=data)
+            scorer, policy = fit_challenger(learning, evaluation, settings.model, settings.policy)
         with watch.step("register", "register it as the challenger"):
             report = register_challenger(report, scorer, policy, snapshot, settings, home)
     artifacts.publish_training(report.to_json())

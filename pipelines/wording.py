@@ -24,7 +24,7 @@ def training(result: dict[str, Any]) -> str:
     lines = [f"{version} · {result['verdict']}", *(f"  {reason}" for reason in result["reasons"]), ""]
     lines += [_judged(name, model) for name, model in result["models"].items() if model is not None]
     lines += [f"note: {warning}" for warning in result["warnings"]]
-    lines.append(f"{result['leads']:,} leads, as of {result['as_of'] or 'no date'} · {_durations(result['seconds'])}")
+    lines.append(f"{result['leads']:,} leads, {_when(result['as_of'])} · {_durations(result['seconds'])}")
     if result["version"] is not None:
         lines.append(NEXT_AFTER_TRAINING)
     return "\n".join(lines)
@@ -39,7 +39,7 @@ def promotion(result: dict[str, Any]) -> str:
 def scoring(result: dict[str, Any], decisions: pd.DataFrame) -> str:
     """A scoring run: how many, from where, and the best of them with their reasons."""
     lines = [
-        f"version {result['version']} scored {result['scored']:,} leads as of {result['as_of'] or 'no date'}: "
+        f"version {result['version']} scored {result['scored']:,} leads {_when(result['as_of'])}: "
         f"{result['handed_off']:,} handed off, {result['held']:,} held back"
         + (f"; {result['already_decided']:,} were decided before" if result["already_decided"] else "")
     ]
@@ -133,6 +133,13 @@ def _estimate(estimate: dict[str, float | None] | None, digits: int = 3) -> str:
 
 def _percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def _when(as_of: str | int | None) -> str:
+    """An as-of time to the minute, a row's number, or that there is no order."""
+    if as_of is None:
+        return "(no dates)"
+    return f"as of row {as_of:,}" if isinstance(as_of, int) else f"as of {as_of[:16].replace('T', ' ')}"
 
 
 def _durations(seconds: dict[str, float]) -> str:

@@ -1,7 +1,10 @@
 """What tests share: where outside things are, and what to do where they are absent."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -21,3 +24,41 @@ def shared_data() -> Path:
     if not folder.is_dir():
         absent("the folder of real data (shared/data)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One Prefect server for every test that runs a flow; it takes ten seconds to start."""
+    quiet = {
+        "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_TO_API_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    with patch.dict(os.environ, quiet):
+        from prefect.testing.utilities import prefect_test_harness
+
+        with prefect_test_harness(server_startup_timeout=120):
+            yield
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Path:
+    """A simulated market, trained on and promoted: its configuration, its home, what the commands said and the judged scores."""
+    from tests.commands import QUICK, SIMULATED, leadsieve, written
+
+    folder = written(tmp_path_factory.mktemp("world"), {"quick.toml": f'[source]\nurl = "{SIMULATED}"\n{QUICK}'})
+    home = folder / "home"
+    trained = leadsieve("train", "--config", folder / "quick.toml", "--scores", folder / "judged.parquet", "--json", home=home)
+    assert trained.code == 0, trained.err
+    promoted = leadsieve("promote", "--why", "it is the first", "--json", home=home)
+    assert promoted.code == 0, promoted.err
+    return written(folder, {"train.json": trained.out, "train.err": trained.err, "promote.json": promoted.out})
+
+
+@pytest.fixture
+def home(world: Path, tmp_path: Path) -> Path:
+    """A home with a champion, a test's own."""
+    return Path(shutil.copytree(world / "home", tmp_path / "home"))

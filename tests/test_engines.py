@@ -6,8 +6,8 @@ from features.labels import fates
 from features.matrix import fetch, matrix
 from features.recipe import FeatureSettings, recipe_for
 from features.tables import training_cohort
+from tests.matrices import HORIZONS
 from tests.postgres_server import postgres
-from tests.test_features import HORIZONS
 from tests.worlds import random_world, row_world
 
 pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis 12 calls DuckDB 2 by an old name
@@ -26,7 +26,7 @@ def test_duckdb_and_postgresql_agree(engines, world):
         tables = world.tables(engine)
         recipe = recipe_for(tables, FeatureSettings(), HORIZONS)
         cohort = training_cohort(tables, HORIZONS.delay)
-        found.append((recipe, fetch(matrix(tables, cohort, recipe)).to_pandas(), fetch(fates(tables, cohort)).to_pandas()))
+        found.append((recipe, matrix(tables, cohort, recipe).to_pandas(), fetch(fates(tables, cohort)).to_pandas()))
     (recipe, ours, our_fates), (other_recipe, theirs, their_fates) = found
     assert recipe == other_recipe
     assert ours["lead_id"].tolist() == theirs["lead_id"].tolist()

@@ -14,6 +14,7 @@ from models.baselines import BASELINES
 from models.evaluation import EvaluationPlan, evaluate
 from models.hazard import HazardParameters
 from models.judging import judge
+from models.learning import LearningSet
 
 START = datetime(2026, 1, 1)
 QUICK = HazardParameters(rounds=25, learning_rate=0.2, threads=1)
@@ -26,7 +27,9 @@ def column(name: str, kind: str) -> SimpleNamespace:
     return SimpleNamespace(name=name, kind=kind, group=name)
 
 
-RECIPE = SimpleNamespace(columns=(column("visits", "number"), column("channel", "category")))
+RECIPE = SimpleNamespace(
+    columns=(column("visits", "number"), column("channel", "category")), horizons=Horizons(pursue_days=7, convert_days=30)
+)
 
 
 def world(seed: int = 0, leads: int = 1_600, signal: float = 1.5):
@@ -49,9 +52,7 @@ def world(seed: int = 0, leads: int = 1_600, signal: float = 1.5):
 
 
 def judged(frame, fates, *, stages=("accepted", "won"), known_until=datetime(2027, 1, 1), plan=PLAN, **others):
-    horizons = Horizons(pursue_days=7, convert_days=30)
-    setting = {"recipe": RECIPE, "horizons": horizons, "stages": stages, "outcome_times": True, "known_until": known_until}
-    return evaluate(frame, fates, **setting, parameters=QUICK, plan=plan, **others)
+    return evaluate(LearningSet(frame, fates, RECIPE, stages, outcome_times=True, known_until=known_until), plan, QUICK, **others)
 
 
 @pytest.fixture(scope="module")
@@ -175,19 +176,12 @@ def test_the_json_keeps_the_interface(evaluation):
     assert evaluation.models["convert"].to_json(lambda time: time.day)["blocks"][0]["from"] in range(1, 32)
 
 
-def test_weights_are_asked_for_with_what_was_known_at_the_start(evaluation):
-    asked = []
-
-    def weights_for(name, labels, rows, moment):
-        asked.append((name, moment))
-        assert (frame["as_of"].to_numpy()[rows] < np.datetime64(moment, "us")).all()
-        assert not (labels.start[rows] + np.nan_to_num(labels.delay[rows]) * DAY >= np.datetime64(moment, "us")).any()
-        return np.zeros(len(frame)) + (np.arange(len(frame)) >= rows[len(rows) // 2])
-
-    frame, fates = world()
-    weighted = judged(frame, fates, weights_for=weights_for)
-    assert len(asked) == 12
-    assert weighted.forward["p_convert"].to_numpy() != pytest.approx(evaluation.forward["p_convert"].to_numpy())
+def test_one_fit_at_a_time_or_two_give_the_same(evaluation):
+    done = []
+    learning = LearningSet(*world(), RECIPE, ("accepted", "won"), outcome_times=True, known_until=datetime(2027, 1, 1))
+    again = evaluate(learning, PLAN, replace(QUICK, threads=2), progress=lambda fits, of: done.append((fits, of)))
+    pd.testing.assert_frame_equal(again.forward, evaluation.forward)
+    assert done == [(fit, 12) for fit in range(1, 13)]
 
 
 def test_the_same_data_are_judged_the_same_twice(evaluation):

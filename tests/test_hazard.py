@@ -199,7 +199,7 @@ def test_a_weight_of_nothing_is_the_same_as_not_being_there():
     half = np.arange(4000) < 2000
     told = labels(age, delay)
     parameters = HazardParameters(rounds=20)
-    data = binned(x, [], {})
+    data = binned(x)
     weighted = fit_hazard(data, told, horizon=HORIZON, parameters=parameters, weights=half.astype(float))
     chosen = fit_hazard(data, told, horizon=HORIZON, parameters=parameters, rows=np.flatnonzero(half))
     assert weighted.raw(x).tolist() == chosen.raw(x).tolist()
@@ -274,7 +274,7 @@ def test_two_memories_are_the_mean_of_two_fits(monkeypatch):
     monkeypatch.setattr("models.hazard.recent_helps", lambda *_, **__: True)
     x, _, delay, age = world(16, 6000)
     told = labels(age, delay)
-    data = binned(x, [], {})
+    data = binned(x)
     parameters = HazardParameters(rounds=20, recent_share=1)
     bins, _ = bins_at_risk(told, edges_for(HORIZON, told))
     used = np.flatnonzero(bins)

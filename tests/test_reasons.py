@@ -66,7 +66,7 @@ def world() -> tuple[Scorer, pd.DataFrame]:
         outcome=won.astype(float),
         mature=np.ones(rows, dtype=bool),
     )
-    return fit_scorer(frame, pursue=None, convert=Target(labels), recipe=RECIPE, horizons=Horizons(), parameters=HazardParameters()), frame
+    return fit_scorer(frame, pursue=None, convert=Target(labels), recipe=RECIPE, parameters=HazardParameters()), frame
 
 
 def lead(**values) -> pd.DataFrame:
@@ -161,7 +161,7 @@ def test_a_model_without_trees_has_no_reasons_and_no_lead_is_no_trouble(world):
             mature=np.ones(100, dtype=bool),
         )
     )
-    constant = fit_scorer(frame.head(100), pursue=None, convert=few, recipe=RECIPE, horizons=Horizons(), parameters=HazardParameters())
+    constant = fit_scorer(frame.head(100), pursue=None, convert=few, recipe=RECIPE, parameters=HazardParameters())
     assert reasons(constant, frame.head(3)) == [[], [], []]
     assert reasons(scorer, frame.head(0)) == []
 

@@ -70,9 +70,7 @@ def tiny_scorer(seed: int = 0) -> tuple[Scorer, pd.DataFrame]:
         columns=(column("employees", "number"), column("channel", "category"), column("page_view_7d", "number")),
         dropped=(),
     )
-    fitted = fit_scorer(
-        frame, pursue=None, convert=Target(labels), recipe=recipe, horizons=Horizons(), parameters=HazardParameters(rounds=10, seed=seed)
-    )
+    fitted = fit_scorer(frame, pursue=None, convert=Target(labels), recipe=recipe, parameters=HazardParameters(rounds=10, seed=seed))
     return fitted, frame
 
 

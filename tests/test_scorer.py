@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,12 @@ from features.labels import Horizons, Labels
 from features.recipe import Attribute, Recipe
 from features.register import Column
 from models.calibration import Platt
-from models.encoding import categories_of, dataset, encode
+from models.encoding import categories_of, encode
+from models.evaluation import EvaluationPlan, first_judged
 from models.hazard import HazardParameters
+from models.learning import LearningSet
 from models.scorer import Scorer, Target, fit_scorer, load_scorer
-from models.tuning import tune
+from models.tuning import best_settings, tune
 
 
 def column(name: str, kind: str) -> Column:
@@ -81,7 +84,6 @@ def fitted(**changes) -> Scorer:
         "pursue": Target(timed(chance, 21.0, 2), Platt(0.1, 0.9)),
         "convert": Target(timed(chance, 90.0, 3)),
         "recipe": RECIPE,
-        "horizons": Horizons(),
         "parameters": HazardParameters(rounds=30),
     }
     return fit_scorer(frame, **given | changes)
@@ -144,8 +146,8 @@ def test_a_scorer_is_text_and_json_and_nothing_else(scorer, tmp_path):
     scorer.save(tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["convert.txt", "pursue.txt", "scorer.json"]
     back = load_scorer(tmp_path)
-    assert (back.recipe, back.horizons, back.categories, back.usual, back.base_rates, back.grade_edges) == (
-        scorer.recipe, scorer.horizons, scorer.categories, scorer.usual, scorer.base_rates, scorer.grade_edges,
+    assert (back.recipe, back.categories, back.usual, back.base_rates, back.grade_edges) == (
+        scorer.recipe, scorer.categories, scorer.usual, scorer.base_rates, scorer.grade_edges,
     )  # fmt: skip
     assert back.pursue.platt == scorer.pursue.platt
 
@@ -207,14 +209,37 @@ def test_a_calibration_moves_the_level_and_keeps_a_shorter_horizon_in_proportion
     assert raised.probability(encoded, 30.0) / after == pytest.approx(scorer.convert.probability(encoded, 30.0) / before)
 
 
+def learned(rows: int = 1500) -> LearningSet:
+    """Three leads a day, won sixty days later or never."""
+    frame, chance = leads(rows)
+    as_of = np.datetime64("2025-01-01", "us") + np.arange(rows) * np.timedelta64(8, "h")
+    won = np.random.default_rng(4).random(rows) < chance
+    frame = frame.assign(account_id=frame["lead_id"], as_of=as_of)
+    never = np.full(rows, np.datetime64("NaT", "us"))
+    fates = frame[["lead_id", "account_id", "as_of"]].assign(
+        created_at=as_of, accepted_at=never, rejected_at=never, lost_at=never, won_at=np.where(won, as_of + np.timedelta64(60, "D"), never)
+    )
+    return LearningSet(frame, fates, RECIPE, stages=("won",), outcome_times=True, known_until=datetime(2026, 8, 1))
+
+
 def test_tuning_begins_with_the_settings_in_force_and_repeats_itself():
-    frame, chance = leads()
-    labels = timed(chance, 90.0, 3)
-    categories = categories_of(frame, RECIPE)
-    data = categories, dataset(frame, categories)
+    learning = learned()
     seen = []
-    given = {"horizon": 90.0, "data": data, "parameters": HazardParameters(rounds=40), "seed": 3}
-    assert tune(frame, labels, trials=1, **given) == HazardParameters(rounds=40)
-    runs = [tune(frame, labels, trials=3, **given, progress=lambda done, whole: seen.append((done, whole))) for _ in range(2)]
+    given = {"at": learning.known_until, "parameters": HazardParameters(rounds=40), "seed": 3}
+    assert tune(learning, "convert", trials=1, **given) == HazardParameters(rounds=40)
+    runs = [tune(learning, "convert", trials=3, **given, progress=lambda done, whole: seen.append((done, whole))) for _ in range(2)]
     assert runs[0] == runs[1]
     assert seen == [(1, 3), (2, 3), (3, 3)] * 2
+
+
+def test_settings_are_chosen_before_the_first_lead_that_will_judge_them():
+    learning, plan = learned(), EvaluationPlan()
+    first = np.datetime64(first_judged(learning, plan), "us")
+    given = {"parameters": HazardParameters(rounds=40), "trials": 2}
+    chosen = best_settings(learning, plan, **given)
+    assert chosen == tune(learning, "convert", at=first.item(), **given)
+    won, later = learning.fates["won_at"].notna(), learning.fates["as_of"] >= first
+    other = (learning.fates["as_of"] + np.timedelta64(60, "D")).where(~won)
+    flipped = replace(learning, fates=learning.fates.assign(won_at=learning.fates["won_at"].where(~later, other)))
+    assert (flipped.fates["won_at"].notna() != won).sum() > 500
+    assert best_settings(flipped, plan, **given) == chosen

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from features.errors import UsageError
-from pipelines.settings import home, load_settings
+from pipelines.environment import home_folder
+from pipelines.settings import load_settings
 from tests.conftest import REPOSITORY
 
 
@@ -56,9 +57,15 @@ def test_a_delay_is_said_in_words(tmp_path, said, meant):
     assert load_settings(written(tmp_path, f'[label]\ndelay = "{said}"'), environ={}).label.delay == meant
 
 
-def test_home_is_the_environments_or_a_folder_here():
-    assert home({"LEADSIEVE_HOME": "/somewhere"}) == Path("/somewhere")
-    assert home({}) == Path(".leadsieve")
+def test_home_is_as_given_or_the_environments_or_a_folder_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEADSIEVE_HOME", "/somewhere")
+    assert home_folder(Path("/else")) == Path("/else")
+    assert home_folder() == Path("/somewhere")
+    monkeypatch.setenv("LEADSIEVE_HOME", "~/leads")
+    assert home_folder() == Path.home() / "leads"
+    monkeypatch.delenv("LEADSIEVE_HOME")
+    assert home_folder() == tmp_path / ".leadsieve"
 
 
 def test_every_mistake_gets_its_own_line_with_its_place_and_a_hint(tmp_path):

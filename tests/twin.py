@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -16,16 +17,13 @@ MONTH = 30 * DAY
 
 
 def twin_matrix(world: World, cohort: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
-    """What ``fetch(matrix(...))`` must give for this world, in pandas."""
+    """What ``matrix`` must give for this world, in pandas."""
     leads = world.leads.set_index("lead_id")
     fates = pd.DataFrame([fate_of(world, recipe, lead) for lead in world.leads.itertuples(index=False)]).set_index("lead_id")
     rows = []
     for row in cohort.sort_values(["as_of", "lead_id"]).itertuples(index=False):
-        lead = leads.loc[row.lead_id]
-        known = known_events(world, row)
-        values = [
-            TWINS[column.feature](Look(world, recipe, row, lead, known, fates), **dict(column.arguments)) for column in recipe.columns
-        ]
+        look = Look(world, recipe, row, leads.loc[row.lead_id], known_events(world, row), fates)
+        values = [TWINS[column.feature](look, **dict(column.arguments)) for column in recipe.columns]
         rows.append([row.lead_id, row.account_id, row.as_of, *values])
     return pd.DataFrame(rows, columns=["lead_id", "account_id", "as_of", *(column.name for column in recipe.columns)])
 
@@ -35,6 +33,7 @@ class Look:
 
     def __init__(self, world, recipe, row, lead, known, fates):
         self.world, self.recipe, self.row, self.lead, self.known, self.fates = world, recipe, row, lead, known, fates
+        self.in_days, self.others, self.past = cache(self.in_days), cache(self.others), cache(self.past)  # many columns ask for the same
 
     def in_days(self, days: float) -> pd.DataFrame:
         return self.known[self.known.age < days * DAY]
@@ -114,11 +113,13 @@ def days(age) -> float:
     return np.nan if pd.isna(age) else age / DAY
 
 
+@cache
 def domain(address) -> str | None:
     address = "" if address is None or pd.isna(address) else address.strip().lower()
     return address.split("@")[1] if re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", address) else None
 
 
+@cache
 def free(name: str) -> bool:
     return any(re.fullmatch(re.escape(provider) + r"\.(co\.)?[a-z]+", name) for provider in FREE)
 

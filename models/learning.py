@@ -1,0 +1,73 @@
+"""What there is to learn from: every lead as it was known, and what became of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import lightgbm as lgb
+import pandas as pd
+
+from features.labels import Labels, convert_labels, pursue_labels
+from features.recipe import Recipe
+from models.encoding import Categories, binned, categorical_columns, categories_of, encode
+
+LABELS = {"pursue": pursue_labels, "convert": convert_labels}
+
+
+@dataclass(frozen=True)
+class LearningSet:
+    """Leads with their columns and fates. What every fit needs of them is computed on first use, once.
+
+    Attributes
+    ----------
+    frame : data frame
+        ``lead_id, account_id, as_of`` and the recipe's columns, ordered by ``as_of, lead_id``.
+    fates : data frame
+        What became of the same leads, row by row beside ``frame``.
+    recipe : Recipe
+        How the columns were computed, and the horizons.
+    stages, outcome_times
+        Of the tables that both came from.
+    known_until : datetime
+        Nothing recorded later is used, to learn or to judge.
+    """
+
+    frame: pd.DataFrame
+    fates: pd.DataFrame
+    recipe: Recipe
+    stages: tuple[str, ...]
+    outcome_times: bool
+    known_until: datetime
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The models that can be learned: "pursue" only where the source can tell acceptance, and "convert"."""
+        return tuple(name for name in LABELS if name != "pursue" or "accepted" in self.stages)
+
+    def horizon(self, name: str) -> float:
+        """Days within which a model's outcome counts."""
+        return getattr(self.recipe.horizons, f"{name}_days")
+
+    def labels(self, name: str, at: datetime | None = None) -> Labels:
+        """A model's labels as they were known at a moment; by default at the end."""
+        until = self.known_until if at is None else at
+        return LABELS[name](self.fates, self.recipe.horizons, until, self.stages, self.outcome_times)
+
+    @cached_property
+    def categories(self) -> Categories:
+        """The columns, with the values of categories."""
+        return categories_of(self.frame, self.recipe)
+
+    @cached_property
+    def encoded(self) -> pd.DataFrame:
+        """All leads as numbers."""
+        return encode(self.frame, self.categories)
+
+    @cached_property
+    def data(self) -> lgb.Dataset:
+        """All leads binned once for many fits.
+
+        Bin edges come from all rows, later ones among them: that moves no label and at most the place where a split may fall, and
+        saves binning a million rows for every block.
+        """
+        return binned(self.encoded, categorical_columns(self.categories))

@@ -1,0 +1,35 @@
+"""The steps of a flow in which a network may fail for a moment: Prefect tasks that are tried again, the others not."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from features.errors import UnreachableError
+from pipelines.places import registry_of
+from pipelines.settings import Settings
+from pipelines.snapshots import Snapshot, pull
+
+
+def _out_of_reach(_task: Any, _run: Any, state: Any) -> bool:
+    """Only what may heal by itself is worth another try: a broken contract stays broken."""
+    return isinstance(state.result(raise_on_failure=False), UnreachableError)
+
+
+AGAIN = {"retries": 2, "retry_delay_seconds": 3, "retry_condition_fn": _out_of_reach, "persist_result": False, "cache_policy": NO_CACHE}
+
+
+@task(name="pull-source", **AGAIN)
+def pull_source(settings: Settings, *, home: Path, until: datetime, leads_file: Path | None = None) -> Snapshot:
+    """The source's tables as they were known at ``until``, kept as a snapshot."""
+    return pull(settings.source, settings.label, home=home, until=until, leads_file=leads_file)
+
+
+@task(name="move-champion", **AGAIN)
+def move_champion(settings: Settings, *, home: Path, version: str, who: str, why: str, at: datetime) -> tuple[str, str | None]:
+    """Make a version the champion; gives its number and the version it replaced."""
+    registry = registry_of(settings, home)
+    number = registry.resolve(version)
+    return number, registry.promote(number, who=who, why=why, at=at)

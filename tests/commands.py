@@ -1,0 +1,99 @@
+"""Driving the command line in this process, as its user would."""
+
+import contextlib
+import io
+import json
+import os
+import random
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from pipelines.cli import main
+from tests.conftest import REPOSITORY
+
+SIMULATED = "simulated:?leads=3000&months=12"
+QUICK = """
+[evaluation]
+blocks = 3
+resamples = 40
+[model]
+rounds = 30
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command gave back."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Its standard output, which has to be one JSON object and nothing else."""
+        return json.loads(self.out)
+
+
+def leadsieve(*words: object, home: Path, **environ: str) -> Said:
+    """Run one command with its own home; what it does to the environment ends with it."""
+    out, err = io.StringIO(), io.StringIO()
+    names = [name for name in os.environ if name.startswith("LEADSIEVE_")]
+    with patch.dict(os.environ, environ), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        for name in set(names) - set(environ):
+            del os.environ[name]
+        code = main([*map(str, words), "--home", str(home)])
+    return Said(code, out.getvalue(), err.getvalue())
+
+
+def command(*words: object, home: Path, before: str = "") -> subprocess.CompletedProcess[str]:
+    """Run one command in a process of its own, against the test's Prefect server; ``before`` is Python to run first."""
+    from prefect.settings import PREFECT_API_URL
+
+    program = f"{before}\nimport runpy, sys\nsys.argv[0] = 'leadsieve'\nrunpy.run_module('pipelines.cli', run_name='__main__')"
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("LEADSIEVE_")}
+    return subprocess.run(
+        [sys.executable, "-c", program, *map(str, words), "--home", str(home)],
+        env={**environ, "PREFECT_API_URL": PREFECT_API_URL.value(), "PYTHONPATH": str(REPOSITORY)},
+        cwd=home.parent,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+def written(folder: Path, tables: dict[str, str | bytes]) -> Path:
+    """Files of text in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in tables.items():
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder
+
+
+def flat_leads(*, rows: int, signal: float, seed: int = 1) -> str:
+    """A table of leads with an outcome column; ``signal`` is how far ``visits`` tells the winners."""
+    draw = random.Random(seed)
+    lines = ["lead_id,visits,team,won"]
+    for row in range(rows):
+        visits = draw.random()
+        won = draw.random() < 0.4 + signal * (visits - 0.5)
+        lines.append(f"{row},{visits:.3f},{draw.choice('abc')},{'yes' if won else 'no'}")
+    return "\n".join(lines) + "\n"
+
+
+FLAT = """
+[source]
+url = "files:."
+[source.leads]
+order = "rows"
+lead_id = "lead_id"
+[source.outcome]
+column = "won"
+won = ["yes"]
+lost = ["no"]
+"""

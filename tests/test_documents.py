@@ -1,0 +1,100 @@
+"""What the documents promise: every key, command and column of output is named, and nothing that is not there."""
+
+import re
+
+import pytest
+import typer
+from pydantic import BaseModel
+
+from pipelines.cli import app
+from pipelines.mapping import SourceSettings
+from pipelines.results import Promotion
+from pipelines.score import COLUMNS
+from pipelines.settings import Settings, _keys
+from pipelines.simulator import SimulatorSettings
+from pipelines.sources import _DOORS
+from tests.conftest import REPOSITORY
+
+CONFIGURATION = (REPOSITORY / "docs" / "configuration.md").read_text(encoding="utf-8")
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+SECTIONS = {
+    "source": SourceSettings,
+    **{f"source.{name}": SourceSettings.model_fields[name].annotation for name in ("leads", "events", "outcomes", "outcome")},
+    **{name: field.annotation for name, field in Settings.model_fields.items() if name != "source"},
+}
+COMMANDS = typer.main.get_command(app).commands
+
+
+def chapter(section: str) -> str:
+    """The text below the heading that names a section, up to the next heading."""
+    parts = re.split(r"^#+ ", CONFIGURATION, flags=re.MULTILINE)
+    return "\n".join(part for part in parts if f"[{section}]" in part.partition("\n")[0])
+
+
+def named(text: str) -> set[str]:
+    return set(re.findall(r"`([^`\n]+)`", text))
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_key_of_a_section_is_explained_in_its_chapter(section):
+    keys = set(_keys(SECTIONS[section]))
+    assert keys, section
+    below = {name.partition(".")[2] for name in SECTIONS if name.startswith(f"{section}.")}
+    assert not {key for key in keys - below if key not in named(chapter(section))}
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_key_of_a_chapter_exists(section):
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (?!is\b)", chapter(section), flags=re.MULTILINE)
+    told = {key for row in rows for key in named(row)}
+    assert told
+    assert not told - set(_keys(SECTIONS[section]))
+
+
+@pytest.mark.parametrize("section", [name for name in SECTIONS if not name.startswith("source")])
+def test_the_defaults_told_are_the_defaults(section):
+    kind = SECTIONS[section]
+    settings = kind() if not issubclass(kind, BaseModel) else kind.model_construct()
+    for key, told in re.findall(r"^\| `(\w+)` \| [^|]*, `([^`|]+)` \|", chapter(section), flags=re.MULTILINE):
+        real = getattr(settings, key)
+        shown = {"()": "[]", "(1, 7, 30)": "[1, 7, 30]", "0:00:00": '"0d"'}.get(str(real), str(real))
+        assert shown.removesuffix(".0") == told.removesuffix(".0"), key
+
+
+def test_every_kind_of_address_and_every_parameter_of_the_simulator_is_named():
+    assert not {scheme for scheme in _DOORS if f"`{scheme}:" not in CONFIGURATION and scheme != "postgres"}
+    assert not {name for name in SimulatorSettings.__dataclass_fields__ if name not in chapter("source")}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_option_is_named(command):
+    assert f"`{command}" in CONFIGURATION
+    assert f"leadsieve {command}" in README or f"make {command}" in README
+    options = {option for parameter in COMMANDS[command].params for option in parameter.opts if option.startswith("--")}
+    assert not {option for option in options - {"--help"} if option not in CONFIGURATION}
+
+
+def test_every_option_that_is_named_exists():
+    known = {option for command in COMMANDS.values() for parameter in command.params for option in parameter.opts} | {"--help"}
+    foreign = {"--backend-store-uri"}
+    assert not set(re.findall(r"--[a-z][a-z-]+", CONFIGURATION + README)) - known - foreign
+
+
+def test_every_column_of_the_output_and_every_key_of_a_promotion_is_named():
+    assert not set(COLUMNS) - named(CONFIGURATION)
+    assert not set(Promotion("1", None, ()).to_json()) - named(CONFIGURATION)
+
+
+def test_every_exit_code_is_told():
+    from features import errors
+
+    codes = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.LeadsieveError)}
+    assert {f"| {code} |" for code in codes | {0}} <= set(re.findall(r"^\| \d \|", CONFIGURATION, flags=re.MULTILINE))
+
+
+def test_every_file_that_a_document_points_to_is_there():
+    for text, folder in ((README, REPOSITORY), (CONFIGURATION, REPOSITORY / "docs")):
+        links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
+        assert not [link for link in links if not (folder / link).exists()]
+    examples = {file.name for file in (REPOSITORY / "examples").glob("*.toml")}
+    assert examples <= named(README)
