@@ -58,15 +58,16 @@ class Tables:
     has_accounts: bool
 
     def until(self, as_of: datetime) -> "Tables":
-        """What had been recorded before a moment."""
-        moment = ibis.literal(min(as_of, self.end))
-        return replace(
-            self,
-            leads=self.leads.filter(self.leads.created_at < moment),
-            events=None if self.events is None else self.events.filter(self.events.recorded_at < moment),
-            outcomes=None if self.outcomes is None else self.outcomes.filter(self.outcomes.recorded_at < moment),
-            end=min(as_of, self.end),
-        )
+        """What had been recorded before a moment, of leads that were there by then."""
+        if as_of >= self.end:
+            return self
+        moment = ibis.literal(as_of)
+        leads = self.leads.filter(self.leads.created_at < moment)
+
+        def known(table: ir.Table | None) -> ir.Table | None:
+            return None if table is None else table.filter(table.recorded_at < moment).semi_join(leads, "lead_id")
+
+        return replace(self, leads=leads, events=known(self.events), outcomes=known(self.outcomes), end=as_of)
 
 
 def training_cohort(tables: Tables, delay: timedelta) -> ir.Table:

@@ -26,15 +26,22 @@ def fit_challenger(
         if labels.at_risk.any():
             targets[name] = Target(labels, evaluation.platts.get(name, Platt()))
 
-    forward = {name: evaluation.calibrated(name) for name, target in targets.items() if target is not None and len(evaluation.forward)}
+    fitted = [name for name, target in targets.items() if target is not None]
+    forward = {name: evaluation.calibrated(name) for name in fitted}
     scorer = fit_scorer(
         learning.frame,
         **targets,
         recipe=learning.recipe,
         parameters=parameters,
-        grade_scores=np.prod(list(forward.values()), axis=0) if forward else None,
+        grade_scores=_told(np.prod(list(forward.values()), axis=0)) if fitted else None,
         data=(learning.categories, learning.data),
     )
-    score = "p_convert" if scorer.convert else "p_pursue"
-    scores = forward.get(score.removeprefix("p_"))
-    return scorer, fixed_cut(scorer.score(learning.frame)[score].to_numpy() if scores is None else scores, policy, score=score)
+    name = "convert" if scorer.convert else "pursue"
+    scores = _told(forward[name])
+    own = scorer.score(learning.frame)[f"p_{name}"].to_numpy() if scores is None else scores
+    return scorer, fixed_cut(own, policy, score=f"p_{name}")
+
+
+def _told(scores: np.ndarray) -> np.ndarray | None:
+    """Forward scores, or None where no block could be judged: then the fit's own have to serve."""
+    return scores if np.isfinite(scores).any() else None

@@ -113,12 +113,12 @@ class Wording:
         self.values = [frame[column.name].to_numpy(dtype=object) for column in self.columns]
 
     def of(self, row: int, position: int, *, raises: bool) -> str:
-        """Such as ``12 visits in 7 days (usual: 3): the model counts this for the lead``."""
+        """Such as ``counts for it: 12 visits in 7 days (usual: 3)``; who counts is the model."""
         column = self.columns[position]
         value, usual = self.values[position][row], self.usual[column.name]
         said = column.words.replace("{value}", shown(value)) if not pd.isna(value) else f"{column.group}: {column.empty}"
         compared = "" if usual is None or shown(usual) == shown(value) else f" (usual: {shown(usual)})"
-        return f"{said}{compared}: the model counts this {'for' if raises else 'against'} the lead"
+        return f"counts {'for' if raises else 'against'} it: {said}{compared}"
 
 
 def shown(value: object) -> str:

@@ -105,8 +105,8 @@ def _by_channel(counts: dict[str, dict[str, int]]) -> str:
 
 def _best(decisions: pd.DataFrame, count: int = 5) -> str:
     """The best leads, as a rep would read them."""
-    lines = ["five leads to call first" if count == 5 else f"{count} leads to call first"]
     ranked = decisions.sort_values(["rank", "lead_id"]).head(count)
+    lines = ["The first to call, and what the model counts for and against them"]
     for lead in ranked.itertuples():
         chances = [f"{_percent(p)} {words}" for p, words in ((lead.p_pursue, "pursued"), (lead.p_convert, "won if worked")) if p == p]
         lines.append(f"  {lead.lead_id}  grade {lead.grade}  {', '.join(chances)}")

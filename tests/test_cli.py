@@ -346,6 +346,13 @@ def test_too_few_leads_end_with_4_and_register_nothing(tmp_path):
     assert not (tmp_path / "h" / "mlflow.db").exists()
 
 
+def test_a_model_that_could_not_be_judged_is_registered_by_force_and_cut_on_its_own_scores(tmp_path):
+    folder = written(tmp_path / "crm", {"c.toml": f'[source]\nurl = "simulated:?leads=300&months=3"\n{QUICK}'})
+    said = leadsieve("train", "--config", folder / "c.toml", "--force", "--json", home=tmp_path / "h")
+    assert (said.code, said.json["verdict"], said.json["version"]) == (0, "too little data", "1")
+    assert 0 < said.json["policy"]["cut"] < 1
+
+
 def test_a_model_no_better_than_chance_is_registered_only_by_force(tmp_path):
     folder = written(tmp_path / "crm", {"leads.csv": flat_leads(rows=600, signal=0), "c.toml": FLAT + QUICK})
     words = ("train", "--config", folder / "c.toml", "--json")
