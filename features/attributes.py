@@ -6,6 +6,7 @@ from features.asof import days_between
 from features.register import feature
 
 AT_SOURCE = "empty at the source"
+WEEKDAY = "weekday, Monday 0 to Sunday 6, UTC"
 
 
 @feature(
@@ -70,8 +71,8 @@ def created_hour(lead: ir.Table, attribute: str) -> ir.IntegerValue:
     attributes=["calendar"],
     column="created_weekday",
     group="created_at",
-    words="came on weekday {value} (Monday is 0)",
-    unit="weekday, Monday 0 to Sunday 6, UTC",
+    words="came on a {value}",
+    unit=WEEKDAY,
     empty="never empty",
 )
 def created_weekday(lead: ir.Table, attribute: str) -> ir.IntegerValue:

@@ -3,6 +3,7 @@
 The contributions say what the model counts. They are no causes, and no advice on what to change.
 """
 
+from calendar import day_name
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
+from features.attributes import WEEKDAY
 from models.encoding import encode
 from models.scorer import Scorer
 
@@ -116,9 +118,15 @@ class Wording:
         """Such as ``counts for it: 12 visits in 7 days (usual: 3)``; who counts is the model."""
         column = self.columns[position]
         value, usual = self.values[position][row], self.usual[column.name]
-        said = column.words.replace("{value}", shown(value)) if not pd.isna(value) else f"{column.group}: {column.empty}"
-        compared = "" if usual is None or shown(usual) == shown(value) else f" (usual: {shown(usual)})"
+        tell = weekday if column.unit == WEEKDAY else shown
+        said = column.words.replace("{value}", tell(value)) if not pd.isna(value) else f"{column.group}: {column.empty}"
+        compared = "" if usual is None or tell(usual) == tell(value) else f" (usual: {tell(usual)})"
         return f"counts {'for' if raises else 'against'} it: {said}{compared}"
+
+
+def weekday(value: object) -> str:
+    """The name of a day, given its number from Monday on."""
+    return "empty" if value is None or pd.isna(value) else day_name[int(value)]
 
 
 def shown(value: object) -> str:

@@ -12,7 +12,7 @@ from features.recipe import Attribute, Recipe
 from features.register import Column
 from models.encoding import encode
 from models.hazard import HazardParameters
-from models.reasons import WORTH_A_BATCH, contributions, reasons, shown, splits_by_category, worded_reasons
+from models.reasons import WORTH_A_BATCH, contributions, reasons, shown, splits_by_category, weekday, worded_reasons
 from models.scorer import Scorer, Target, fit_scorer
 
 
@@ -172,3 +172,8 @@ def test_a_model_without_trees_has_no_reasons_and_no_lead_is_no_trouble(world):
 )
 def test_values_are_shown_as_people_write_them(value, words):
     assert shown(value) == words
+
+
+@pytest.mark.parametrize(("value", "expected"), [(3.0, "Thursday"), (6, "Sunday"), (np.nan, "empty")])
+def test_a_weekday_is_said_by_its_name(value, expected):
+    assert weekday(value) == expected

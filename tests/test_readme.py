@@ -1,0 +1,44 @@
+"""The README keeps its word: every command in it runs, in its order, in a newcomer's folder."""
+
+import re
+import shlex
+
+import pyarrow.compute as pc
+import pyarrow.csv
+import pytest
+
+from pipelines.simulator import simulate_tables
+from tests.commands import QUICK, leadsieve
+from tests.conftest import REPOSITORY
+
+BLOCKS = re.findall(r"```sh\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+LINES = [shlex.split(line, comments=True) for block in BLOCKS for line in block.splitlines()]
+
+
+def test_every_target_that_the_readme_makes_is_in_the_makefile():
+    targets = re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    made = [words[1] for words in LINES if words[:1] == ["make"]]
+    assert made == ["demo", "test"]
+    assert set(made) <= set(targets)
+
+
+@pytest.mark.slow
+def test_every_command_of_the_readme_runs_as_it_stands(tmp_path, monkeypatch, prefect_server):
+    (tmp_path / "exports").mkdir()
+    tables = simulate_tables("simulated:?leads=12000&months=18&start=2025-01-01")
+    for name, table in tables.items():
+        pyarrow.csv.write_csv(table, tmp_path / "exports" / f"{name}.csv")
+    leads = tables["leads"].slice(11_900)
+    new = leads.set_column(0, "lead_id", pc.binary_join_element_wise("new-", leads["lead_id"], ""))
+    pyarrow.csv.write_csv(new, tmp_path / "new.csv")
+    (tmp_path / "crm.toml").write_text(f'[source]\nurl = "files:exports"\n{QUICK}')
+    monkeypatch.chdir(tmp_path)
+
+    commands = [words[1:] for words in LINES if words[:1] == ["leadsieve"]]
+    assert len(commands) == 8
+    for words in commands:
+        said = leadsieve(*words, home=tmp_path / "home")
+        assert said.code == 0, f"leadsieve {shlex.join(words)}: {said.out}{said.err}"
+    assert (tmp_path / "decisions.csv").stat().st_size > 1000
+    assert (tmp_path / "new.parquet").exists()
+    assert (tmp_path / "judged.parquet").exists()
