@@ -115,4 +115,4 @@ def test_the_champion_of_an_example_scores_and_explains(trained, tmp_path):
     assert leadsieve("promote", home=home).code == 0
     said = leadsieve("score", "--config", config, "--all", "--reasons", "20", "--output", tmp_path / "out.csv", "--json", home=home)
     assert json.loads(said.out)["scored"] == 41_188
-    assert "the model counts" in (tmp_path / "out.csv").read_text()
+    assert "counts for it: " in (tmp_path / "out.csv").read_text()
