@@ -1,7 +1,9 @@
 """What tests share: where outside things are, and what to do where they are absent."""
 
+import gc
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
@@ -62,3 +64,14 @@ def world(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Pat
 def home(world: Path, tmp_path: Path) -> Path:
     """A home with a champion, a test's own."""
     return Path(shutil.copytree(world / "home", tmp_path / "home"))
+
+
+def pytest_unconfigure() -> None:
+    """Let go of every DuckDB that tests left open: at the end of the process its objects would complain over a screen."""
+    duckdb = sys.modules.get("ibis.backends.duckdb")
+    if duckdb is not None:
+        from pipelines.engine import let_go
+
+        for each in gc.get_objects():
+            if type(each) is duckdb.Backend:
+                let_go(each)
