@@ -35,12 +35,13 @@ def score_leads(
 ) -> ScoringReport:
     """Decide every lead that waits for a decision at ``as_of``; run again, it decides nobody twice.
 
-    Without ``leads`` those are the source's leads that sales has not answered and that are younger than the pursue horizon.
+    Without ``leads`` those are the source's leads that sales has not answered and that are younger than the champion's pursue horizon.
     """
     watch = Stopwatch()
     if output:
         checked_output(output)
     champion = load_champion(registry_of(settings, home))
+    recipe = champion.scorer.recipe
     store = store_of(settings, home)
     with watch.step("pull", "pull what has changed"):
         snapshot = pull_source(settings, home=home, until=as_of, leads_file=leads)
@@ -52,9 +53,8 @@ def score_leads(
         if snapshot.new_leads is not None:
             cohort = cohort.semi_join(snapshot.new_leads, "lead_id")
         elif not everything:
-            cohort = unanswered(tables, cohort, settings.label.pursue_days)
+            cohort = unanswered(tables, cohort, recipe.horizons.pursue_days)
         asked = asked_of(tables, cohort, store)
-        recipe = champion.scorer.recipe
         found = frame(matrix(tables, asked.waiting, recipe), recipe)
 
     with watch.step("score", "score and decide"):
