@@ -25,12 +25,6 @@ class TooLittleDataError(LeadsieveError):
     exit_code = 4
 
 
-class UselessModelError(LeadsieveError):
-    """A model that is no better than what it would replace."""
-
-    exit_code = 4
-
-
 class UnreachableError(LeadsieveError):
     """A system this run depends on does not answer."""
 

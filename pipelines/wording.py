@@ -15,6 +15,7 @@ BASELINES = {
     "logistic": "logistic regression",
     "naive_bayes": "a CRM's naive Bayes",
 }
+SHOWN = 5  # leads, and no more: a summary
 NEXT_AFTER_TRAINING = "Next: leadsieve promote, then leadsieve score --output decisions.csv"
 
 
@@ -103,9 +104,9 @@ def _by_channel(counts: dict[str, dict[str, int]]) -> str:
     return _text(table) + "\n"
 
 
-def _best(decisions: pd.DataFrame, count: int = 5) -> str:
+def _best(decisions: pd.DataFrame) -> str:
     """The best leads, as a rep would read them."""
-    ranked = decisions.sort_values(["rank", "lead_id"]).head(count)
+    ranked = decisions.sort_values(["rank", "lead_id"]).head(SHOWN)
     lines = ["The first to call, and what the model counts for and against them"]
     for lead in ranked.itertuples():
         chances = [f"{_percent(p)} {words}" for p, words in ((lead.p_pursue, "pursued"), (lead.p_convert, "won if worked")) if p == p]
