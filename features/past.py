@@ -15,6 +15,8 @@ from features.register import REGISTER, Column
 from features.tables import Tables
 
 FAR = ibis.literal(datetime(9999, 1, 1), type="timestamp(6)")
+MILESTONES = ("created_at", "decided_at", "accepted", "settled_at", "won")
+FEW = 20  # leads in a row's account, on average: up to about so many it is quicker to pair them than to put all in order
 SUMS = ("decided", "accepted", "settled", "won")
 
 
@@ -31,9 +33,13 @@ def fetch_past(rows: ir.Table, tables: Tables, recipe: Recipe) -> pa.Table:
     with milestones(tables, recipe, keys).cache() as marks, _with_own(rows, marks).cache() as asked:
         beside = asked
         for key, name in keys.items():
-            beside = _with_sums(beside, asked, _facts(marks, name, tables, account=key == "account_id"), name, daily=is_daily(key, tables))
-        if recipe.has_accounts:
-            beside = _with_previous_lead(beside, asked, marks, keys["account_id"])
+            if key == "account_id" and are_small(asked, marks, name):
+                beside = _with_pairs(beside, asked, marks, name)
+            else:
+                facts = _facts(marks, name, tables, account=key == "account_id")
+                beside = _with_sums(beside, asked, facts, name, daily=is_daily(key, tables))
+                if key == "account_id":
+                    beside = _with_previous_lead(beside, asked, marks, name)
         of_columns = [column for of in ("account", "key") for column in recipe.columns_of(of)]
         return beside.select(ROW, **{column.name: _value(column, beside, keys, tables) for column in of_columns}).to_pyarrow()
 
@@ -147,11 +153,36 @@ def _with_sums(table: ir.Table, asked: ir.Table, facts: ir.Table, key: str, *, d
     return table.left_join(found, [table[key] == found[f"{key}_{key}"], moment_of(table.as_of, daily=True) == found[f"{key}_moment"]])
 
 
+def are_small(asked: ir.Table, marks: ir.Table, account: str) -> bool:
+    """Whether rows have so few leads in their accounts, on average, that ``_with_pairs`` is the quicker way."""
+    leads = marks.group_by(account).aggregate(leads=ibis._.count().cast("float64"))
+    beside_a_row = asked.select(account).inner_join(leads, account).leads.mean().to_pyarrow().as_py()
+    return (beside_a_row or 0) <= FEW
+
+
+def _with_pairs(table: ir.Table, asked: ir.Table, marks: ir.Table, account: str) -> ir.Table:
+    """Join to each row what ``_with_sums`` and ``_with_previous_lead`` join, from its account's leads one by one."""
+    leads = marks.select(account, *MILESTONES).rename(lambda name: name if name == account else f"its_{name}")
+    pair = asked.select(ROW, account, "as_of", "created_at").inner_join(leads, account)
+    decided, settled = pair.its_decided_at < pair.as_of, pair.its_settled_at < pair.as_of
+    found = pair.group_by(ROW).aggregate(
+        leads=pair.count(where=pair.its_created_at < pair.as_of),
+        decided=pair.count(where=decided),
+        accepted=pair.count(where=decided & (pair.its_accepted == 1)),
+        settled=pair.count(where=settled),
+        won=pair.count(where=settled & (pair.its_won == 1)),
+        previous_created_at=pair.its_created_at.max(where=pair.its_created_at < pair.created_at),
+    )
+    found = found.rename(lambda name: f"{account}_{name}")
+    return table.left_join(found, table[ROW] == found[f"{account}_{ROW}"])
+
+
 def _with_previous_lead(table: ir.Table, asked: ir.Table, marks: ir.Table, account: str) -> ir.Table:
     """Join to each row the moment before its lead's creation at which another lead of the account was created."""
     created = marks.select(account, "created_at").semi_join(asked, account).distinct()
     before = ibis.window(group_by=account, order_by="created_at")
-    created = created.select(of_account=account, at="created_at", previous_created_at=created.created_at.lag().over(before))
+    previous = {f"{account}_previous_created_at": created.created_at.lag().over(before)}
+    created = created.select(of_account=account, at="created_at", **previous)
     return table.left_join(created, [table[account] == created.of_account, table.created_at == created["at"]])
 
 
@@ -166,7 +197,7 @@ def _value(column: Column, table: ir.Table, keys: dict[str | None, str], tables:
         leads=table[f"{name}_leads"].cast("int32") - (table.created_at < table.as_of).ifelse(1, 0).cast("int32"),
         accepted=past.accepted,
         won=past.won,
-        previous_created_at=table.previous_created_at,
+        previous_created_at=table[f"{name}_previous_created_at"],
     )
     return feature.compute(account)
 

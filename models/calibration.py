@@ -24,6 +24,10 @@ class Platt:
             return np.asarray(probability, dtype=float)
         return expit(self.shift + self.slope * bounded_logit(probability))
 
+    def then(self, other: "Platt") -> "Platt":
+        """This one, and another one after it."""
+        return Platt(shift=other.shift + other.slope * self.shift, slope=other.slope * self.slope)
+
 
 def bounded_logit(probability: np.ndarray) -> np.ndarray:
     """Log-odds, finite also where a probability has rounded to 0 or 1."""

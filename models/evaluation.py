@@ -21,6 +21,7 @@ from features.labels import Labels
 from models.baselines import Opinions, opinions
 from models.calibration import Platt, fit_platt
 from models.hazard import HazardParameters, fit_hazard
+from models.intervals import ScoreInterval, fit_interval
 from models.judging import judge
 from models.learning import LearningSet
 from models.report import ModelReport
@@ -63,6 +64,8 @@ class Evaluation:
         are those the model of that block would have shown; outcomes are NaN where the lead is not judged.
     platts : dict
         Per model, the calibration of the final fit: on every block's uncalibrated scores.
+    intervals : dict
+        Per model, between which bounds a calibrated probability lies; None where no block could be judged.
     uncalibrated : DataFrame
         Beside ``forward`` row by row, the same probabilities before calibration: ``p_pursue, p_convert``.
     sample : DataFrame
@@ -73,6 +76,7 @@ class Evaluation:
     models: dict[str, ModelReport | None]
     forward: pd.DataFrame
     platts: dict[str, Platt]
+    intervals: dict[str, ScoreInterval | None]
     uncalibrated: pd.DataFrame
     sample: pd.DataFrame
     warnings: tuple[str, ...]
@@ -87,7 +91,9 @@ class Evaluation:
         return self.platts[name].apply(self.uncalibrated[f"p_{name}"].to_numpy())
 
 
-def evaluate(learning: LearningSet, plan: EvaluationPlan, parameters: HazardParameters, *, progress: Progress | None = None) -> Evaluation:
+def evaluate(
+    learning: LearningSet, plan: EvaluationPlan, parameters: HazardParameters, *, brief: bool = False, progress: Progress | None = None
+) -> Evaluation:
     """Judge on rolling blocks and on the newest leads.
 
     Parameters
@@ -95,6 +101,8 @@ def evaluate(learning: LearningSet, plan: EvaluationPlan, parameters: HazardPara
     learning : LearningSet
     plan, parameters
         Of the trial and of the model. As many fits run side by side as there are threads, each on one.
+    brief : bool
+        Give forward scores and what is calibrated on them alone: no newest leads, no baselines, no verdict worth reading.
     progress : function, optional
         Called with (fits done, all fits).
     """
@@ -102,16 +110,18 @@ def evaluate(learning: LearningSet, plan: EvaluationPlan, parameters: HazardPara
     as_of = learning.frame["as_of"].to_numpy("datetime64[us]")
     finals = {name: learning.labels(name) for name in learning.names}
     blocks, newest = _cut(finals, as_of, accounts, plan)
+    newest = () if brief else newest
     found = overlaps(blocks, as_of, accounts) + overlaps(newest, as_of, accounts)
     if found:
         raise RuntimeError("training and judging touch; nothing was judged:\n  " + "\n  ".join(found))
 
     parts = [(block, split) for block in (*blocks, *newest) for split in block.splits]
     trials = [_Trial(name, block, split, _judged(final)[split.test]) for name, final in finals.items() for block, split in parts]
-    answers = _asked(trials, learning, plan, replace(parameters, threads=1), workers=parameters.threads, progress=progress)
+    one_thread = replace(parameters, threads=1)
+    answers = _asked(trials, learning, plan, one_thread, workers=parameters.threads, rivals=not brief, progress=progress)
     reports: dict[str, ModelReport | None] = {"pursue": None, "convert": None}
     raw, shown, outcomes = ({name: np.full(len(as_of), np.nan) for name in reports} for _ in range(3))
-    platts, warnings = {}, []
+    platts, intervals, warnings = {}, {}, []
     for name, final in finals.items():
         judged: dict[bool, list[pd.DataFrame]] = {True: [], False: []}
         best_column = None
@@ -126,14 +136,16 @@ def evaluate(learning: LearningSet, plan: EvaluationPlan, parameters: HazardPara
             p, test, rows = platt.apply(answer.p), trial.split.test, trial.split.test[trial.judged]
             if trial.block.number:
                 raw[name][test], shown[name][test] = answer.p, p
-            table = learning.frame.iloc[rows][["lead_id", "account_id", "as_of"]].reset_index(drop=True)
-            table = table.assign(block=trial.block.number, outcome=final.outcome[rows], p=p[trial.judged], **answer.rivals.scores)
-            judged[trial.block.number > 0].append(table)
-            best_column = answer.rivals.best_column
+            if answer.rivals is not None:
+                table = learning.frame.iloc[rows][["lead_id", "account_id", "as_of"]].reset_index(drop=True)
+                table = table.assign(block=trial.block.number, outcome=final.outcome[rows], p=p[trial.judged], **answer.rivals.scores)
+                judged[trial.block.number > 0].append(table)
+                best_column = answer.rivals.best_column
         told = _judged(final)
         outcomes[name][told] = final.outcome[told]
         seen = told & np.isfinite(raw[name])
         platts[name] = fit_platt(raw[name][seen], final.outcome[seen])
+        intervals[name] = fit_interval(platts[name].apply(raw[name][seen]), final.outcome[seen]) if seen.any() else None
         reports[name] = _report(final, judged[True], judged[False], best_column, plan)
 
     block_of = np.zeros(len(as_of), int)
@@ -152,6 +164,7 @@ def evaluate(learning: LearningSet, plan: EvaluationPlan, parameters: HazardPara
         models=reports,
         forward=forward,
         platts=platts,
+        intervals=intervals,
         uncalibrated=pd.DataFrame({f"p_{name}": values[rows] for name, values in raw.items()}),
         sample=learning.frame.iloc[rows[:: max(1, -(-len(rows) // SAMPLE))]],
         warnings=tuple(warnings),
@@ -189,7 +202,7 @@ class _Answer:
     """
 
     p: np.ndarray
-    rivals: Opinions
+    rivals: Opinions | None
     known: np.ndarray
 
 
@@ -200,6 +213,7 @@ def _asked(
     parameters: HazardParameters,
     *,
     workers: int,
+    rivals: bool,
     progress: Progress | None,
 ) -> list[_Answer | TooLittleDataError]:
     """The trials' answers, in their order."""
@@ -208,7 +222,7 @@ def _asked(
     learning.data  # noqa: B018  before the workers would each make their own
     answers = []
     with ThreadPoolExecutor(workers) as pool:
-        for answer in pool.map(lambda trial: _answer(trial, learning, plan, parameters), trials):
+        for answer in pool.map(lambda trial: _answer(trial, learning, plan, parameters, rivals=rivals), trials):
             answers.append(answer)
             if progress:
                 progress(len(answers), len(trials))
@@ -216,7 +230,7 @@ def _asked(
 
 
 def _answer(
-    trial: _Trial, learning: LearningSet, plan: EvaluationPlan, parameters: HazardParameters
+    trial: _Trial, learning: LearningSet, plan: EvaluationPlan, parameters: HazardParameters, *, rivals: bool
 ) -> _Answer | TooLittleDataError:  # fmt: skip
     labels = learning.labels(trial.name, at=trial.block.moment)
     test, train = trial.split.test, trial.split.train
@@ -226,13 +240,15 @@ def _answer(
         return TooLittleDataError(f"only {events} leads with the outcome were known at its start; {FEWEST_EVENTS} are needed.")
     hazard = fit_hazard(learning.data, labels, horizon=learning.horizon(trial.name), parameters=parameters, rows=rows)
     p = hazard.probability(hazard.raw(learning.encoded.iloc[test], threads=parameters.threads))
+    if not rivals:
+        return _Answer(p=p, rivals=None, known=_judged(labels))
     # Baselines know no censoring: they learn from leads whose whole horizon was seen, or, where these tell nothing, from all settled.
     told = rows[_judged(labels)[rows]]
     if len(np.unique(labels.outcome[told])) < 2:
         told = rows[np.isfinite(labels.outcome[rows])]
     columns = [column.name for column in learning.recipe.columns]
-    rivals = opinions(learning.frame.iloc[told], labels.outcome[told], learning.frame.iloc[test[trial.judged]], columns)
-    return _Answer(p=p, rivals=rivals, known=_judged(labels))
+    said = opinions(learning.frame.iloc[told], labels.outcome[told], learning.frame.iloc[test[trial.judged]], columns)
+    return _Answer(p=p, rivals=said, known=_judged(labels))
 
 
 def _judged(labels: Labels) -> np.ndarray:

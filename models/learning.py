@@ -1,10 +1,11 @@
 """What there is to learn from: every lead as it was known, and what became of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
 import lightgbm as lgb
+import numpy as np
 import pandas as pd
 
 from features.labels import Labels, convert_labels, pursue_labels
@@ -30,6 +31,9 @@ class LearningSet:
         Of the tables that both came from.
     known_until : datetime
         Nothing recorded later is used, to learn or to judge.
+    logged : data frame, optional
+        What the decision log says of the same leads, row by row: ``arm`` (empty where we never decided) and ``cut``, the cut in force
+        (NaN where none was). None where nothing was decided yet.
     """
 
     frame: pd.DataFrame
@@ -38,6 +42,7 @@ class LearningSet:
     stages: tuple[str, ...]
     outcome_times: bool
     known_until: datetime
+    logged: pd.DataFrame | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,6 +57,17 @@ class LearningSet:
         """A model's labels as they were known at a moment; by default at the end."""
         until = self.known_until if at is None else at
         return LABELS[name](self.fates, self.recipe.horizons, until, self.stages, self.outcome_times)
+
+    def until(self, moment: datetime) -> "LearningSet":
+        """What was there to learn from at an earlier moment: the leads scored before it, and what had become of them by then."""
+        rows = slice(0, int(np.searchsorted(self.frame["as_of"].to_numpy("datetime64[us]"), np.datetime64(moment, "us"))))
+        return replace(
+            self,
+            frame=self.frame.iloc[rows].reset_index(drop=True),
+            fates=self.fates.iloc[rows].reset_index(drop=True),
+            known_until=moment,
+            logged=None if self.logged is None else self.logged.iloc[rows].reset_index(drop=True),
+        )
 
     @cached_property
     def categories(self) -> Categories:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MODEL = "leadsieve"
 CHAMPION, CHALLENGER = "champion", "challenger"
 REQUIREMENTS = ("mlflow", "lightgbm", "numpy", "pandas", "pydantic", "ibis-framework", "duckdb", "scipy")
-OUTPUTS = {"p_pursue": "double", "p_convert": "double", "p_both": "double", "grade": "string"}
+OUTPUTS = {"p_pursue": "double", "p_convert": "double", "p_both": "double", "low": "double", "high": "double", "grade": "string"}
 OUT_OF_REACH = ("TEMPORARILY_UNAVAILABLE", "UNAUTHENTICATED", "PERMISSION_DENIED", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED")
 
 

@@ -15,8 +15,9 @@ from features.recipe import Recipe
 from models.calibration import Platt
 from models.encoding import Categories, binned, categorical_columns, categories_of, encode
 from models.hazard import Hazard, HazardParameters, fit_hazard
+from models.intervals import ScoreInterval
 
-FORMAT = 1
+FORMAT = 2
 GRADES = ("D", "C", "B", "A")
 GRADE_SHARES = (0.2, 0.5, 0.8)
 FILE = "scorer.json"
@@ -29,6 +30,7 @@ class CalibratedHazard:
 
     hazard: Hazard
     platt: Platt = UNCHANGED
+    interval: ScoreInterval | None = None
 
     def probability(self, encoded: pd.DataFrame, horizon: float | np.ndarray | None = None) -> np.ndarray:
         """Calibrated probability within a horizon of days; a shorter one than the fit's keeps its share of the whole."""
@@ -37,13 +39,21 @@ class CalibratedHazard:
         calibrated = self.platt.apply(whole)
         return calibrated if horizon is None else calibrated * self.hazard.probability(raw, horizon) / whole
 
+    def between(self, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper bounds of calibrated probabilities; they hold the probability itself, and are empty where none was fitted."""
+        if self.interval is None:
+            return np.full_like(probability, np.nan), np.full_like(probability, np.nan)
+        low, high = self.interval.of(probability)
+        return np.fmin(low, probability), np.fmax(high, probability)
+
 
 @dataclass(frozen=True)
 class Target:
-    """What one model learns from: labels, how much each row counts, and the calibration found on forward scores."""
+    """What one model learns from: labels, how much each row counts, and calibration and interval found on forward scores."""
 
     labels: Labels
     platt: Platt = UNCHANGED
+    interval: ScoreInterval | None = None
     weights: np.ndarray | None = None
 
 
@@ -86,14 +96,17 @@ class Scorer:
         Returns
         -------
         data frame
-            ``p_pursue``, ``p_convert`` (empty where there is no such model), ``p_both`` (their product, or the only one there is)
-            and ``grade``, with the frame's index.
+            ``p_pursue``, ``p_convert`` (empty where there is no such model), ``p_both`` (their product, or the only one there is),
+            ``low`` and ``high``, the interval of ``p_convert`` (of ``p_pursue`` where it is the only one), and ``grade``, with the
+            frame's index.
         """
         encoded = encode(frame, self.categories)
         scores = pd.DataFrame({"p_pursue": np.nan, "p_convert": np.nan}, index=frame.index)
         for name, model in self.models.items():
             scores[f"p_{name}"] = model.probability(encoded)
         scores["p_both"] = scores[[f"p_{name}" for name in self.models]].prod(axis=1)
+        decisive = "convert" if self.convert else "pursue"
+        scores["low"], scores["high"] = self.models[decisive].between(scores[f"p_{decisive}"].to_numpy())
         scores["grade"] = self.grades(scores["p_both"].to_numpy())
         return scores
 
@@ -111,7 +124,14 @@ class Scorer:
             "fingerprint": self.recipe.fingerprint,
             "recipe": self.recipe.to_dict(),
             "categories": {name: None if values is None else list(values) for name, values in self.categories.items()},
-            "models": {name: {"hazard": model.hazard.to_dict(), "platt": asdict(model.platt)} for name, model in self.models.items()},
+            "models": {
+                name: {
+                    "hazard": model.hazard.to_dict(),
+                    "platt": asdict(model.platt),
+                    "interval": None if model.interval is None else model.interval.to_json(),
+                }
+                for name, model in self.models.items()
+            },
             "grade_edges": list(self.grade_edges),
             "usual": self.usual,
             "base_rates": self.base_rates,
@@ -144,6 +164,7 @@ def load_scorer(folder: Path) -> Scorer:
         name: CalibratedHazard(
             hazard=Hazard.from_dict((folder / f"{name}.txt").read_text(encoding="utf-8"), values["hazard"]),
             platt=Platt(**values["platt"]),
+            interval=None if values["interval"] is None else ScoreInterval.from_json(values["interval"]),
         )
         for name, values in content["models"].items()
     }
@@ -193,7 +214,7 @@ def fit_scorer(
         if target is None:
             continue
         hazard = fit_hazard(rows, target.labels, horizon=horizon, parameters=parameters, weights=target.weights)
-        models[name] = CalibratedHazard(hazard=hazard, platt=target.platt)
+        models[name] = CalibratedHazard(hazard=hazard, platt=target.platt, interval=target.interval)
     if not models:
         raise TooLittleDataError("there is neither a pursue nor a convert outcome to learn from; nothing was fitted.")
     scorer = Scorer(
@@ -206,8 +227,12 @@ def fit_scorer(
         base_rates={"pursue": base_rate(pursue), "convert": base_rate(convert)},
     )
     scores = scorer.score(frame)["p_both"].to_numpy() if grade_scores is None else grade_scores
-    edges = tuple(float(edge) for edge in np.quantile(scores[~np.isnan(scores)], GRADE_SHARES))
-    return replace(scorer, grade_edges=edges)
+    return replace(scorer, grade_edges=grade_edges(scores))
+
+
+def grade_edges(scores: np.ndarray) -> tuple[float, float, float]:
+    """Lower bounds of the grades C, B and A, so that of these leads a fifth is an A and a fifth a D; empty scores are passed over."""
+    return tuple(float(edge) for edge in np.quantile(scores[~np.isnan(scores)], GRADE_SHARES))
 
 
 def base_rate(target: Target | None) -> float | None:

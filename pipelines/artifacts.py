@@ -23,3 +23,22 @@ def publish_scoring(result: dict[str, Any]) -> None:
     rows = [{"channel": channel, **counts} for channel, counts in result["by_channel"].items()]
     counts = f"{result['scored']:,} leads decided, {result['handed_off']:,} handed off, {result['held']:,} held"
     create_table_artifact(key="decisions-by-channel", table=rows, description=f"Version {result['version']}: {counts}.")
+
+
+def publish_backtest(result: dict[str, Any]) -> None:
+    """A table of the replayed spans."""
+    shown = ("from", "to", "leads", "customers", "basis", "cut", "wins", "held", "lost", "margin", "lost_margin")
+    rows = [{name: span[name] for name in shown} for span in result["spans"]]
+    total = result["total"]
+    words = f"{total['held']:,} of {total['leads']:,} leads held, {total['lost']:,} of {total['customers']:,} customers lost"
+    create_table_artifact(key="backtest", table=rows, description=f"{words}.")
+
+
+def publish_value(result: dict[str, Any]) -> None:
+    """A table of what policies were worth, under the sentence about the promise."""
+    rows = [
+        {"unit": unit, "policy": name, "basis": value["basis"], **value["doubly_robust"]}
+        for unit, policies in result["worth"].items()
+        for name, value in policies.items()
+    ]
+    create_table_artifact(key="policy-value", table=rows, description=result["promise"]["why"])

@@ -1,14 +1,23 @@
 """Which leads a scoring run is asked about, and which of them still wait for a decision."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
+from features.matrix import fetch
 from features.tables import Tables
 from pipelines.store import Store
+
+SAID = ("channel", "owner")
+
+
+def week_of(moment: datetime) -> datetime:
+    """The beginning of a moment's week."""
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=moment.weekday())
 
 
 @dataclass(frozen=True)
@@ -21,24 +30,26 @@ class Asked:
         The cohort without those that were decided before.
     decided : tuple of str
         Ids of the others.
-    channels : Series
-        Channel by lead id; empty where the source knows none.
     """
 
     waiting: ir.Table
     decided: tuple[str, ...]
-    channels: pd.Series
 
 
-def asked_of(tables: Tables, cohort: ir.Table, store: Store) -> Asked:
+def asked_of(cohort: ir.Table, store: Store) -> Asked:
     """Split a cohort by what the decision log says."""
-    leads = tables.leads
-    channel = leads.channel if "channel" in leads.columns else ibis.null("string")
-    rows = leads.select("lead_id", channel=channel).semi_join(cohort, "lead_id").to_pyarrow()
-    ids = rows["lead_id"].to_pandas()
-    channels = pd.Series(rows["channel"].to_pandas().to_numpy(), index=pd.Index(ids))
     known = store.decided()
-    decided = tuple(sorted(ids[ids.isin(known)])) if known else ()
-    if decided:
-        cohort = cohort.anti_join(ibis.memtable(pa.table({"lead_id": pa.array(decided, pa.string())})), "lead_id")
-    return Asked(waiting=cohort, decided=decided, channels=channels)
+    if not known:
+        return Asked(waiting=cohort, decided=())
+    ids = cohort.select("lead_id").to_pyarrow()["lead_id"].to_pandas()
+    decided = tuple(sorted(ids[ids.isin(known)]))
+    left = cohort.anti_join(ibis.memtable(pa.table({"lead_id": pa.array(decided, pa.string())})), "lead_id") if decided else cohort
+    return Asked(waiting=left, decided=decided)
+
+
+def said_of(tables: Tables, cohort: ir.Table) -> pd.DataFrame:
+    """``channel`` and ``owner`` of each lead, row by row beside its matrix; empty where the source knows none."""
+    leads = tables.leads
+    known = leads.select("lead_id", **{name: leads[name] if name in leads.columns else ibis.null("string") for name in SAID})
+    rows = fetch(cohort.select("lead_id", "as_of").join(known, "lead_id"))
+    return pd.DataFrame({name: rows[name].to_pandas() for name in SAID})

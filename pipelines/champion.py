@@ -24,11 +24,11 @@ def load_champion(registry: Registry) -> Champion:
     """The champion, ready to score. Raises UsageError where no version has been promoted."""
     version = registry.resolve("champion")
     folder = registry.download(version)
-    policy = Policy.from_json(json.loads((folder / POLICY_FILE).read_text()))
+    policy = Policy.from_dict(json.loads((folder / POLICY_FILE).read_text(encoding="utf-8")))
     return Champion(version, load_scorer(folder), policy)
 
 
 def save_challenger(scorer: Scorer, policy: Policy, folder: Path) -> None:
     """Write what ``load_champion`` reads."""
     scorer.save(folder)
-    (folder / POLICY_FILE).write_text(json.dumps(policy.to_json(), indent=1))
+    (folder / POLICY_FILE).write_text(json.dumps(policy.to_dict(), indent=1), encoding="utf-8")

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,15 @@ Home = Annotated[
     Path | None,
     typer.Option("--home", help="Folder of snapshots, versions and decisions. Default: LEADSIEVE_HOME, or .leadsieve.", show_default=False),
 ]
+
+
+class Span(StrEnum):
+    """What the past is cut into."""
+
+    month = "month"
+    week = "week"
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
@@ -78,6 +88,26 @@ def train(
     _show(report, wording.training(report), as_json=as_json)
     if report["version"] is None:
         raise typer.Exit(EXIT_USELESS)
+
+
+@app.command()
+def backtest(
+    config: Config = None,
+    source: Source = None,
+    as_of: AsOf = None,
+    home: Home = None,
+    last: Annotated[int, typer.Option("--last", min=1, max=120, help="How many of the last months, weeks, or parts of the rows.")] = 12,
+    by: Annotated[Span, typer.Option("--by", help="Replay by calendar month or week.")] = Span.month,
+    picture: Annotated[Path | None, typer.Option("--picture", help="The picture goes to this .png file.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """Replay past months: whom would the filter have held, and which customers would that have cost?"""
+    with _run(folder := home_folder(home), quiet=as_json) as now:
+        from pipelines import wording_backtest
+        from pipelines.backtest import backtest_leads
+
+        report = backtest_leads(_settings(config, source), folder, _moment(as_of, now), last=last, by=by.value, picture=picture).to_json()
+    _show(report, wording_backtest.replayed(report), as_json=as_json)
 
 
 @app.command()
@@ -122,6 +152,17 @@ def score(
         moment = _moment(as_of, now)
         report = score_leads(settings, folder, moment, leads=leads, everything=everything, reasons=reasons, output=output)
     _show(report.to_json(), wording.scoring(report.to_json(), report.decisions), as_json=as_json)
+
+
+@app.command()
+def value(config: Config = None, source: Source = None, as_of: AsOf = None, home: Home = None, as_json: Json = False) -> None:
+    """What the filter has cost and brought since launch: the promise checked again, and the worth of handing off."""
+    with _run(folder := home_folder(home), quiet=as_json) as now:
+        from pipelines import wording_value
+        from pipelines.value import value_policy
+
+        report = value_policy(_settings(config, source), folder, _moment(as_of, now)).to_json()
+    _show(report, wording_value.valued(report), as_json=as_json)
 
 
 def main(argv: list[str]) -> int:

@@ -3,10 +3,14 @@
 Kept free of heavy imports, so that ``--help`` answers at once.
 """
 
+import atexit
+import gc
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from pipelines.orchestrator import orchestrator
 
 DEFAULT_HOME = Path(".leadsieve")
 
@@ -25,11 +29,12 @@ def variables() -> Mapping[str, str]:
 def libraries_at(home: Path) -> Iterator[None]:
     """Keep Prefect and MLflow quiet and inside ``home``; whatever the user has set wins.
 
-    Must be entered before either is imported. The heartbeat, for which each flow run would wait a second, serves remote runs only.
+    Must be entered before either is imported, for Prefect's server then starts while they are. The heartbeat, for which each flow run
+    would wait a second, serves remote runs only.
     """
     defaults = {
         "PREFECT_HOME": str(home / "prefect"),
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_API_REQUEST_TIMEOUT": "120",  # the first request waits until the server is up
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is told once, by the command line
         "PREFECT_LOGGING_TO_API_ENABLED": "false",
@@ -46,7 +51,27 @@ def libraries_at(home: Path) -> Iterator[None]:
         os.environ.setdefault(name, value)
     home.mkdir(parents=True, exist_ok=True)  # Prefect makes its own folder, but not the one above
 
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+    with patient_collector(), ExitStack() as held:
+        ours = None if "PREFECT_API_URL" in os.environ else held.enter_context(orchestrator())
 
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+        if PREFECT_API_URL.value() is not None:
+            held.close()  # a server is named elsewhere, such as in a profile
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}, set_defaults={PREFECT_API_URL: ours}):
+            yield
+
+
+@contextmanager
+def patient_collector() -> Iterator[None]:
+    """Look for garbage less often: a sixth of all imports, and more where a million rows become tuples, goes into finding none.
+
+    When the process ends it is not looked for at all: the system takes everything back at once, instead of two seconds later.
+    """
+    usual = gc.get_threshold()
+    gc.set_threshold(100_000, *usual[1:])
+    atexit.register(gc.freeze)
+    try:
         yield
+    finally:
+        gc.set_threshold(*usual)

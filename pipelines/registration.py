@@ -5,9 +5,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from models.challenger import Challenger
 from models.pictures import all_of
-from models.policy import Policy
-from models.scorer import Scorer
 from pipelines.champion import save_challenger
 from pipelines.places import registry_of
 from pipelines.results import TrainingReport, moment
@@ -19,22 +18,23 @@ CURVES = ("auc", "average_precision", "calibration_ratio")
 
 
 def register_challenger(
-    report: TrainingReport, scorer: Scorer, policy: Policy, snapshot: Snapshot, settings: Settings, home: Path
+    report: TrainingReport, challenger: Challenger, snapshot: Snapshot, settings: Settings, home: Path
 ) -> TrainingReport:
-    """Register a version under the alias ``challenger``; the report comes back with its number and policy."""
-    result = replace(report, policy=policy).to_json()
+    """Register a version under the alias ``challenger``; the report comes back with it and its number."""
+    report = replace(report, challenger=challenger)
+    result = report.to_json()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "scorer"
-        save_challenger(scorer, policy, folder)
+        save_challenger(challenger.scorer, challenger.policy, folder)
         version = registry_of(settings, home).register(
             folder,
             params=parameters(settings),
             metrics=metrics(result),
             tags={"data": snapshot.fingerprint, "verdict": result["verdict"], "as_of": str(result["as_of"])},
-            figures=all_of(report.evaluation, scorer, moment=lambda time: str(moment(time, report.tables.clock))[:10]),
+            figures=all_of(report.evaluation, challenger.scorer, moment=lambda time: str(moment(time, report.tables.clock))[:10]),
             tables={"report": result},
         )
-    return replace(report, version=version, policy=policy)
+    return replace(report, version=version)
 
 
 def parameters(settings: Settings) -> dict[str, Any]:

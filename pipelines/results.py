@@ -1,7 +1,7 @@
 """What the flows hand back, and the JSON that people script on: keys keep their names, absent things are null."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,11 @@ import pandas as pd
 
 from features.recipe import Recipe
 from features.tables import Clock, Tables, row_of
+from models.aftermath import Aftermath
+from models.challenger import Challenger
 from models.evaluation import Evaluation
-from models.policy import HAND_OFF, HOLD, Policy
+from models.policy import HAND_OFF, HOLD
+from models.selection import Leniency, Recalibration
 from pipelines.snapshots import Snapshot
 
 USELESS = ("no better than chance", "too little data")
@@ -20,7 +23,7 @@ USELESS = ("no better than chance", "too little data")
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """What a training run found; ``version`` and ``policy`` are None where nothing was registered."""
+    """What a training run found; ``version`` and ``challenger`` are None where nothing was registered."""
 
     tables: Tables
     leads: int
@@ -29,7 +32,7 @@ class TrainingReport:
     warnings: tuple[str, ...]
     seconds: dict[str, float]
     version: str | None = None
-    policy: Policy | None = None
+    challenger: Challenger | None = None
 
     @property
     def useful(self) -> bool:
@@ -38,7 +41,7 @@ class TrainingReport:
 
     def to_json(self) -> dict[str, Any]:
         """The ``train`` object of the interface."""
-        clock = self.tables.clock
+        clock, made = self.tables.clock, self.challenger
         return plain(
             {
                 "verdict": self.evaluation.verdict.word,
@@ -52,7 +55,10 @@ class TrainingReport:
                     name: None if report is None else report.to_json(lambda time: moment(time, clock))
                     for name, report in self.evaluation.models.items()
                 },
-                "policy": None if self.policy is None else self.policy.to_json(),
+                "policy": made and made.policy.to_json(lambda time: moment(time, clock)),
+                "grades": made and [grade.to_json() for grade in made.grades],
+                "recalibration": made and made.recalibration and recalibrated(made.recalibration),
+                "leniency": made and made.leniency and told_leniency(made.leniency),
                 "leaks": [],
                 "warnings": self.warnings,
                 "seconds": self.seconds,
@@ -109,6 +115,35 @@ class ScoringReport:
         )
 
 
+@dataclass(frozen=True)
+class ValueReport:
+    """What the filter has cost and brought since launch."""
+
+    aftermath: Aftermath
+    since: pd.Timestamp
+    warnings: tuple[str, ...]
+    seconds: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``value`` object of the interface."""
+        found = self.aftermath
+        return plain(
+            {
+                "since": self.since.isoformat(),
+                "decided": found.decided,
+                "settled": found.settled,
+                "promise": found.promise.to_json(),
+                "worth": {
+                    unit: {name: value.to_json() | {"words": value.words()} for name, value in policies.items()}
+                    for unit, policies in found.worth.items()
+                },
+                "leniency": found.leniency and told_leniency(found.leniency),
+                "warnings": (*self.warnings, *found.notes),
+                "seconds": self.seconds,
+            }
+        )
+
+
 def doubts(snapshot: Snapshot, recipe: Recipe, evaluation: Evaluation) -> tuple[str, ...]:
     """Everything a reader should know before trusting the figures."""
     unused: dict[str, list[str]] = {}
@@ -124,6 +159,22 @@ def moment(time: datetime | pd.Timestamp | np.datetime64, clock: Clock) -> str |
         return None
     stamp = pd.Timestamp(time)
     return row_of(stamp.to_pydatetime()) if clock == "rows" else stamp.isoformat()
+
+
+def recalibrated(found: Recalibration) -> dict[str, Any]:
+    """What leads worked by lot taught, in figures and in words."""
+    words = (
+        f"set right on {found.leads:,} leads that sales was asked to work: predicted against real was {found.ratio_before.value:.2f} "
+        f"[{found.ratio_before.low:.2f} – {found.ratio_before.high:.2f}] and is {found.ratio_after.value:.2f} "
+        f"[{found.ratio_after.low:.2f} – {found.ratio_after.high:.2f}]"
+    )
+    estimates = {"ratio_before": found.ratio_before.to_json(), "ratio_after": found.ratio_after.to_json()}
+    return {"leads": found.leads, "wins": found.wins, **asdict(found.platt), **estimates, "words": words}
+
+
+def told_leniency(found: Leniency) -> dict[str, Any]:
+    """The warning light in figures and in words."""
+    return asdict(found) | {"warns": found.warns, "words": found.words()}
 
 
 def plain(value: Any) -> Any:

@@ -4,23 +4,21 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
-import pandas as pd
 from prefect import flow
 
 from features.matrix import frame, matrix
 from features.tables import scoring_cohort, unanswered
 from models.decisions import decide_all
 from pipelines import artifacts
-from pipelines.asked import asked_of
+from pipelines.asked import asked_of, said_of, week_of
 from pipelines.champion import load_champion
+from pipelines.handover import for_sales
 from pipelines.network import pull_source
 from pipelines.places import registry_of, store_of
 from pipelines.progress import Stopwatch
 from pipelines.results import ScoringReport, moment
 from pipelines.settings import Settings
 from pipelines.sinks import checked_output, write_decisions
-
-COLUMNS = ["lead_id", "channel", "action", "grade", "rank", "p_pursue", "p_convert", "p_both", "reasons", "as_of", "version"]
 
 
 @flow(name="score-leads")
@@ -54,18 +52,26 @@ def score_leads(
             cohort = cohort.semi_join(snapshot.new_leads, "lead_id")
         elif not everything:
             cohort = unanswered(tables, cohort, recipe.horizons.pursue_days)
-        asked = asked_of(tables, cohort, store)
+        asked = asked_of(cohort, store)
         found = frame(matrix(tables, asked.waiting, recipe), recipe)
+        said = said_of(tables, asked.waiting)
 
     with watch.step("score", "score and decide"):
-        decisions = decide_all(champion.scorer, champion.policy, found, version=champion.version, with_reasons=reasons)
-        decisions["channel"] = decisions["lead_id"].map(asked.channels)
+        decisions = decide_all(
+            champion.scorer,
+            champion.policy,
+            found,
+            version=champion.version,
+            with_reasons=reasons,
+            owners=said["owner"].to_numpy(),
+            listed=store.listed(since=week_of(as_of)),
+        ).assign(**said)
 
     with watch.step("record", "record the decisions"):
         recorded = store.record(decisions)
         if output:
             earlier = store.decisions(lead_ids=asked.decided) if asked.decided else recorded.iloc[:0]
-            write_decisions(pd.concat([recorded[COLUMNS], earlier[COLUMNS]], ignore_index=True), output)
+            write_decisions(for_sales(recorded, earlier), output)
 
     report = ScoringReport(
         version=champion.version,

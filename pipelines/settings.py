@@ -17,7 +17,7 @@ from features.labels import Horizons
 from features.recipe import FeatureSettings
 from models.evaluation import EvaluationPlan
 from models.hazard import HazardParameters
-from models.policy import PolicySettings
+from models.policy_settings import PolicySettings
 from pipelines.addresses import redacted
 from pipelines.environment import variables
 from pipelines.mapping import Section, SourceSettings

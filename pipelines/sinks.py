@@ -56,7 +56,7 @@ def checked_output(path: Path) -> Path:
 
 def with_joined_lists(table: pd.DataFrame) -> pd.DataFrame:
     """Lists as one text a cell, which is what every reader of a file understands."""
-    lists = [name for name in table.columns if table[name].dtype == object and table[name].map(lambda cell: isinstance(cell, list)).any()]
+    lists = [name for name in table.columns if table[name].dtype == object and any(isinstance(cell, list) for cell in table[name])]
     joined = {name: ["; ".join(cell) if isinstance(cell, list) else cell for cell in table[name]] for name in lists}
     return table.assign(**joined)
 

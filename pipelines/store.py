@@ -19,32 +19,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from features.errors import UnreachableError, UsageError
 from pipelines import store_postgres
+from pipelines.store_tables import by_batch, decisions_table
 
-metadata = sa.MetaData()
-decisions_table = sa.Table(
-    "decisions",
-    metadata,
-    sa.Column("lead_id", sa.Text, primary_key=True),  # which is what keeps two runs from deciding a lead twice
-    sa.Column("batch", sa.Integer, nullable=False),  # the scoring run: 1, 2, 3 …
-    sa.Column("as_of", sa.DateTime, nullable=False),
-    sa.Column("decided_at", sa.DateTime, nullable=False),
-    sa.Column("p_pursue", sa.Float),
-    sa.Column("p_convert", sa.Float),
-    sa.Column("p_both", sa.Float),
-    sa.Column("low", sa.Float),
-    sa.Column("high", sa.Float),
-    sa.Column("value", sa.Float),
-    sa.Column("grade", sa.Text),
-    sa.Column("rank", sa.Integer),
-    sa.Column("action", sa.Text, nullable=False),
-    sa.Column("arm", sa.Text, nullable=False),
-    sa.Column("propensity", sa.Float, nullable=False),
-    sa.Column("policy", sa.Text),
-    sa.Column("version", sa.Text, nullable=False),
-    sa.Column("reasons", sa.Text, nullable=False),  # JSON list of sentences
-    sa.Column("channel", sa.Text),
-)
-by_batch = sa.Index("decisions_by_batch", decisions_table.c.batch)
 DTYPES = {sa.Text: "str", sa.Float: "float64", sa.Integer: "Int64"}
 CHUNK = 50_000
 DEFAULTS = {"arm": "policy", "propensity": 1.0}
@@ -119,6 +95,24 @@ class Store:
         query = sa.select(decisions_table.c.lead_id)
         with self._reading() as connection:
             return set(connection.scalars(query if lead_ids is None else query.where(self._among(lead_ids))))
+
+    def beside(self, lead_ids: pd.Series) -> pd.DataFrame | None:
+        """``arm`` and ``cut`` of each of these leads, row by row, empty where it was not decided; None where no lead at all was."""
+        if self.dialect == "sqlite" and not Path(self.url.database).exists():
+            return None  # who only looks makes no log
+        table = decisions_table.c
+        with self._reading() as connection:
+            rows = connection.execute(sa.select(table.lead_id, table.arm, table.cut)).all()
+        known = pd.DataFrame(rows, columns=["lead_id", "arm", "cut"]).astype({"cut": float}).set_index("lead_id")
+        return known.reindex(lead_ids).reset_index(drop=True) if rows else None
+
+    def listed(self, *, since: datetime) -> dict[str, int]:
+        """How many leads decided from a moment on are on the week's list, by owner."""
+        owner = sa.func.coalesce(decisions_table.c.owner, "")
+        query = sa.select(owner, sa.func.count()).group_by(owner)
+        with self._reading() as connection:
+            rows = connection.execute(query.where(decisions_table.c.this_week == 1, decisions_table.c.decided_at >= since)).all()
+        return {name: count for name, count in rows}
 
     def decisions(self, *, as_of: datetime | None = None, lead_ids: Iterable[str] | None = None, batch: int | None = None) -> pd.DataFrame:
         """What was decided, with all columns of the log, in the order of as-of time and id; ``reasons`` are lists."""
@@ -225,19 +219,25 @@ def sqlite_engine(url: sa.URL) -> sa.Engine:
 def insert_into_sqlite(connection: sa.Connection, columns: dict[str, pa.Array]) -> None:
     """Insert rows, but for those whose key is there.
 
-    What is the same in all rows, as half of a run's columns are, is written into the statement: that saves a third of the time.
+    What is the same in all rows, as half of a run's columns are, is written into the statement: that saves a third of the time. Rows go in
+    by the order of their ids, for at random each would be looked up on a page of its own: that saves half.
     """
-    same = {name: as_literal(column[0].as_py()) for name, column in columns.items() if len(column.unique()) == 1}
+    same = {name: as_literal(column[0].as_py()) for name, column in columns.items() if name != "lead_id" and is_one_value(column)}
     names = ", ".join(f'"{name}"' for name in columns)
     values = ", ".join(same.get(name, "?") for name in columns)
-    varying = [column for name, column in columns.items() if name not in same]
+    order = pc.sort_indices(columns["lead_id"])  # which keeps the order of equals: of a lead that is there twice the first row counts
+    varying = [column.take(order) for name, column in columns.items() if name not in same]
     statement = f"INSERT INTO decisions ({names}) VALUES ({values}) ON CONFLICT DO NOTHING"
-    if not varying:
-        connection.exec_driver_sql(statement)
-    for first in range(0, len(varying[0]) if varying else 0, CHUNK):
+    for first in range(0, len(order), CHUNK):
         # SQLite keeps NaN, which stands for null here, as null
         parts = (column.slice(first, CHUNK).to_numpy(zero_copy_only=False).tolist() for column in varying)
         connection.exec_driver_sql(statement, list(zip(*parts, strict=True)))
+
+
+def is_one_value(column: pa.Array) -> bool:
+    """Whether all rows hold the same, or all nothing; asked by the extremes, which takes a tenth of the time of a set of all values."""
+    low, high = pc.min_max(column).as_py().values()
+    return len(column) > 0 and low == high and column.null_count in (0, len(column))
 
 
 def as_literal(value: str | float | None) -> str:
@@ -253,16 +253,15 @@ def as_stored(column: sa.Column, dialect: str) -> sa.ColumnElement:
 def logged(decisions: pd.DataFrame, *, batch: int) -> dict[str, pa.Array]:
     """The log's columns of a table of decisions, as texts and numbers that any database takes; NaN is null."""
     given = {**DEFAULTS, "decided_at": decisions["as_of"], **{name: decisions[name] for name in decisions}, "batch": batch}
-    return {
-        column.name: logged_column(column, pa.array(as_series(given.get(column.name), len(decisions)), from_pandas=True))
-        if column.name != "reasons"
-        else pa.array([as_json(entry) for entry in as_series(given.get("reasons"), len(decisions))], pa.string())
-        for column in decisions_table.c
-    }
+    given["reasons"] = pd.Series([as_json(entry) for entry in decisions.get("reasons", [None] * len(decisions))], dtype="str")
+    return {column.name: logged_column(column, as_array(given.get(column.name), len(decisions))) for column in decisions_table.c}
 
 
-def as_series(values: Any, length: int) -> pd.Series:
-    return values if isinstance(values, pd.Series) else pd.Series([values] * length)
+def as_array(values: pd.Series | str | float | None, length: int) -> pa.Array:
+    """A column, or one value for all rows."""
+    if isinstance(values, pd.Series):
+        return pa.array(values, from_pandas=True)
+    return pa.nulls(length) if values is None else pa.repeat(values, length)
 
 
 def logged_column(column: sa.Column, values: pa.Array) -> pa.Array:

@@ -1,24 +1,23 @@
 """The training flow: from raw tables to a challenger that is judged and registered."""
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from prefect import flow
 
-from features.labels import fates
-from features.matrix import fetch, frame, matrix
-from features.recipe import recipe_for
-from features.tables import training_cohort
 from models.challenger import fit_challenger
 from models.evaluation import evaluate
-from models.learning import LearningSet
 from models.tuning import best_settings
 from pipelines import artifacts
+from pipelines.lookup import learning_set
 from pipelines.network import pull_source
+from pipelines.places import store_of
 from pipelines.progress import Stopwatch
 from pipelines.registration import register_challenger
-from pipelines.results import TrainingReport, doubts
+from pipelines.results import TrainingReport, doubts, moment
 from pipelines.settings import Settings
 from pipelines.sinks import write_parquet
 
@@ -34,16 +33,8 @@ def train_leads(
         tables = snapshot.tables
 
     with watch.step("features", "look up what was known of each lead"), closing(snapshot):
-        cohort = training_cohort(tables, settings.label.delay)
-        recipe = recipe_for(tables, settings.features, settings.label)
-        learning = LearningSet(
-            frame=frame(matrix(tables, cohort, recipe), recipe),
-            fates=fetch(fates(tables, cohort)).to_pandas(),
-            recipe=recipe,
-            stages=tables.stages,
-            outcome_times=tables.outcome_times,
-            known_until=tables.end,
-        )
+        learning = learning_set(tables, settings)
+        learning = replace(learning, logged=store_of(settings, home).beside(learning.frame["lead_id"]))
 
     if tune:
         with watch.step("tune", f"try {tune} model settings") as progress:
@@ -56,17 +47,17 @@ def train_leads(
     report = TrainingReport(
         tables=tables,
         leads=len(learning.frame),
-        recipe=recipe,
+        recipe=learning.recipe,
         evaluation=evaluation,
-        warnings=doubts(snapshot, recipe, evaluation),
+        warnings=doubts(snapshot, learning.recipe, evaluation),
         seconds=watch.seconds,
     )
     if scores:
         write_parquet(evaluation.forward, scores)
     if report.useful or force:
         with watch.step("fit", "fit it on all that is known"):
-            scorer, policy = fit_challenger(learning, evaluation, settings.model, settings.policy)
+            challenger = fit_challenger(learning, evaluation, settings.model, settings.policy, moment=partial(moment, clock=tables.clock))
         with watch.step("register", "register it as the challenger"):
-            report = register_challenger(report, scorer, policy, snapshot, settings, home)
+            report = register_challenger(report, challenger, snapshot, settings, home)
     artifacts.publish_training(report.to_json())
     return report

@@ -1,6 +1,7 @@
 """Results in words, for the terminal. Reads the same objects that ``--json`` prints."""
 
 import io
+import textwrap
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ BASELINES = {
     "logistic": "logistic regression",
     "naive_bayes": "a CRM's naive Bayes",
 }
+WORTH = {"margin": "a customer brings", "cost_per_lead": "working a lead costs", "price_of_an_hour": "an hour of sales is worth"}
 SHOWN = 5  # leads, and no more: a summary
 NEXT_AFTER_TRAINING = "Next: leadsieve promote, then leadsieve score --output decisions.csv"
 
@@ -24,6 +26,8 @@ def training(result: dict[str, Any]) -> str:
     version = "nothing registered" if result["version"] is None else f"version {result['version']} (challenger)"
     lines = [f"{version} · {result['verdict']}", *(f"  {reason}" for reason in result["reasons"]), ""]
     lines += [_judged(name, model) for name, model in result["models"].items() if model is not None]
+    if result["policy"] is not None:
+        lines.append(_filter(result))
     lines += [f"note: {warning}" for warning in result["warnings"]]
     lines.append(f"{result['leads']:,} leads, {_when(result['as_of'])} · {_durations(result['seconds'])}")
     if result["version"] is not None:
@@ -74,7 +78,7 @@ def _judged(name: str, model: dict[str, Any]) -> str:
     """One model's figures with their intervals, its blocks in time order, and what it must beat."""
     head = (
         f"{QUESTIONS[name]}  {model['verdict']}\n"
-        f"  {model['settled']:,} settled leads, {model['positives']:,} yes ({_percent(model['base_rate'])}), judged on later leads only"
+        f"  {model['settled']:,} settled leads, {model['positives']:,} yes ({percent(model['base_rate'])}), judged on later leads only"
     )
     figures = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
     figures.add_row("  AUC", _estimate(model["auc"]), "1 is perfect, .5 is chance")
@@ -88,7 +92,37 @@ def _judged(name: str, model: dict[str, Any]) -> str:
     newest = model.get("newest")
     if newest:
         blocks += f"\n  newest {newest['rows']:,} leads by one fit on all before  {_estimate(newest['auc'])}"
-    return f"{head}\n{_text(figures)}\n{blocks}\n"
+    return f"{head}\n{text(figures)}\n{blocks}\n"
+
+
+def _filter(result: dict[str, Any]) -> str:
+    """What the filter does and promises, what a lead is worth to it, and what the grades have come to."""
+    policy, value = result["policy"], result["policy"]["value"]
+    chance = {"p_convert": "chance to become a customer", "p_pursue": "chance to be taken up", "p_both": "chance of both"}[policy["score"]]
+    if policy["cut"] is None:
+        held = "holds nobody"
+    else:
+        held = f"holds leads whose {chance} is below {percent(policy['cut'])}: {percent(policy['held_share'])} of the newest"
+    lines = ["Whom does the filter hold?  " + {"none": "nobody", "configured": "not certified"}.get(policy["basis"], policy["basis"])]
+    lines += [f"  {held}", *wrapped(policy["promise"]["why"])]
+    if value is not None:
+        lines += wrapped(" · ".join(f"{words} {value[key]:,.0f}" for key, words in WORTH.items() if value[key]))
+        lines += [line for note in value["notes"] for line in wrapped(note)]
+    if result["grades"]:
+        grades = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
+        for grade in result["grades"]:
+            came = f"{percent(grade['rate'])} [{percent(grade['low'])} – {percent(grade['high'])}]"
+            grades.add_row(
+                f"  grade {grade['grade']}", came, f"of {grade['leads']:,} leads became customers, {percent(grade['predicted'])} expected"
+            )
+        lines.append(text(grades))
+    for told in (result["recalibration"], result["leniency"]):
+        lines += wrapped(told["words"]) if told else []
+    return "\n".join(lines) + "\n"
+
+
+def wrapped(words: str) -> list[str]:
+    return textwrap.wrap(words, 128, initial_indent="  ", subsequent_indent="  ")
 
 
 def _by_channel(counts: dict[str, dict[str, int]]) -> str:
@@ -101,7 +135,7 @@ def _by_channel(counts: dict[str, dict[str, int]]) -> str:
         table.add_row(f"  {channel}", f"{row['handed_off']:,}", f"{row['held']:,}")
     if len(ordered) > 8:
         table.add_row(f"  and {len(ordered) - 8} more", "", "")
-    return _text(table) + "\n"
+    return text(table) + "\n"
 
 
 def _best(decisions: pd.DataFrame) -> str:
@@ -109,13 +143,16 @@ def _best(decisions: pd.DataFrame) -> str:
     ranked = decisions.sort_values(["rank", "lead_id"]).head(SHOWN)
     lines = ["The first to call, and what the model counts for and against them"]
     for lead in ranked.itertuples():
-        chances = [f"{_percent(p)} {words}" for p, words in ((lead.p_pursue, "pursued"), (lead.p_convert, "won if worked")) if p == p]
-        lines.append(f"  {lead.lead_id}  grade {lead.grade}  {', '.join(chances)}")
+        chances = [f"{percent(p)} {words}" for p, words in ((lead.p_pursue, "pursued"), (lead.p_convert, "won if worked")) if p == p]
+        if lead.low == lead.low:
+            chances[-1] += f" ({percent(lead.low)} – {percent(lead.high)})"
+        worth = f", worth {lead.value:,.0f}" if lead.value == lead.value else ""
+        lines.append(f"  {lead.lead_id}  grade {lead.grade}  {', '.join(chances)}{worth}")
         lines += [f"      {reason}" for reason in lead.reasons]
     return "\n".join(lines) + "\n"
 
 
-def _text(table: Table) -> str:
+def text(table: Table) -> str:
     out = io.StringIO()
     Console(file=out, width=140, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
@@ -132,7 +169,7 @@ def _estimate(estimate: dict[str, float | None] | None, digits: int = 3) -> str:
     return _number(estimate["value"], digits) + interval
 
 
-def _percent(share: float | None) -> str:
+def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f} %"
 
 

@@ -347,7 +347,8 @@ def test_too_few_leads_end_with_4_and_register_nothing(tmp_path):
 
 
 def test_a_model_that_could_not_be_judged_is_registered_by_force_and_cut_on_its_own_scores(tmp_path):
-    folder = written(tmp_path / "crm", {"c.toml": f'[source]\nurl = "simulated:?leads=300&months=3"\n{QUICK}'})
+    settings = f'[source]\nurl = "simulated:?leads=300&months=3"\n[policy]\nhold_share = 0.2\n{QUICK}'
+    folder = written(tmp_path / "crm", {"c.toml": settings})
     said = leadsieve("train", "--config", folder / "c.toml", "--force", "--json", home=tmp_path / "h")
     assert (said.code, said.json["verdict"], said.json["version"]) == (0, "too little data", "1")
     assert 0 < said.json["policy"]["cut"] < 1

@@ -7,9 +7,9 @@ import typer
 from pydantic import BaseModel
 
 from pipelines.cli import app
+from pipelines.handover import COLUMNS
 from pipelines.mapping import SourceSettings
 from pipelines.results import Promotion
-from pipelines.score import COLUMNS
 from pipelines.settings import Settings, _keys
 from pipelines.simulator import SimulatorSettings
 from pipelines.sources import _DOORS
@@ -57,6 +57,7 @@ def test_the_defaults_told_are_the_defaults(section):
     settings = kind() if not issubclass(kind, BaseModel) else kind.model_construct()
     for key, told in re.findall(r"^\| `(\w+)` \| [^|]*, `([^`|]+)` \|", chapter(section), flags=re.MULTILINE):
         real = getattr(settings, key)
+        real = f'"{real}"' if isinstance(real, str) else real
         shown = {"()": "[]", "(1, 7, 30)": "[1, 7, 30]", "0:00:00": '"0d"'}.get(str(real), str(real))
         assert shown.removesuffix(".0") == told.removesuffix(".0"), key
 

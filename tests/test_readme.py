@@ -35,7 +35,7 @@ def test_every_command_of_the_readme_runs_as_it_stands(tmp_path, monkeypatch, pr
     monkeypatch.chdir(tmp_path)
 
     commands = [words[1:] for words in LINES if words[:1] == ["leadsieve"]]
-    assert len(commands) == 8
+    assert len(commands) == 10
     for words in commands:
         said = leadsieve(*words, home=tmp_path / "home")
         assert said.code == 0, f"leadsieve {shlex.join(words)}: {said.out}{said.err}"

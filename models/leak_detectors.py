@@ -1,0 +1,298 @@
+"""What a column gives away: measures over plain columns, a number each, for the leak guard to judge.
+
+A table shows its columns as they are today. What they tell of outcomes is measured among leads of the same span of time, so that a
+column which only tells one period from another tells nothing here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+from scipy.special import entr
+from scipy.stats import poisson
+
+from models.learning import LearningSet
+from models.metrics import concordant, counts_by_score, log_losses, pairs, ratio
+
+DAY = np.timedelta64(1, "D")
+BINS = 32
+PRIOR_ROWS = 20.0
+FOLDS = 3
+SPANS = 20
+AGES = ((0, 10), (90, 130), (180, 220))
+TOP = 8
+ROUNDS = 40
+TREES = {
+    "objective": "binary",
+    "num_leaves": 15,
+    "learning_rate": 0.15,
+    "min_data_in_leaf": 30,
+    "max_bin": 63,
+    "num_threads": 1,
+    "deterministic": True,
+    "verbose": -1,
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Leads on which columns are tried.
+
+    Attributes
+    ----------
+    rows : array of int, shape (n,)
+        Which leads of the learning set.
+    outcome : array of bool, shape (n,)
+        What a column must not tell too well.
+    folds : array of int, shape (n,)
+        What is learned of a lead is learned from the other folds.
+    spans : array of int, shape (n,)
+        Leads are compared with leads of the same span of time.
+    """
+
+    rows: np.ndarray
+    outcome: np.ndarray
+    folds: np.ndarray
+    spans: np.ndarray
+
+    @property
+    def fewest(self) -> int:
+        """How many leads have the rarer outcome."""
+        return int(min(self.outcome.sum(), (~self.outcome).sum()))
+
+    @property
+    def inverse(self) -> "Sample":
+        """The same leads, asked for the opposite."""
+        return Sample(self.rows, ~self.outcome, self.folds, self.spans)
+
+    def newest(self, most: int) -> "Sample":
+        """The last of the leads."""
+        return self.where(np.arange(len(self.rows)) >= len(self.rows) - most)
+
+    def where(self, chosen: np.ndarray) -> "Sample":
+        """Some of the leads."""
+        return Sample(self.rows[chosen], self.outcome[chosen], self.folds[chosen], self.spans[chosen])
+
+
+@dataclass(frozen=True)
+class Strength:
+    """An AUC and its standard error."""
+
+    auc: float
+    error: float
+
+
+def outcome_samples(learning: LearningSet, most: int, seed: int) -> dict[str, Sample]:
+    """What columns must not tell: the models' outcomes of mature leads and, as columns are as of today, who is closed by today.
+
+    A lead that had its outcome after the horizon looks today like one that had it in time, and is on neither side.
+    """
+    fates = learning.fates
+    won, lost, accepted = (fates[f"{stage}_at"].notna().to_numpy() for stage in ("won", "lost", "accepted"))
+    ever = {"convert": won, "pursue": won | accepted}
+    samples = {}
+    for name in learning.names:
+        labels = learning.labels(name)
+        rows = np.flatnonzero(labels.mature & ((labels.outcome == 1) | ~ever[name]))[-most:]
+        samples[name] = _sample(learning, rows, labels.outcome[rows] == 1, SPANS, seed)
+    closed, at_risk = won | lost, np.flatnonzero(learning.labels("convert").at_risk)
+    is_open = at_risk[~closed[at_risk]]
+    # Closed leads from before the oldest open one have nobody of their time to be compared with.
+    is_closed = at_risk[closed[at_risk] & (at_risk >= is_open.min(initial=len(fates)))]
+    rows = np.sort(np.concatenate([_thinned(is_open, most // 2), _thinned(is_closed, most // 2)]))
+    return samples | {"closed": _sample(learning, rows, closed[rows], SPANS, seed)}
+
+
+def age_samples(learning: LearningSet, most: int, seed: int) -> tuple[Sample, Sample]:
+    """Mature leads beside fresh ones, and older leads beside mature ones; the outcome is to be of the elder."""
+    age = (np.datetime64(learning.known_until, "us") - as_of_times(learning)) / DAY
+    fresh, mature, older = (_thinned(np.flatnonzero((age >= least) & (age <= above)), most // 2) for least, above in AGES)
+    return tuple(
+        _sample(learning, np.append(elder, younger), np.arange(len(elder) + len(younger)) < len(elder), 1, seed)
+        for elder, younger in ((mature, fresh), (older, mature))
+    )
+
+
+def _sample(learning: LearningSet, rows: np.ndarray, outcome: np.ndarray, spans: int, seed: int) -> Sample:
+    """Rows with the leads of an account in one fold, and the rows' order cut into spans of equal numbers of leads."""
+    account = pd.factorize(learning.frame["account_id"].iloc[rows])[0]
+    fold_of = np.random.default_rng(seed).integers(FOLDS, size=len(rows))
+    return Sample(rows, outcome, fold_of[account], np.arange(len(rows)) * spans // max(len(rows), 1))
+
+
+def _thinned(rows: np.ndarray, most: int) -> np.ndarray:
+    """Rows evenly over all."""
+    return rows if len(rows) <= most else rows[np.arange(most) * len(rows) // most]
+
+
+def has_dates(learning: LearningSet) -> bool:
+    """Whether times are real, and not made up from an order of rows."""
+    return any(attribute.kind == "calendar" for attribute in learning.recipe.attributes)
+
+
+def as_of_times(learning: LearningSet) -> np.ndarray:
+    """When each lead was (or would have been) scored."""
+    return learning.frame["as_of"].to_numpy("datetime64[us]")
+
+
+def changed(before: pd.Series, today: pd.Series) -> np.ndarray:
+    """Where a value is not what it was. To be filled in or emptied is a change; to be empty twice is none.
+
+    Parameters
+    ----------
+    before, today : Series, shape (n,)
+        The same leads in the same order; a number and the same number as text are the same.
+    """
+    was_empty, is_empty = before.isna().to_numpy(), today.isna().to_numpy()
+    if pd.api.types.is_numeric_dtype(before) != pd.api.types.is_numeric_dtype(today):
+        before, today = (pd.to_numeric(column, errors="coerce") for column in (before, today))
+    other = before.to_numpy(dtype=object) != today.to_numpy(dtype=object)
+    return (was_empty != is_empty) | (~was_empty & other)
+
+
+def levels_beside(learning: LearningSet, column: pd.Series, sample: Sample) -> np.ndarray:
+    """The levels of a column, given for all leads, in a sample."""
+    return levels_of(column.iloc[sample.rows], as_of_times(learning)[sample.rows])
+
+
+def levels_of(column: pd.Series, as_of: np.ndarray) -> np.ndarray:
+    """Each entry's level: 0 where it is empty, the place of a number among 32 quantiles, a text's own number.
+
+    A date counts in days before the lead's as-of time.
+    """
+    if pd.api.types.is_datetime64_any_dtype(column):
+        column = pd.Series((as_of - column.to_numpy("datetime64[us]")) / DAY)
+    if not pd.api.types.is_numeric_dtype(column):
+        return pd.factorize(column)[0] + 1
+    values = column.to_numpy(dtype=float, na_value=np.nan)
+    filled = ~np.isnan(values)
+    levels = np.zeros(len(values), dtype=int)
+    if filled.any():
+        # An inverted distribution function draws no line between neighbours, so that an infinite value is one among others.
+        edges = np.unique(np.quantile(values[filled], np.linspace(0, 1, BINS + 1), method="inverted_cdf"))
+        levels[filled] = 1 + np.searchsorted(edges, values[filled])
+    return levels
+
+
+def value_strength(levels: np.ndarray, sample: Sample) -> Strength:
+    """How well a column's values tell the outcome, each scored by its level's rate in the other folds.
+
+    A rate is drawn to the overall one with the weight of 20 leads.
+    """
+    if not sample.fewest:
+        return Strength(0.5, 0.5)
+    shape = (FOLDS, levels.max(initial=0) + 1)
+    cells = np.ravel_multi_index((sample.folds, levels), shape)
+    sizes, wins = (np.bincount(cells, weights=of, minlength=np.prod(shape)).reshape(shape) for of in (np.ones(len(cells)), sample.outcome))
+    sizes, wins = sizes.sum(axis=0) - sizes, wins.sum(axis=0) - wins
+    rates = (wins + PRIOR_ROWS * np.mean(sample.outcome)) / (sizes + PRIOR_ROWS)
+    return strength(rates[sample.folds, levels], sample)
+
+
+def strength(score: np.ndarray, sample: Sample) -> Strength:
+    """How well a score tells the outcome among leads of the same span of time; .5 where there is nothing to compare.
+
+    References
+    ----------
+    Hanley, McNeil (1982), The meaning and use of the area under a ROC curve: the standard error.
+    """
+    right = of_all = 0.0
+    for span in np.unique(sample.spans):
+        inside = sample.spans == span
+        counts = counts_by_score(score[inside], sample.outcome[inside])
+        right += concordant(counts)[0]
+        of_all += pairs(counts)[0]
+    auc = float(ratio(right, of_all, empty=0.5))
+    with_outcome, others = (max(side.sum(), 1) for side in (sample.outcome, ~sample.outcome))
+    twice, both = auc / (2 - auc) - auc**2, 2 * auc**2 / (1 + auc) - auc**2
+    variance = (auc * (1 - auc) + (with_outcome - 1) * twice + (others - 1) * both) / (with_outcome * others)
+    return Strength(auc, float(np.sqrt(variance)))
+
+
+def chance_of_so_few(mark: np.ndarray, sample: Sample, *, times: float) -> float:
+    """How probable it is that so few marked leads lack the outcome, were the mark ``times`` as common among leads with it.
+
+    A tiny probability says that the mark comes with the outcome and hardly ever else, however rare it is: an AUC would not see that.
+    """
+    with_outcome, leads, marked = (np.bincount(sample.spans, weights=of) for of in (sample.outcome, np.ones(len(mark)), mark))
+    others = leads - with_outcome
+    expected = np.sum(marked * ratio(others, times * with_outcome + others, empty=0.0))
+    return float(poisson.cdf(np.sum(mark & ~sample.outcome), expected))
+
+
+def growth(fresh: tuple[np.ndarray, Sample], drift: tuple[np.ndarray, Sample]) -> Strength:
+    """How much more a column tells the older from the younger leads in one pair of ages than in another pair, where only time drifts.
+
+    Being filled in counts where the older leads are the fuller ones: a column that was introduced of late is full in young leads alone.
+    Values are compared among leads that have one.
+
+    Parameters
+    ----------
+    fresh, drift : tuple of array and Sample
+        Levels and leads; the outcome is to be the older ones. All leads in one span.
+
+    Returns
+    -------
+    Strength
+        The larger of both differences, between -1 and 1, and its error.
+    """
+    found = [
+        (strength(levels > 0, sample), value_strength(levels[levels > 0], sample.where(levels > 0))) for levels, sample in (fresh, drift)
+    ]
+    filled, values = zip(*found, strict=True)
+    grown = [
+        Strength(filled[0].auc - filled[1].auc, float(np.hypot(filled[0].error, filled[1].error))),
+        Strength(max(values[0].auc, 0.5) - max(values[1].auc, 0.5), float(np.hypot(values[0].error, values[1].error))),
+    ]
+    return max(grown, key=lambda each: each.auc)
+
+
+def costs_of_leaving_out(
+    matrix: np.ndarray, categorical: Sequence[int], groups: Mapping[str, Sequence[int]], sample: Sample, *, least: float
+) -> dict[str, float]:
+    """What a small model of all columns loses without each of the eight groups that it uses most.
+
+    Parameters
+    ----------
+    matrix : array of float, shape (n, columns)
+        Encoded, beside the sample's rows.
+    categorical : sequence of int
+        Which columns are categories.
+    groups : mapping of str to sequence of int
+        The columns that are left out together.
+    least : float
+        A model that explains less than this share of the outcome's entropy is not asked: no column of it can cost as much.
+
+    Returns
+    -------
+    dict
+        Group to the increase of the out-of-fold log-loss, as a share of the outcome's entropy.
+    """
+    rate = np.mean(sample.outcome)
+    entropy = float(entr(rate) + entr(1 - rate))
+    together = sorted(place for group in groups.values() for place in group)
+    full, gains = _loss(matrix, categorical, together, sample)
+    if entropy - full < least * entropy:
+        return {}
+    used = {name: gains[np.searchsorted(together, group)].sum() for name, group in groups.items()}
+    top = sorted((name for name in used if used[name] > 0), key=used.__getitem__, reverse=True)[:TOP]
+    without = {name: _loss(matrix, categorical, sorted(set(together) - set(groups[name])), sample)[0] for name in top}
+    return {name: (loss - full) / entropy for name, loss in without.items()}
+
+
+def _loss(matrix: np.ndarray, categorical: Sequence[int], kept: Sequence[int], sample: Sample) -> tuple[float, np.ndarray]:
+    """Out-of-fold log-loss of a model of some columns, and what each contributed."""
+    block = matrix[:, kept]
+    categories = [place for place, column in enumerate(kept) if column in set(categorical)]
+    p, gains = np.full(len(block), np.mean(sample.outcome)), np.zeros(len(kept))
+    for fold in range(FOLDS):
+        asked = sample.folds == fold
+        if not asked.any() or asked.all() or not kept:
+            continue
+        data = lgb.Dataset(block[~asked], sample.outcome[~asked].astype(float), categorical_feature=categories)
+        model = lgb.train(TREES, data, ROUNDS)
+        p[asked] = model.predict(block[asked], num_threads=1)
+        gains += model.feature_importance("gain")
+    return float(np.mean(log_losses(sample.outcome, p))), gains
