@@ -3,7 +3,6 @@
 Kept free of heavy imports, so that ``--help`` answers at once.
 """
 
-import atexit
 import gc
 import os
 from collections.abc import Iterator, Mapping
@@ -64,13 +63,9 @@ def libraries_at(home: Path) -> Iterator[None]:
 
 @contextmanager
 def patient_collector() -> Iterator[None]:
-    """Look for garbage less often: a sixth of all imports, and more where a million rows become tuples, goes into finding none.
-
-    When the process ends it is not looked for at all: the system takes everything back at once, instead of two seconds later.
-    """
+    """Look for garbage less often: a sixth of all imports, and more where a million rows become tuples, goes into finding none."""
     usual = gc.get_threshold()
     gc.set_threshold(100_000, *usual[1:])
-    atexit.register(gc.freeze)
     try:
         yield
     finally:
