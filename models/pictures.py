@@ -14,10 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from scipy.stats import binomtest
 
-from features.recipe import Recipe
+from models.drivers import importance_by_group
 from models.encoding import encode
 from models.evaluation import Evaluation
-from models.hazard import Hazard
 from models.judging import Figures
 from models.metrics import captured, counts_by_score
 from models.scorer import Scorer
@@ -52,8 +51,6 @@ CURVES = {
 }
 SHARES = np.linspace(0, 1, 101)
 MOST_GROUPS = 15
-CONTRIBUTION_ROWS = 2_000
-CLEAR = 0.5
 
 
 def all_of(evaluation: Evaluation, scorer: Scorer, *, moment: Callable[[pd.Timestamp], str] = "{:%d %b %Y}".format) -> dict[str, Figure]:
@@ -233,49 +230,8 @@ def reliability(outcome: np.ndarray, p: np.ndarray, groups: int) -> pd.DataFrame
     return pd.DataFrame(rows, columns=["predicted", "rate", "low", "high"])
 
 
-def importance_by_group(hazard: Hazard, encoded: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
-    """How far each group of columns moves a lead's score, by exact contributions to ``f(x)``.
-
-    Parameters
-    ----------
-    hazard : Hazard
-    encoded : DataFrame
-        Leads as the hazard reads them; at most 2,000, evenly spaced, are looked at.
-    recipe : Recipe
-        Says which group a column belongs to, and which columns are numbers.
-
-    Returns
-    -------
-    DataFrame
-        ``group``, ``strength`` (mean absolute move, in logits), ``hint``: "more raises it" or "more lowers it" where the number that
-        moves the score most within the group clearly does, else empty. Strongest first; groups that move nothing are left out.
-    """
-    rows = np.unique(np.linspace(0, len(encoded) - 1, min(len(encoded), CONTRIBUTION_ROWS)).astype(int))
-    sample = encoded.iloc[rows].to_numpy()
-    moves = hazard.booster.predict(sample, pred_contrib=True)[:, :-1]
-    found = []
-    columns = pd.Series([column.group for column in recipe.columns])
-    for group, members in columns.groupby(columns, sort=False):
-        positions = members.index.to_numpy()
-        strength = np.abs(moves[:, positions].sum(axis=1)).mean()
-        leading = positions[np.abs(moves[:, positions]).mean(axis=0).argmax()]
-        is_number = recipe.columns[leading].kind == "number"
-        found.append((group, strength, _hint(sample[:, leading], moves[:, leading]) if is_number else ""))
-    table = pd.DataFrame(found, columns=["group", "strength", "hint"])
-    return table[table["strength"] > 0].sort_values("strength", ascending=False, kind="stable").reset_index(drop=True)
-
-
 def _capital(name: str) -> str:
     return name[0].upper() + name[1:]
-
-
-def _hint(values: np.ndarray, moves: np.ndarray) -> str:
-    filled = np.isfinite(values)
-    values, moves = pd.Series(values[filled]), pd.Series(moves[filled])
-    if values.nunique() < 2 or moves.nunique() < 2:
-        return ""
-    agreement = values.corr(moves, method="spearman")
-    return "more raises it" if agreement > CLEAR else "more lowers it" if agreement < -CLEAR else ""
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:

@@ -8,8 +8,9 @@ import pytest
 
 from models import pictures
 from models.baselines import BASELINES
+from models.drivers import importance_by_group
 from models.judging import judge
-from models.pictures import blocks_picture, calibration_picture, gain, gain_picture, importance_by_group, importance_picture, reliability
+from models.pictures import blocks_picture, calibration_picture, gain, gain_picture, importance_picture, reliability
 
 
 @pytest.fixture(scope="module")
