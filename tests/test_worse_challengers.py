@@ -1,0 +1,101 @@
+"""In a made-up market, from the raw tables on: worse challengers are refused for the right reasons, an honest one takes over."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from models.leakage import find_leaks
+from models.version_record import LEAKS
+from pipelines.champion import load_record
+from pipelines.places import registry_of
+from pipelines.settings import load_settings
+from tests.commands import QUICK, leadsieve, written
+
+pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
+
+MARKET = "simulated:?leads=12000&months=18&gamma=0"
+Tables = dict[str, pa.Table]
+
+
+@pytest.fixture(scope="module")
+def market() -> Tables:
+    from pipelines.simulator import simulate_tables
+
+    return simulate_tables(MARKET)
+
+
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory, prefect_server, market) -> Path:
+    """The market as files, and a home in which version 1, trained on two thirds of its time, is the champion."""
+    folder = written(tmp_path_factory.mktemp("arena"), {"crm.toml": f'[source]\nurl = "files:market"\n{QUICK}'})
+    exported(market, folder / "market")
+    assert trained(folder, "market", "--as-of", "2025-03-01") == "1"
+    assert leadsieve("promote", home=folder / "home").code == 0
+    return folder
+
+
+def exported(tables: Tables, folder: Path) -> None:
+    folder.mkdir()
+    for name, table in tables.items():
+        pq.write_table(table, folder / f"{name}.parquet")
+
+
+def trained(arena: Path, source: str, *words: str) -> str:
+    said = leadsieve(
+        "train", "--config", arena / "crm.toml", "--source", f"files:{arena / source}", "--force", "--json", *words, home=arena / "home"
+    )
+    assert said.code == 0, said.err
+    return said.json["version"]
+
+
+def judged(arena: Path, version: str) -> tuple[int, str]:
+    said = leadsieve("promote", version, "--config", arena / "crm.toml", "--json", home=arena / "home")
+    assert said.code in (0, 4), said.err
+    print(json.dumps(said.json, indent=1))
+    assert said.json["promoted"] == (said.code == 0)
+    return said.code, "\n".join(said.json["reasons"])
+
+
+def shuffled(tables: Tables, seed: int = 1) -> Tables:
+    """Every lead gets the outcomes of another one, as long after its own creation."""
+    leads, outcomes = tables["leads"].to_pandas(), tables["outcomes"].to_pandas()
+    ids = leads["lead_id"].to_numpy()
+    given = dict(zip(ids, np.random.default_rng(seed).permutation(ids), strict=True))
+    created = leads.set_index("lead_id")["created_at"]
+    own, other = created.reindex(outcomes["lead_id"]).to_numpy(), created.reindex(outcomes["lead_id"].map(given)).to_numpy()
+    for time in ("occurred_at", "recorded_at"):
+        outcomes[time] = outcomes[time] - own + other
+    outcomes["lead_id"] = outcomes["lead_id"].map(given)
+    return tables | {"outcomes": pa.Table.from_pandas(outcomes, schema=tables["outcomes"].schema, preserve_index=False)}
+
+
+def a_tenth(tables: Tables, seed: int = 1) -> Tables:
+    """All that is known of a tenth of the accounts."""
+    leads = tables["leads"].to_pandas()
+    accounts = pd.unique(leads["account_id"])
+    kept = set(np.random.default_rng(seed).choice(accounts, len(accounts) // 10, replace=False))
+    ids = pa.array(leads["lead_id"][leads["account_id"].isin(kept)])
+    return {name: table.filter(pa.compute.is_in(table["lead_id"], value_set=ids)) for name, table in tables.items()}
+
+
+def test_a_challenger_of_shuffled_labels_is_refused_because_its_scores_are_worse(arena, market):
+    exported(shuffled(market), arena / "shuffled")
+    code, reasons = judged(arena, trained(arena, "shuffled"))
+    assert code == 4
+
+
+def test_a_challenger_of_a_tenth_of_the_data_is_refused(arena, market):
+    exported(a_tenth(market), arena / "tenth")
+    code, reasons = judged(arena, trained(arena, "tenth"))
+    assert code == 4
+
+
+def test_an_honest_challenger_that_learned_from_more_months_takes_over(arena):
+    version = trained(arena, "market")
+    code, reasons = judged(arena, version)
+    assert code == 0
