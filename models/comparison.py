@@ -6,8 +6,12 @@ flattered, the newer version more than the older. So each version is judged on e
 - the finished model's, where the lead came after the version's training or the version never saw the lead or anybody of its account:
   that is what sales saw, or would have seen;
 - else the lead's *forward score*, kept with the version: that of a block's model, fitted on what was known before the block, without the
-  lead's account. It stands for the version: the same columns, settings and data, cut off earlier;
+  lead's account. It stands for the version: the same columns, settings and data, cut off earlier, and set right by the same calibration
+  (a line of two numbers, found on all forward scores: what the version learned from a lead by it is next to nothing);
 - else none. Only leads with an honest score on both sides are compared, the newest of them.
+
+What a score could know ends somewhere: at its block's start, or at the version's training. A staler score is a worse one, and where blocks
+happen to be cut is no merit. So leads count only where the newer version's score is the fresher one, as it would be in use.
 
 So a worn-out champion meets the challenger on the leads that came since, and a challenger trained a minute ago on its forward scores. A
 challenger of shuffled outcomes has worthless forward scores; one of a tenth of the leads meets the champion with its finished model on the
@@ -25,7 +29,6 @@ from scipy.sparse import csr_array
 
 from models.bootstrap import MOST_GROUPS, account_weights
 from models.metrics import Counts, captured, groups_by_score, log_losses, ratio
-from models.policy import Policy
 from models.policy_settings import PolicySettings
 from models.promotion import CAPTURED, LOSS, Comparison, Difference, PromotionSettings
 from models.version_record import VersionRecord
@@ -45,10 +48,16 @@ class Honest:
         ``p_pursue`` and ``p_convert`` of each lead, NaN where there is no forward score.
     fresh : array of bool
         Leads on which the finished model is to be asked.
+    cutoff : array of datetime64
+        After which the score knew nothing; NaT where there is none.
+    until : datetime64
+        The finished model's.
     """
 
     forward: pd.DataFrame
     fresh: np.ndarray
+    cutoff: np.ndarray
+    until: np.datetime64
 
     def known(self, names: tuple[str, ...]) -> np.ndarray:
         """Leads with an honest score of all these models."""
@@ -90,7 +99,16 @@ def honest(record: VersionRecord, leads: pd.DataFrame) -> Honest:
     seen = leads.index.isin(record.learned.index)
     accounts = leads["account_id"].isin(leads["account_id"][seen]).to_numpy()
     later = (leads["as_of"] >= record.known_until).to_numpy()
-    return Honest(forward=record.learned[SCORES].astype(float).reindex(leads.index), fresh=(later & ~seen) | ~accounts)
+    fresh = (later & ~seen) | ~accounts
+    until = np.datetime64(record.known_until, "us")
+    cutoff = np.where(fresh, until, record.learned["cutoff"].reindex(leads.index).to_numpy("datetime64[us]"))
+    return Honest(forward=record.forward().reindex(leads.index), fresh=fresh, cutoff=cutoff, until=until)
+
+
+def comparable(champion: Honest, challenger: Honest, names: tuple[str, ...]) -> np.ndarray:
+    """Leads with an honest score of all these models on both sides, the newer version's being the fresher one."""
+    newer, older = (challenger, champion) if challenger.until >= champion.until else (champion, challenger)
+    return champion.known(names) & challenger.known(names) & (newer.cutoff >= older.cutoff)
 
 
 def newest(leads: pd.DataFrame, known: np.ndarray, most: int) -> np.ndarray:
@@ -103,8 +121,8 @@ def newest(leads: pd.DataFrame, known: np.ndarray, most: int) -> np.ndarray:
     return known & (as_of >= start) & leads[["pursued", "converted", "became"]].notna().any(axis=1).to_numpy()
 
 
-def worked_share(arrivals: np.ndarray, champion: Policy, policy: PolicySettings, settings: PromotionSettings, *, dated: bool) -> float:
-    """The share of leads that sales would work: by its hours, else what the champion's filter hands off, else the setting.
+def worked_share(arrivals: np.ndarray, policy: PolicySettings, settings: PromotionSettings, *, dated: bool) -> float:
+    """The share of leads that sales would work: by its hours where they are known, else the setting.
 
     Parameters
     ----------
@@ -113,11 +131,11 @@ def worked_share(arrivals: np.ndarray, champion: Policy, policy: PolicySettings,
     dated : bool
         Whether these are real times.
     """
-    if policy.weekly_capacity is not None and dated and len(arrivals):
-        weeks = max((arrivals.max() - arrivals.min()) / WEEK, 1.0)
-        hours = policy.weekly_capacity + sum(policy.team_capacity.values())
-        return float(min(hours / policy.hours_per_lead * weeks / len(arrivals), 1.0))
-    return 1 - champion.held_share if champion.cut is not None and champion.held_share > 0 else settings.worked_share
+    if policy.weekly_capacity is None or not dated or not len(arrivals):
+        return settings.worked_share
+    weeks = max((arrivals.max() - arrivals.min()) / WEEK, 1.0)
+    hours = policy.weekly_capacity + sum(policy.team_capacity.values())
+    return float(min(hours / policy.hours_per_lead * weeks / len(arrivals), 1.0))
 
 
 def compare(

@@ -39,9 +39,9 @@ class PromotionSettings:
     leads
         Compared on at most so many leads, the newest.
     min_wins
-        With fewer wins among them nothing is compared.
+        With fewer wins among them harm is never excluded.
     worked_share
-        The share of leads that sales works, where neither its hours nor the champion's filter tell.
+        The share of leads that sales works, where its weekly hours are not known.
     resamples, seed
         Of the accounts drawn again.
     """
@@ -51,7 +51,7 @@ class PromotionSettings:
     max_lost_margin: Share = 0.1
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
     leads: Annotated[int, Field(ge=100)] = 10_000
-    min_wins: Annotated[int, Field(ge=10)] = 50
+    min_wins: Annotated[int, Field(ge=10)] = 30
     worked_share: Share = 0.3
     resamples: Annotated[int, Field(ge=100, le=10_000)] = 500
     seed: int = 0
@@ -189,30 +189,22 @@ def rule(
         return Ruling(False, useless) if useless else Ruling(True, (IT_IS_THE_FIRST,))
     if comparison is None:
         return Ruling(False, (*useless, "it was not compared with the champion, so that harm is not excluded"))
-    refusal = _obstacle(comparison, settings)
-    if refusal:
-        return Ruling(False, (*useless, refusal, *_flattered(champion)))
+    if comparison.obstacle:
+        return Ruling(False, (*useless, comparison.obstacle))
     compared = (
         f"compared with version {champion.version} on the newest {_count(comparison.leads, 'settled lead')}{comparison.span}, "
         f"{_count(comparison.wins, 'win')} among them"
     )
-    harmful = [each for each in comparison.differences if not each.harmless]
-    if harmful or useless:
-        told = [*useless] + [f"{_judgement(each)}: {_in_place(each, comparison)}" for each in harmful]
-        return Ruling(False, (*told, compared, *_flattered(champion)))
-    told = [_in_place(each, comparison) for each in comparison.differences]
-    return Ruling(True, (f"harm is excluded with {_percent(settings.confidence)} confidence", *told, compared))
-
-
-def _obstacle(comparison: Comparison, settings: PromotionSettings) -> str:
-    if comparison.obstacle:
-        return comparison.obstacle
-    if comparison.wins < settings.min_wins or not comparison.differences:
-        return (
-            f"too few settled leads to exclude harm: both versions can be judged on {_count(comparison.leads, 'lead')}, "
-            f"{_count(comparison.wins, 'win')} among them; {settings.min_wins:,} wins are needed"
-        )
-    return ""
+    few = (
+        f"too few settled leads to exclude harm: both versions can be judged on {_count(comparison.leads, 'lead')} with "
+        f"{_count(comparison.wins, 'win')}; {settings.min_wins:,} wins are needed",
+    )
+    harmful = tuple(f"{_judgement(each)}: {_in_place(each, comparison)}" for each in comparison.differences if not each.harmless)
+    against = useless + (few if comparison.wins < settings.min_wins or not comparison.differences else ()) + harmful
+    if against:
+        return Ruling(False, (*against, compared, *_flattered(champion)))
+    figures = [_in_place(each, comparison) for each in comparison.differences]
+    return Ruling(True, (f"harm is excluded with {_percent(settings.confidence)} confidence", *figures, compared))
 
 
 def _judgement(difference: Difference) -> str:

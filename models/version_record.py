@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from models.evaluation import Evaluation
 from models.leakage import source_columns
 from models.policy import Policy
 from models.promotion import Leaking, Rival
@@ -30,9 +31,9 @@ class VersionRecord:
     known_until : datetime or None
         Nothing recorded later was used; None where the version does not say.
     learned : DataFrame or None
-        By ``lead_id`` every lead that was there to learn from, with its forward scores ``p_pursue`` and ``p_convert``: those of a block's
-        model that had not seen the lead's outcome, nor any lead of its account; NaN where the lead was in no block. None where the
-        version does not say.
+        By ``lead_id`` every lead that was there to learn from, with its forward scores ``p_pursue`` and ``p_convert``, before calibration:
+        those of a block's model that had not seen the lead's outcome, nor any lead of its account; and ``cutoff``, the block's start, after
+        which that model knew nothing. Empty where the lead was in no block. None where the version does not say.
     leaks : tuple of dict
         What the leak guard said at training: ``column, verdict, detector, value, why``, and ``trusted`` where a person has answered for it.
     """
@@ -44,6 +45,11 @@ class VersionRecord:
     known_until: datetime | None
     learned: pd.DataFrame | None
     leaks: tuple[dict[str, Any], ...]
+
+    def forward(self) -> pd.DataFrame:
+        """The forward scores by ``lead_id``, set right as the finished models' are."""
+        found = self.learned[["p_pursue", "p_convert"]].astype(float)
+        return found.assign(**{f"p_{name}": model.platt.apply(found[f"p_{name}"].to_numpy()) for name, model in self.scorer.models.items()})
 
     @property
     def rival(self) -> Rival:
@@ -62,7 +68,7 @@ def unanswered(leaks: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> tu
 
 
 def write_record(
-    folder: Path, *, lead_ids: pd.Series, forward: pd.DataFrame, known_until: datetime, leaks: Sequence[Mapping[str, Any]]
+    folder: Path, *, lead_ids: pd.Series, evaluation: Evaluation, known_until: datetime, leaks: Sequence[Mapping[str, Any]]
 ) -> None:
     """Lay what ``read_record`` reads beside a saved scorer.
 
@@ -70,10 +76,12 @@ def write_record(
     ----------
     lead_ids : Series of str
         Every lead that was there to learn from.
-    forward : DataFrame
-        ``lead_id, p_pursue, p_convert`` of those that a block's model judged.
+    evaluation : Evaluation
+        Whose blocks' models gave the forward scores.
     """
-    scores = forward.set_index("lead_id")[["p_pursue", "p_convert"]].astype("float32")
+    forward = evaluation.forward
+    scores = evaluation.uncalibrated[["p_pursue", "p_convert"]].astype("float32").set_index(forward["lead_id"])
+    scores["cutoff"] = forward.groupby("block")["as_of"].transform("min").to_numpy()
     scores.reindex(pd.Index(lead_ids, name="lead_id")).reset_index().to_parquet(folder / LEARNED, index=False, compression="zstd")
     (folder / RECORD).write_text(json.dumps({"known_until": known_until.isoformat()}), encoding="utf-8")
     (folder / LEAKS).write_text(json.dumps(list(leaks), indent=1), encoding="utf-8")

@@ -12,7 +12,7 @@ import pyarrow as pa
 from features.labels import Horizons, Labels, convert_labels, fates, pursue_labels
 from features.matrix import fetch, frame, matrix
 from features.tables import Tables, training_cohort
-from models.comparison import Honest, compare, honest, incomparable, newest, worked_share
+from models.comparison import Honest, comparable, compare, honest, incomparable, newest, worked_share
 from models.policy import HOLD
 from models.promotion import Comparison
 from models.version_record import VersionRecord
@@ -35,8 +35,7 @@ def compared(champion: VersionRecord, challenger: VersionRecord, settings: Setti
         tables = snapshot.tables
         leads = settled(tables, horizons, settings.policy.margin_share, store_of(settings, home), names)
         sides = [honest(record, leads) for record in (champion, challenger)]
-        known = sides[0].known(names) & sides[1].known(names)
-        rows = newest(leads, known, settings.promotion.leads)
+        rows = newest(leads, comparable(*sides, names), settings.promotion.leads)
         first, second = (_scored(record, side, leads, rows, tables) for record, side in zip((champion, challenger), sides, strict=True))
     chosen = leads[rows]
     times = chosen["as_of"]
@@ -48,7 +47,7 @@ def compared(champion: VersionRecord, challenger: VersionRecord, settings: Setti
         second,
         score=settings.policy.score if len(names) > 1 else f"p_{names[0]}",
         names=names,
-        worked=worked_share(arrivals, champion.policy, settings.policy, settings.promotion, dated=tables.clock == "time"),
+        worked=worked_share(arrivals, settings.policy, settings.promotion, dated=tables.clock == "time"),
         settings=settings.promotion,
         span="" if None in ends else f", from {_said(ends[0])} to {_said(ends[1])}",
     )

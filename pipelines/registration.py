@@ -33,7 +33,7 @@ def register_challenger(
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "scorer"
         save_challenger(challenger.scorer, challenger.policy, folder)
-        write_record(folder, lead_ids=learned, forward=report.evaluation.forward, known_until=report.tables.end, leaks=result["leaks"])
+        write_record(folder, lead_ids=learned, evaluation=report.evaluation, known_until=report.tables.end, leaks=result["leaks"])
         version = registry_of(settings, home).register(
             folder,
             params=parameters(settings),

@@ -9,16 +9,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from models.leakage import find_leaks
-from models.version_record import LEAKS
-from pipelines.champion import load_record
-from pipelines.places import registry_of
-from pipelines.settings import load_settings
-from tests.commands import QUICK, leadsieve, written
+from tests.commands import leadsieve, written
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
-MARKET = "simulated:?leads=12000&months=18&gamma=0"
+MARKET = "simulated:?leads=14000&months=14&gamma=0"
+SETTINGS = """
+[source]
+url = "files:market"
+[label]
+pursue_days = 14
+convert_days = 45
+[evaluation]
+blocks = 3
+resamples = 20
+[model]
+rounds = 40
+"""
 Tables = dict[str, pa.Table]
 
 
@@ -32,9 +39,9 @@ def market() -> Tables:
 @pytest.fixture(scope="module")
 def arena(tmp_path_factory, prefect_server, market) -> Path:
     """The market as files, and a home in which version 1, trained on two thirds of its time, is the champion."""
-    folder = written(tmp_path_factory.mktemp("arena"), {"crm.toml": f'[source]\nurl = "files:market"\n{QUICK}'})
+    folder = written(tmp_path_factory.mktemp("arena"), {"crm.toml": SETTINGS})
     exported(market, folder / "market")
-    assert trained(folder, "market", "--as-of", "2025-03-01") == "1"
+    assert trained(folder, "market", "--as-of", "2024-11-01") == "1"
     assert leadsieve("promote", home=folder / "home").code == 0
     return folder
 
