@@ -66,8 +66,8 @@ def reigns(changes: Sequence[Change], champion: str | None) -> list[Reign]:
         if change.version == after:
             came.insert(0, change)
             after = change.replaced
-    ends = [*(change.at for change in came[1:]), None]
-    return [Reign(change, until) for change, until in zip(came, ends, strict=True)]
+    ends = (*(change.at for change in came[1:]), None)
+    return [Reign(change, ends[position]) for position, change in enumerate(came)]
 
 
 def previous(changes: Sequence[Change], champion: str | None) -> str | None:

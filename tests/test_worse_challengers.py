@@ -1,14 +1,24 @@
 """In a made-up market, from the raw tables on: worse challengers are refused for the right reasons, an honest one takes over."""
 
 import json
+import re
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from models.leakage import find_leaks
+from models.version_record import LEAKS
+from pipelines.lookup import learning_set
+from pipelines.places import registry_of
+from pipelines.settings import load_settings
+from pipelines.snapshots import pull
 from tests.commands import leadsieve, written
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
@@ -63,7 +73,6 @@ def trained(arena: Path, source: str, *words: str) -> str:
 def judged(arena: Path, version: str) -> tuple[int, str]:
     said = leadsieve("promote", version, "--config", arena / "crm.toml", "--json", home=arena / "home")
     assert said.code in (0, 4), said.err
-    print(json.dumps(said.json, indent=1))
     assert said.json["promoted"] == (said.code == 0)
     return said.code, "\n".join(said.json["reasons"])
 
@@ -87,22 +96,57 @@ def a_tenth(tables: Tables, seed: int = 1) -> Tables:
     accounts = pd.unique(leads["account_id"])
     kept = set(np.random.default_rng(seed).choice(accounts, len(accounts) // 10, replace=False))
     ids = pa.array(leads["lead_id"][leads["account_id"].isin(kept)])
-    return {name: table.filter(pa.compute.is_in(table["lead_id"], value_set=ids)) for name, table in tables.items()}
+    return {name: table.filter(pc.is_in(table["lead_id"], value_set=ids)) for name, table in tables.items()}
 
 
 def test_a_challenger_of_shuffled_labels_is_refused_because_its_scores_are_worse(arena, market):
     exported(shuffled(market), arena / "shuffled")
     code, reasons = judged(arena, trained(arena, "shuffled"))
     assert code == 4
+    assert "its training's verdict is 'no better than chance'" in reasons
+    assert "it is worse: log-loss of being taken up" in reasons
+    assert "it is worse: log-loss of being won" in reasons
 
 
-def test_a_challenger_of_a_tenth_of_the_data_is_refused(arena, market):
+def test_a_challenger_of_a_tenth_of_the_data_is_refused_because_it_misses_customers_among_leads_that_it_never_saw(arena, market):
     exported(a_tenth(market), arena / "tenth")
     code, reasons = judged(arena, trained(arena, "tenth"))
     assert code == 4
+    assert "it is worse: log-loss of being taken up" in reasons
+    assert "it is worse: among the best 30 % of leads, which sales would work: customers" in reasons
+    compared_on = int(re.search(r"newest ([\d,]+) settled leads", reasons)[1].replace(",", ""))
+    assert compared_on > market["leads"].num_rows / 10 * 2, "leads that the tenth lacks are compared on, too"
+
+
+def test_a_challenger_with_a_leak_is_refused_for_the_leak_however_good_it_looks(arena, market):
+    """A column that knows a third of the wins; the guard finds it, and its verdict goes with the version."""
+    won = market["outcomes"].filter(pc.equal(market["outcomes"]["stage"], "won"))["lead_id"]
+    told = pa.array(np.random.default_rng(1).choice(won.to_pylist(), len(won) // 3, replace=False))
+    leads = market["leads"]
+    filled = pc.if_else(pc.is_in(leads["lead_id"], value_set=told), "signed", pa.scalar(None, pa.string()))
+    exported(market | {"leads": leads.append_column("contract", filled)}, arena / "leaking")
+    version = trained(arena, "leaking")
+    settings = load_settings(arena / "crm.toml", {"source": {"url": f"files:{arena / 'leaking'}"}})
+    snapshot = pull(settings.source, settings.label, home=arena / "home", until=datetime(2026, 1, 1))
+    with closing(snapshot):
+        learning = learning_set(snapshot.tables, settings)
+        found = find_leaks(learning, snapshot.tables.leads.to_pyarrow().to_pandas())
+    folder = registry_of(settings, arena / "home").download(version)
+    (folder / LEAKS).write_text(json.dumps([leak.to_json() for leak in found]))
+
+    code, reasons = judged(arena, version)
+    assert code == 4
+    assert "it reads 'contract', which is suspicious: " in reasons
+    assert "log-loss" not in reasons, "figures that a leak flatters say nothing"
 
 
 def test_an_honest_challenger_that_learned_from_more_months_takes_over(arena):
     version = trained(arena, "market")
     code, reasons = judged(arena, version)
-    assert code == 0
+    assert code == 0, reasons
+    assert reasons.startswith("harm is excluded with 95 % confidence")
+    shown = leadsieve("versions", "--json", home=arena / "home").json
+    assert shown["champion"] == version
+    assert [reign["replaced"] for reign in shown["versions"][0]["champion"]] == ["1"]
+    assert leadsieve("rollback", "--why", "sales complained", home=arena / "home").code == 0
+    assert leadsieve("versions", "--json", home=arena / "home").json["champion"] == "1"
