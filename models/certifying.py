@@ -1,7 +1,7 @@
 """The policy of a new version: its cut, certified on the newest settled wins, from whom and after whom the model learns nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,11 +30,14 @@ class Window:
         Their rows, and those of the wins before them, in time order.
     learn : array of bool, shape (n,)
         Leads that the model may learn from: scored before the first of these wins, and of none of their accounts.
+    repeated : int
+        Wins that do not count, because their account has a later one.
     """
 
     wins: np.ndarray
     older: np.ndarray
     learn: np.ndarray
+    repeated: int = 0
 
 
 def set_aside(
@@ -60,17 +63,18 @@ def set_aside(
     won = np.flatnonzero(labels.at_risk & labels.mature & (labels.outcome == 1) & untouched(logged, len(as_of)))
     won = won[np.argsort(as_of[won], kind="stable")]
     last = np.sort(len(won) - 1 - np.unique(accounts[won][::-1], return_index=True)[1])
+    repeated = len(won) - len(last)
     won = won[last]
     fewest = wins_needed(settings.max_lost_share, settings.confidence)
     number = min(settings.certify_wins, int(LARGEST_SHARE * len(won)))
     if number < fewest:
         number = fewest if fewest <= LARGEST_SHARE_OF_FEW * len(won) else 0
     if settings.promise == "none" or not number:
-        return Window(wins=won[:0], older=won, learn=np.ones(len(as_of), bool))
+        return Window(wins=won[:0], older=won, learn=np.ones(len(as_of), bool), repeated=repeated)
     start = as_of[won[-number]]
     inside = as_of[won] >= start
     wins = won[inside]
-    return Window(wins=wins, older=won[~inside], learn=(as_of < start) & ~np.isin(accounts, accounts[wins]))
+    return Window(wins=wins, older=won[~inside], learn=(as_of < start) & ~np.isin(accounts, accounts[wins]), repeated=repeated)
 
 
 def untouched(logged: pd.DataFrame | None, leads: int) -> np.ndarray:
@@ -121,11 +125,23 @@ def policy_of(
         basis=basis,
         held_share=0.0 if cut is None else float(np.mean(scores < cut)),
         score=score,
-        promise=certificate.promise,
+        promise=_with_repeated(certificate.promise, window.repeated),
         arms=settings.arms,
         economics=economics,
         extrapolated_low=settings.extrapolated_low,
     )
+
+
+def _with_repeated(promise: Promise, repeated: int) -> Promise:
+    """The promise with a word on the wins that did not count."""
+    if not repeated:
+        return promise
+    said = (
+        "1 more win is of an account with a later one and does not count"
+        if repeated == 1
+        else (f"{repeated:,} more wins are of accounts with a later one and do not count")
+    )
+    return replace(promise, why=f"{promise.why.removesuffix('.')}; {said}.")
 
 
 def _certificate(

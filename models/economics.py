@@ -15,8 +15,10 @@ from models.value import economic_cut, expected_value, unpursued_share
 
 WEEKS = 8  # the last ones, in which an hour's price is found
 MOST_LEADS = 100_000
+MOST_WINS = 20_000
 UNSAID_MARGIN = "no win has a margin or an amount, and no margin_per_customer is set: values are unknown, and the week is filled by score"
 UNSAID_COST = "no cost_per_lead is set: values are before the cost of working a lead, and nobody is held for costing more than it brings"
+NO_CAPACITY = "weekly_capacity is 0: no lead fits into the week's list, whatever it is worth; the cut holds whom it would hold anyway"
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def fit_economics(
     Economics or None
         None where nobody says what a customer brings, nor how many hours there are.
     """
-    won = np.flatnonzero(learning.labels("convert").outcome == 1)
+    won = np.flatnonzero(learning.labels("convert").outcome == 1)[-MOST_WINS:]
     learned = None
     if settings.margin_per_customer is None:
         learned = fit_margins(learning.frame.iloc[won], margins[won], categories=learning.categories, threads=threads)
@@ -148,6 +150,8 @@ def fit_economics(
     notes = [*(() if learned is None else learned.notes), *((UNSAID_MARGIN,) if unknown else (told,))]
     if settings.cost_per_lead is None and not unknown:
         notes.append(UNSAID_COST)
+    if settings.weekly_capacity == 0:
+        notes.append(NO_CAPACITY)
     economics = Economics(
         margins=learned,
         margin_per_customer=settings.margin_per_customer,

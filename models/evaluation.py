@@ -286,7 +286,7 @@ def _report(
         positives=int(outcome.sum()),
         figures=figures[0],
         newest=figures[1],
-        verdict=verdict_of(figures[0], figures[1]),
+        verdict=verdict_of(figures[0], figures[1], settled=len(outcome), positives=int(outcome.sum())),
         best_column=best_column,
         judged=tables[0],
         judged_newest=tables[1],

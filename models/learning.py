@@ -8,6 +8,7 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
+from features.errors import TooLittleDataError
 from features.labels import Labels, convert_labels, pursue_labels
 from features.recipe import Recipe
 from models.encoding import Categories, binned, categorical_columns, categories_of, encode
@@ -85,5 +86,16 @@ class LearningSet:
 
         Bin edges come from all rows, later ones among them: that moves no label and at most the place where a split may fall, and
         saves binning a million rows for every block.
+
+        Raises
+        ------
+        TooLittleDataError
+            If every column says the same of every lead.
         """
-        return binned(self.encoded, categorical_columns(self.categories))
+        data = binned(self.encoded, categorical_columns(self.categories))
+        if not any(data.feature_num_bin(column) > 1 for column in range(data.num_feature())):
+            raise TooLittleDataError(
+                f"nothing tells {len(self.frame):,} leads apart: no column that may be used differs from one to another, so all scores "
+                "would be equal; nothing was learned. Map columns that differ from lead to lead, or events."
+            )
+        return data

@@ -41,8 +41,14 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def verdict_of(figures: Figures | None, newest: Figures | None = None) -> Verdict:
-    """Judge a model from its figures in blocks and on the newest leads; None where it could not be judged at all."""
+def verdict_of(figures: Figures | None, newest: Figures | None = None, *, settled: int = 0, positives: int = 0) -> Verdict:
+    """Judge a model from its figures in blocks and on the newest leads, which are None where it could not be judged at all.
+
+    ``settled`` and ``positives`` count all leads whose outcome is known, judged or not.
+    """
+    if settled and positives in (0, settled):
+        said = "not one has" if not positives else "every one has"
+        return Verdict("too little data", (f"Of {settled:,} settled leads {said} the outcome: there is nothing to tell apart.",))
     if figures is None:
         return Verdict("too little data", ("There were not two blocks of time with 10 leads of each outcome to judge in.",))
     negatives = figures.rows - figures.positives

@@ -72,8 +72,11 @@ def _judged(name: str, model: dict[str, Any]) -> str:
     """One model's figures with their intervals, its blocks in time order, and what it must beat."""
     head = (
         f"{QUESTIONS[name]}  {model['verdict']}\n"
-        f"  {model['settled']:,} settled leads, {model['positives']:,} yes ({percent(model['base_rate'])}), judged on later leads only"
+        f"  {model['settled']:,} settled leads, {model['positives']:,} yes ({percent(model['base_rate'])})"
     )
+    if model["auc"] is None:
+        return f"{head}\n"
+    head += ", judged on later leads only"
     figures = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
     figures.add_row("  AUC", _estimate(model["auc"]), "1 is perfect, .5 is chance")
     figures.add_row("  lift at 10 %", _estimate(model["lift_at_10_percent"], 2), "yeses among the best tenth, against all")
