@@ -45,11 +45,7 @@ def counts_by_score(
     most_groups : int, optional
         Join neighbouring scores into about this many groups of equal size: 2,000 of them move an AUC by less than .00002.
     """
-    codes, distinct = pd.factorize(-np.asarray(score, float), sort=True)
-    if most_groups is not None and len(distinct) > most_groups:
-        sizes = np.bincount(codes)
-        joined = (np.cumsum(sizes) - sizes) * most_groups // len(codes)
-        codes = np.unique(joined, return_inverse=True)[1][codes]
+    codes = groups_by_score(score, most_groups)
     groups = int(codes.max()) + 1 if len(codes) else 0
     cells = codes + groups * (1 - np.asarray(outcome).astype(int))
     if weights is None:
@@ -61,6 +57,16 @@ def counts_by_score(
         counted = csr_array((np.ones(len(cells), np.float32), (cells, column)), shape=shape) @ drawn
         counted = counted.astype(float)
     return Counts(positives=counted[:groups], negatives=counted[groups:])
+
+
+def groups_by_score(score: np.ndarray, most_groups: int | None = None) -> np.ndarray:
+    """The number of each lead's group of equal scores, 0 for the best; neighbouring groups joined into about ``most_groups``."""
+    codes, distinct = pd.factorize(-np.asarray(score, float), sort=True)
+    if most_groups is not None and len(distinct) > most_groups:
+        sizes = np.bincount(codes)
+        joined = (np.cumsum(sizes) - sizes) * most_groups // len(codes)
+        codes = np.unique(joined, return_inverse=True)[1][codes]
+    return codes
 
 
 def concordant(counts: Counts) -> np.ndarray:

@@ -3,28 +3,29 @@
 MLflow is imported inside functions: it takes seconds, and half of the program never needs it.
 """
 
-import json
 import logging
-import math
-import shutil
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
-from datetime import datetime
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from features.errors import UnreachableError, UsageError
+from features.errors import UnreachableError
 from models.registry_address import reach, shown, sqlite_file
+from models.reigns import Change, previous, written
 from models.scorer import Scorer, load_scorer
 from models.served import usual_row
+from models.staging import points, stage
+from models.turns import my_turn
+from models.versions import CHALLENGER, CHAMPION, ChampionMovedError, Version, number_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,31 +33,9 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 MODEL = "leadsieve"
-CHAMPION, CHALLENGER = "champion", "challenger"
 REQUIREMENTS = ("mlflow", "lightgbm", "numpy", "pandas", "pydantic", "ibis-framework", "duckdb", "scipy")
 OUTPUTS = {"p_pursue": "double", "p_convert": "double", "p_both": "double", "low": "double", "high": "double", "grade": "string"}
 OUT_OF_REACH = ("TEMPORARILY_UNAVAILABLE", "UNAUTHENTICATED", "PERMISSION_DENIED", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED")
-
-
-@dataclass(frozen=True)
-class Version:
-    """One registered version.
-
-    Attributes
-    ----------
-    number : str
-    aliases : tuple of str
-        ``champion``, ``challenger`` or none.
-    run : str
-        Id of the MLflow run that holds its parameters, metrics and pictures.
-    tags : dict
-        Those of its registration, and ``promoted_at``, ``promoted_by``, ``promoted_why``, ``replaced`` of its last promotion.
-    """
-
-    number: str
-    aliases: tuple[str, ...]
-    run: str
-    tags: dict[str, str]
 
 
 class Registry:
@@ -68,11 +47,14 @@ class Registry:
         ``sqlite:///…/mlflow.db`` (made on first use, with artifacts in a folder beside it), another database, or a server's address.
     experiment : str
         Under which the runs are listed.
+    turns : Path, optional
+        A file that whoever moves an alias holds meanwhile, so that nobody else does; by default beside the SQLite file.
     """
 
-    def __init__(self, tracking_uri: str, experiment: str = MODEL) -> None:
+    def __init__(self, tracking_uri: str, experiment: str = MODEL, turns: Path | None = None) -> None:
         self.tracking_uri = tracking_uri
         self.experiment = experiment
+        self.turns = turns
 
     def register(
         self,
@@ -119,7 +101,8 @@ class Registry:
             staged = stage(Path(scratch), folder, scorer=scorer, figures=figures, tables=tables)
             with mlflow.start_run(experiment_id=self._experiment_id, tags={**tags, "features": scorer.recipe.fingerprint}) as run:
                 mlflow.log_params(dict(params))
-                client.log_batch(run.info.run_id, metrics=measured(metrics, at=run.info.start_time))
+                measured = [mlflow.entities.Metric(name, value, run.info.start_time, step) for name, value, step in points(metrics)]
+                client.log_batch(run.info.run_id, metrics=measured)
                 mlflow.log_artifacts(str(staged))
                 model = mlflow.pyfunc.log_model(
                     name="scorer",
@@ -133,52 +116,74 @@ class Registry:
             made = client.create_model_version(
                 MODEL, source=f"models:/{model.model_id}", run_id=run.info.run_id, model_id=model.model_id, tags=dict(tags)
             )
-            client.set_registered_model_alias(MODEL, CHALLENGER, made.version)
+            with self._alone():
+                client.set_registered_model_alias(MODEL, CHALLENGER, made.version)
             return str(made.version)
 
-    def promote(self, version: str, *, why: str = "", who: str = "", at: datetime | None = None) -> str | None:
+    def promote(
+        self,
+        version: str,
+        *,
+        why: str = "",
+        who: str = "",
+        at: datetime | None = None,
+        how: Literal["by rule", "forced", "rollback"] = "by rule",
+        reasons: Sequence[str] = (),
+        instead_of: str | EllipsisType | None = ...,
+    ) -> str | None:
         """Make a version the champion, in one step: there is never none, and never two.
 
         Can be repeated: promoting the champion changes nothing. A rollback is the promotion of an older version.
+
+        Parameters
+        ----------
+        instead_of : str or None, optional
+            The champion that the decision was made about, None for none: if another one reigns by now, nothing is changed.
 
         Returns
         -------
         str or None
             The version it replaced, None where there was none or where it was the champion already.
+
+        Raises
+        ------
+        ChampionMovedError
+            If ``instead_of`` is not the champion any more.
         """
         number = self.resolve(version)
-        with self._answering() as client:
+        with self._alone(), self._answering() as client:
             aliases = self._aliases(client)
             replaced = aliases.get(CHAMPION)
             if replaced != number:
-                told = {"promoted_at": at.isoformat() if at else "", "promoted_by": who, "promoted_why": why, "replaced": replaced or ""}
-                for name, value in told.items():
+                if instead_of is not ... and instead_of != replaced:
+                    raise ChampionMovedError(number, instead_of, replaced)
+                count = len(written({entry.number: entry.tags for entry in self.versions()}))
+                change = Change(count + 1, number, replaced, at.isoformat() if at else "", who, why, how, tuple(reasons))
+                for name, value in change.tags().items():
                     client.set_model_version_tag(MODEL, number, name, value)
                 client.set_registered_model_alias(MODEL, CHAMPION, number)
             if aliases.get(CHALLENGER) == number:
                 client.delete_registered_model_alias(MODEL, CHALLENGER)
         return None if replaced == number else replaced
 
+    def note(self, version: str, tags: Mapping[str, str]) -> None:
+        """Keep something about a version as tags."""
+        with self._answering() as client:
+            for name, value in tags.items():
+                client.set_model_version_tag(MODEL, version, name, value)
+
+    def champion(self) -> str | None:
+        """The champion's number, None where there is none."""
+        with self._answering() as client:
+            return self._aliases(client).get(CHAMPION)
+
     def previous(self) -> str | None:
-        """The version that the champion replaced: what a rollback would promote."""
-        champion = self.resolve(CHAMPION)
-        return next(version.tags.get("replaced") or None for version in self.versions() if version.number == champion)
+        """The version that a rollback returns to."""
+        return previous(written({version.number: version.tags for version in self.versions()}), self.champion())
 
     def resolve(self, version: str) -> str:
         """The number of ``champion``, ``challenger`` or a number. Raises UsageError where there is no such version."""
-        versions = self.versions()
-        known = [entry.number for entry in reversed(versions)]
-        aliases = {alias: entry.number for entry in versions for alias in entry.aliases}
-        number = aliases.get(version, version)
-        if number in known:
-            return number
-        if not known:
-            raise UsageError(f"there is no {version}: no version has been registered yet. Train one first: leadsieve train.")
-        if version == CHAMPION:
-            raise UsageError("there is no champion yet. Promote a version first: leadsieve promote.")
-        if version == CHALLENGER:
-            raise UsageError("there is no challenger: the newest version has been promoted already. Train one first: leadsieve train.")
-        raise UsageError(f"there is no version '{version}'. Known: {', '.join([*known, *aliases])}.")
+        return number_of(version, self.versions())
 
     def download(self, version: str) -> Path:
         """A folder with the data that were registered as a version. To be read, not to be changed: it may be the store's own."""
@@ -200,9 +205,18 @@ class Registry:
                 aliases=tuple(sorted(alias for alias, named in aliases.items() if named == number)),
                 run=found[number].run_id,
                 tags=dict(found[number].tags),
+                made_at=datetime.fromtimestamp(found[number].creation_timestamp / 1000, UTC).replace(tzinfo=None),
             )
             for number in sorted(found, key=int, reverse=True)
         )
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While nobody else on this machine moves an alias."""
+        database = sqlite_file(self.tracking_uri)
+        file = self.turns or (database and database.with_name("champion.lock"))
+        with my_turn(file) if file else nullcontext():
+            yield
 
     @contextmanager
     def _answering(self) -> Iterator["MlflowClient"]:
@@ -256,32 +270,6 @@ class Registry:
     def _aliases(self, client: "MlflowClient") -> dict[str, str]:
         found = client.search_registered_models(f"name='{MODEL}'")
         return {alias: str(number) for alias, number in client.get_registered_model(MODEL).aliases.items()} if found else {}
-
-
-def stage(scratch: Path, folder: Path, *, scorer: Scorer, figures: Mapping[str, "Figure"], tables: Mapping[str, Any]) -> Path:
-    """Lay out a run's artifacts; the scorer itself goes to ``scratch/scorer``, the name under which it is downloaded again."""
-    shutil.copytree(folder, scratch / "scorer")
-    staged = scratch / "artifacts"
-    staged.mkdir()
-    features = [{"name": column.name, "kind": column.kind, "group": column.group, "unit": column.unit} for column in scorer.recipe.columns]
-    for name, table in {"features": features, **tables}.items():
-        (staged / f"{name}.json").write_text(json.dumps(table, indent=1, default=str), encoding="utf-8")
-    for name, figure in figures.items():
-        figure.savefig(staged / f"{name}.png")
-    return staged
-
-
-def measured(metrics: Mapping[str, float | Sequence[float | None] | None], *, at: int) -> list:
-    """Metrics as MLflow keeps them: a sequence is a curve over steps, what is not a number is left out."""
-    from mlflow.entities import Metric
-
-    curves = {name: values if isinstance(values, Sequence) else [values] for name, values in metrics.items()}
-    return [
-        Metric(name, float(value), at, step)
-        for name, values in curves.items()
-        for step, value in enumerate(values)
-        if value is not None and math.isfinite(value)
-    ]
 
 
 def signature(scorer: Scorer) -> "ModelSignature":

@@ -42,3 +42,14 @@ def publish_value(result: dict[str, Any]) -> None:
         for name, value in policies.items()
     ]
     create_table_artifact(key="policy-value", table=rows, description=result["promise"]["why"])
+
+
+def publish_promotion(result: dict[str, Any]) -> None:
+    """A table of the reasons for and against a promotion."""
+    said = "is the champion" if result["promoted"] else "was refused"
+    instead = f", instead of version {result['replaced']}" if result["replaced"] else ""
+    create_table_artifact(
+        key="promotion",
+        table=[{"reason": reason} for reason in result["reasons"]],
+        description=f"Version {result['version']} {said}{instead}.",
+    )

@@ -1,4 +1,4 @@
-"""The model in force: scorer and policy of one registered version, read from the registry's data files."""
+"""Scorer and policy of one registered version, read from the registry's data files: the champion's to score with, any to compare."""
 
 import json
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 from models.policy import Policy
 from models.registry import Registry
 from models.scorer import Scorer, load_scorer
+from models.version_record import VersionRecord, read_record
 
 POLICY_FILE = "policy.json"
 
@@ -24,8 +25,18 @@ def load_champion(registry: Registry) -> Champion:
     """The champion, ready to score. Raises UsageError where no version has been promoted."""
     version = registry.resolve("champion")
     folder = registry.download(version)
-    policy = Policy.from_dict(json.loads((folder / POLICY_FILE).read_text(encoding="utf-8")))
-    return Champion(version, load_scorer(folder), policy)
+    return Champion(version, load_scorer(folder), _policy(folder))
+
+
+def load_record(registry: Registry, version: str) -> VersionRecord:
+    """A version by its number, ready to be compared with another."""
+    folder = registry.download(version)
+    verdict = next(entry.tags.get("verdict", "") for entry in registry.versions() if entry.number == version)
+    return read_record(folder, number=version, verdict=verdict, scorer=load_scorer(folder), policy=_policy(folder))
+
+
+def _policy(folder: Path) -> Policy:
+    return Policy.from_dict(json.loads((folder / POLICY_FILE).read_text(encoding="utf-8")))
 
 
 def save_challenger(scorer: Scorer, policy: Policy, folder: Path) -> None:

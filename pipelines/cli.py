@@ -43,6 +43,9 @@ Home = Annotated[
 ]
 
 
+Who = Annotated[str, typer.Option("--who", help="Who decided it; kept with the version.")]
+
+
 class Span(StrEnum):
     """What the past is cut into."""
 
@@ -114,18 +117,60 @@ def backtest(
 def promote(
     version: Annotated[str, typer.Argument(help="A version's number, or 'challenger'.")] = "challenger",
     config: Config = None,
+    source: Source = None,
+    as_of: AsOf = None,
     home: Home = None,
-    who: Annotated[str, typer.Option("--who", help="Who decided it; kept with the version.")] = "",
+    who: Who = "",
     why: Annotated[str, typer.Option("--why", help="Why; kept with the version.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Promote it whatever the rule says; needs --why.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a version the champion: from now on sales sees its scores."""
+    """Compare a version with the champion, and put it in its place if harm is excluded: from then on sales sees its scores."""
+    if force and not why.strip():
+        raise UsageError("--force needs --why TEXT: the reason is kept with the version.")
     with _run(folder := home_folder(home), quiet=as_json) as now:
-        from pipelines import wording
+        from pipelines import wording_versions
         from pipelines.promote import promote_version
 
-        promotion = promote_version(_settings(config, None), folder, now, version=version, who=who, why=why).to_json()
-    _show(promotion, wording.promotion(promotion), as_json=as_json)
+        settings = _settings(config, source)
+        moment = _moment(as_of, now)
+        result = promote_version(settings, folder, now, as_of=moment, version=version, who=who, why=why, force=force).to_json()
+    _show(result, wording_versions.promotion(result), as_json=as_json)
+    if not result["promoted"]:
+        raise typer.Exit(EXIT_USELESS)
+
+
+@app.command()
+def rollback(
+    why: Annotated[str, typer.Option("--why", help="Why; kept with the version.")],
+    version: Annotated[str | None, typer.Argument(help="A version's number. Default: the champion before this one.")] = None,
+    config: Config = None,
+    home: Home = None,
+    who: Who = "",
+    as_json: Json = False,
+) -> None:
+    """Return to an earlier version at once. Nothing is compared."""
+    if not why.strip():
+        raise UsageError("a rollback needs --why TEXT: the reason is kept with the version.")
+    with _run(folder := home_folder(home), quiet=as_json) as now:
+        from pipelines import wording_versions
+        from pipelines.rollback import rollback_version
+
+        result = rollback_version(_settings(config, None), folder, now, why=why, version=version, who=who).to_json()
+    _show(result, wording_versions.promotion(result), as_json=as_json)
+    if not result["promoted"]:
+        raise typer.Exit(EXIT_USELESS)
+
+
+@app.command()
+def versions(config: Config = None, home: Home = None, as_json: Json = False) -> None:
+    """List every version: what it was trained on and was worth, and when it was the champion, by whom and why."""
+    with _run(folder := home_folder(home), quiet=as_json):
+        from pipelines import wording_versions
+        from pipelines.versions import versions_of
+
+        result = versions_of(_settings(config, None), folder)
+    _show(result, wording_versions.versions(result), as_json=as_json)
 
 
 @app.command()

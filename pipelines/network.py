@@ -28,8 +28,6 @@ def pull_source(settings: Settings, *, home: Path, until: datetime, leads_file: 
 
 
 @task(name="move-champion", **AGAIN)
-def move_champion(settings: Settings, *, home: Path, version: str, who: str, why: str, at: datetime) -> tuple[str, str | None]:
-    """Make a version the champion; gives its number and the version it replaced."""
-    registry = registry_of(settings, home)
-    number = registry.resolve(version)
-    return number, registry.promote(number, who=who, why=why, at=at)
+def move_champion(settings: Settings, *, home: Path, version: str, **told: Any) -> str | None:
+    """Make a version the champion, as ``Registry.promote`` does; gives the version it replaced."""
+    return registry_of(settings, home).promote(version, **told)

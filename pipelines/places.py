@@ -9,7 +9,7 @@ from pipelines.store import Store
 
 def registry_of(settings: Settings, home: Path) -> Registry:
     """The registry of versions: [registry] url, else a SQLite file in the home folder."""
-    return Registry(settings.registry.url or f"sqlite:///{home / 'mlflow.db'}")
+    return Registry(settings.registry.url or f"sqlite:///{home / 'mlflow.db'}", turns=home / "champion.lock")
 
 
 def store_of(settings: Settings, home: Path) -> Store:

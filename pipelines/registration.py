@@ -1,12 +1,16 @@
 """What the registry keeps of a training run: the scorer's data, parameters, figures, pictures and the fingerprint of the data."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from models.challenger import Challenger
 from models.pictures import all_of
+from models.version_record import write_record
 from pipelines.champion import save_challenger
 from pipelines.places import registry_of
 from pipelines.results import TrainingReport, moment
@@ -18,23 +22,35 @@ CURVES = ("auc", "average_precision", "calibration_ratio")
 
 
 def register_challenger(
-    report: TrainingReport, challenger: Challenger, snapshot: Snapshot, settings: Settings, home: Path
+    report: TrainingReport, challenger: Challenger, snapshot: Snapshot, settings: Settings, home: Path, *, learned: pd.Series
 ) -> TrainingReport:
-    """Register a version under the alias ``challenger``; the report comes back with it and its number."""
+    """Register a version under the alias ``challenger``; the report comes back with it and its number.
+
+    ``learned`` are the ids of all leads that were there to learn from.
+    """
     report = replace(report, challenger=challenger)
     result = report.to_json()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "scorer"
         save_challenger(challenger.scorer, challenger.policy, folder)
+        write_record(folder, lead_ids=learned, evaluation=report.evaluation, known_until=report.tables.end, leaks=result["leaks"])
         version = registry_of(settings, home).register(
             folder,
             params=parameters(settings),
             metrics=metrics(result),
-            tags={"data": snapshot.fingerprint, "verdict": result["verdict"], "as_of": str(result["as_of"])},
+            tags={"data": snapshot.fingerprint, **facts(result)},
             figures=all_of(report.evaluation, challenger.scorer, moment=lambda time: str(moment(time, report.tables.clock))[:10]),
             tables={"report": result},
         )
     return replace(report, version=version)
+
+
+def facts(result: Mapping[str, Any]) -> dict[str, str]:
+    """What a list of versions shows of each: verdict, as-of time, how many leads, and the AUC of the outcome that decides."""
+    decisive = result["models"]["convert"] or result["models"]["pursue"]
+    auc = decisive and decisive["auc"] and decisive["auc"]["value"]
+    told = {"verdict": result["verdict"], "as_of": str(result["as_of"]), "leads": str(result["leads"])}
+    return told | ({} if auc is None else {"auc": f"{auc:.4f}"})
 
 
 def parameters(settings: Settings) -> dict[str, Any]:

@@ -68,15 +68,16 @@ class TrainingReport:
 
 @dataclass(frozen=True)
 class Promotion:
-    """Which version sales sees from now on, and which it replaced."""
+    """Whether a version is what sales sees from now on, which it replaced, and why."""
 
     version: str
     replaced: str | None
     reasons: tuple[str, ...]
+    promoted: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """The ``promote`` object of the interface."""
-        return {"promoted": True, "version": self.version, "replaced": self.replaced, "reasons": list(self.reasons)}
+        return {"promoted": self.promoted, "version": self.version, "replaced": self.replaced, "reasons": list(self.reasons)}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from features.recipe import FeatureSettings
 from models.evaluation import EvaluationPlan
 from models.hazard import HazardParameters
 from models.policy_settings import PolicySettings
+from models.promotion import PromotionSettings
 from pipelines.addresses import redacted
 from pipelines.environment import variables
 from pipelines.mapping import Section, SourceSettings
@@ -51,7 +52,7 @@ class Settings(Section):
     ----------
     source : SourceSettings or None
         None where nobody said where the data are: commands that read none need none.
-    label, features, model, evaluation, policy, registry, store
+    label, features, model, evaluation, policy, promotion, registry, store
         The sections of the same names.
     """
 
@@ -61,6 +62,7 @@ class Settings(Section):
     model: HazardParameters = HazardParameters()
     evaluation: EvaluationPlan = EvaluationPlan()
     policy: PolicySettings = PolicySettings()
+    promotion: PromotionSettings = PromotionSettings()
     registry: Place = Place()
     store: Place = Place()
 

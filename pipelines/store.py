@@ -97,13 +97,13 @@ class Store:
             return set(connection.scalars(query if lead_ids is None else query.where(self._among(lead_ids))))
 
     def beside(self, lead_ids: pd.Series) -> pd.DataFrame | None:
-        """``arm`` and ``cut`` of each of these leads, row by row, empty where it was not decided; None where no lead at all was."""
+        """``arm``, ``cut`` and ``action`` of each of these leads, row by row, empty where it was not decided; None where none was."""
         if self.dialect == "sqlite" and not Path(self.url.database).exists():
             return None  # who only looks makes no log
         table = decisions_table.c
         with self._reading() as connection:
-            rows = connection.execute(sa.select(table.lead_id, table.arm, table.cut)).all()
-        known = pd.DataFrame(rows, columns=["lead_id", "arm", "cut"]).astype({"cut": float}).set_index("lead_id")
+            rows = connection.execute(sa.select(table.lead_id, table.arm, table.cut, table.action)).all()
+        known = pd.DataFrame(rows, columns=["lead_id", "arm", "cut", "action"]).astype({"cut": float}).set_index("lead_id")
         return known.reindex(lead_ids).reset_index(drop=True) if rows else None
 
     def listed(self, *, since: datetime) -> dict[str, int]:

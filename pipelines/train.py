@@ -58,6 +58,6 @@ def train_leads(
         with watch.step("fit", "fit it on all that is known"):
             challenger = fit_challenger(learning, evaluation, settings.model, settings.policy, moment=partial(moment, clock=tables.clock))
         with watch.step("register", "register it as the challenger"):
-            report = register_challenger(report, challenger, snapshot, settings, home)
+            report = register_challenger(report, challenger, snapshot, settings, home, learned=learning.frame["lead_id"])
     artifacts.publish_training(report.to_json())
     return report

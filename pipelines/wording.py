@@ -35,12 +35,6 @@ def training(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def promotion(result: dict[str, Any]) -> str:
-    """One line: what sales sees from now on."""
-    instead = "" if result["replaced"] is None else f" instead of version {result['replaced']}"
-    return f"version {result['version']} is the champion{instead}: from now on sales sees its scores"
-
-
 def scoring(result: dict[str, Any], decisions: pd.DataFrame) -> str:
     """A scoring run: how many, from where, and the best of them with their reasons."""
     lines = [

@@ -35,10 +35,11 @@ def test_every_command_of_the_readme_runs_as_it_stands(tmp_path, monkeypatch, pr
     monkeypatch.chdir(tmp_path)
 
     commands = [words[1:] for words in LINES if words[:1] == ["leadsieve"]]
-    assert len(commands) == 10
+    assert len(commands) == 13
     for words in commands:
         said = leadsieve(*words, home=tmp_path / "home")
-        assert said.code == 0, f"leadsieve {shlex.join(words)}: {said.out}{said.err}"
+        refused = words[0] == "promote" and "--force" not in words and "was not promoted" in said.out
+        assert said.code == (4 if refused else 0), f"leadsieve {shlex.join(words)}: {said.out}{said.err}"
     assert (tmp_path / "decisions.csv").stat().st_size > 1000
     assert (tmp_path / "new.parquet").exists()
     assert (tmp_path / "judged.parquet").exists()

@@ -140,7 +140,7 @@ def test_a_registered_version_keeps_all_that_is_to_be_known_about_it(registry, s
 
 
 def test_the_store_is_one_file_with_the_artifacts_beside_it_and_holds_no_code_and_no_pickle(registry, store):
-    assert {entry.name for entry in store.parent.iterdir()} == {"mlflow.db", "artifacts"}
+    assert {entry.name for entry in store.parent.iterdir()} == {"mlflow.db", "artifacts", "champion.lock"}
     suffixes = {entry.suffix for entry in (store.parent / "artifacts").rglob("*") if entry.is_file()}
     assert suffixes & {".txt", ".json"} == {".txt", ".json"}
     assert not suffixes & {".py", ".pkl", ".pickle", ".joblib", ".skops"}
