@@ -75,7 +75,9 @@ def train(
     scores: Annotated[
         Path | None, typer.Option("--scores", help="Write the judged leads' scores to this Parquet file.", show_default=False)
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Register the model even if it is no better than chance.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Register the model even if it is no better than chance, or a column is suspicious.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Fit a challenger on what is settled, judge it on later leads, register it. Sales sees no change."""

@@ -14,6 +14,7 @@ from features.tables import Clock, Tables, row_of
 from models.aftermath import Aftermath
 from models.challenger import Challenger
 from models.evaluation import Evaluation
+from models.leak_findings import Findings
 from models.policy import HAND_OFF, HOLD
 from models.selection import Leniency, Recalibration
 from pipelines.snapshots import Snapshot
@@ -29,6 +30,7 @@ class TrainingReport:
     leads: int
     recipe: Recipe
     evaluation: Evaluation
+    findings: Findings
     warnings: tuple[str, ...]
     seconds: dict[str, float]
     version: str | None = None
@@ -59,7 +61,7 @@ class TrainingReport:
                 "grades": made and [grade.to_json() for grade in made.grades],
                 "recalibration": made and made.recalibration and recalibrated(made.recalibration),
                 "leniency": made and made.leniency and told_leniency(made.leniency),
-                "leaks": [],
+                "leaks": [leak.to_json() for leak in self.findings.leaks],
                 "warnings": self.warnings,
                 "seconds": self.seconds,
             }
