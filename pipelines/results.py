@@ -148,11 +148,15 @@ class ValueReport:
 
 def doubts(snapshot: Snapshot, recipe: Recipe, evaluation: Evaluation) -> tuple[str, ...]:
     """Everything a reader should know before trusting the figures."""
-    unused: dict[str, list[str]] = {}
-    for name, why in recipe.dropped:
-        unused.setdefault(why, []).append(name)
-    told = tuple(f"not used, {why}: {', '.join(names)}" for why, names in unused.items())
-    return (*snapshot.warnings, *told, *evaluation.warnings)
+    return (*snapshot.warnings, *unused(recipe), *evaluation.warnings)
+
+
+def unused(recipe: Recipe) -> tuple[str, ...]:
+    """The lead columns that no model sees, a sentence for each reason."""
+    why: dict[str, list[str]] = {}
+    for name, reason in recipe.dropped:
+        why.setdefault(reason, []).append(name)
+    return tuple(f"not used, {reason}: {', '.join(names)}" for reason, names in why.items())
 
 
 def moment(time: datetime | pd.Timestamp | np.datetime64, clock: Clock) -> str | int | None:

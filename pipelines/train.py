@@ -39,7 +39,7 @@ def train_leads(
         learning = replace(learning, logged=store_of(settings, home).beside(learning.frame["lead_id"]))
 
     with watch.step("guard", "look for columns that know too much"):
-        found = judged_columns(learning, snapshot, settings)
+        found = judged_columns(learning, snapshot, settings).findings
     refusal = found.refusal("nothing was trained")
     if refusal and not force:
         raise LeakError(refusal)
@@ -58,7 +58,7 @@ def train_leads(
         recipe=learning.recipe,
         evaluation=evaluation,
         findings=found,
-        warnings=(*doubts(snapshot, learning.recipe, evaluation), *used_all_the_same(found)),
+        warnings=(*doubts(snapshot, learning.recipe, evaluation), *used_all_the_same(found, force=force)),
         seconds=watch.seconds,
     )
     if scores:
