@@ -25,6 +25,12 @@ class TooLittleDataError(LeadsieveError):
     exit_code = 4
 
 
+class LeakError(LeadsieveError):
+    """A column may know what could not have been known when a lead was to be scored."""
+
+    exit_code = 4
+
+
 class UnreachableError(LeadsieveError):
     """A system this run depends on does not answer."""
 

@@ -34,6 +34,8 @@ class FeatureSettings:
         Lengths of the windows in which events are counted.
     exclude : tuple of str
         Lead columns that nobody may use: protected, or known to leak.
+    trusted : tuple of str
+        Lead columns that look as if they knew the outcome, and are known not to.
     titles : tuple of str, optional
         Lead columns that hold job titles; found by their names if not given.
     max_kinds : int
@@ -44,6 +46,7 @@ class FeatureSettings:
 
     windows_days: tuple[float, ...] = (1, 7, 30)
     exclude: tuple[str, ...] = ()
+    trusted: tuple[str, ...] = ()
     titles: tuple[str, ...] | None = None
     max_kinds: int = Field(default=12, ge=1)
     max_levels: int = Field(default=100, ge=2)

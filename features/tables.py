@@ -1,11 +1,13 @@
 """The canonical tables that everything else reads, and the cohorts drawn from them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 
 Clock = Literal["time", "rows", "none"]
 STAGES = ("accepted", "rejected", "won", "lost")
@@ -102,3 +104,9 @@ def unanswered(tables: Tables, cohort: ir.Table, max_age_days: float) -> ir.Tabl
         oldest = ibis.interval(microseconds=round(max_age_days * 86_400_000_000))
         cohort = cohort.filter(cohort.created_at > cohort.as_of - oldest)
     return cohort
+
+
+def named(lead_ids: Iterable[str]) -> ir.Table:
+    """Lead ids as a table to join with."""
+    # From Arrow: of a pandas column Ibis asks for an option that pandas is about to drop.
+    return ibis.memtable(pa.table({"lead_id": pa.array(list(lead_ids), pa.string())}))

@@ -60,11 +60,7 @@ def set_aside(
         As in a learning set. Leads that went through a filter are passed over, unless they passed through whatever their score: wins
         among them are only those that the filter let through, and would flatter it.
     """
-    won = np.flatnonzero(labels.at_risk & labels.mature & (labels.outcome == 1) & untouched(logged, len(as_of)))
-    won = won[np.argsort(as_of[won], kind="stable")]
-    last = np.sort(len(won) - 1 - np.unique(accounts[won][::-1], return_index=True)[1])
-    repeated = len(won) - len(last)
-    won = won[last]
+    won, repeated = last_win_of_each(labels, as_of, accounts, logged)
     fewest = wins_needed(settings.max_lost_share, settings.confidence)
     number = min(settings.certify_wins, int(LARGEST_SHARE * len(won)))
     if number < fewest:
@@ -75,6 +71,14 @@ def set_aside(
     inside = as_of[won] >= start
     wins = won[inside]
     return Window(wins=wins, older=won[~inside], learn=(as_of < start) & ~np.isin(accounts, accounts[wins]), repeated=repeated)
+
+
+def last_win_of_each(labels: Labels, as_of: np.ndarray, accounts: np.ndarray, logged: pd.DataFrame | None) -> tuple[np.ndarray, int]:
+    """The rows of the settled wins that no filter has touched, the last of each account, in time order; and how many others there are."""
+    won = np.flatnonzero(labels.at_risk & labels.mature & (labels.outcome == 1) & untouched(logged, len(as_of)))
+    won = won[np.argsort(as_of[won], kind="stable")]
+    last = np.sort(len(won) - 1 - np.unique(accounts[won][::-1], return_index=True)[1])
+    return won[last], len(won) - len(last)
 
 
 def untouched(logged: pd.DataFrame | None, leads: int) -> np.ndarray:

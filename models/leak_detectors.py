@@ -13,15 +13,12 @@ import pandas as pd
 from scipy.special import entr
 from scipy.stats import poisson
 
+from models.leak_samples import DAY, FOLDS, Sample, as_of_times
 from models.learning import LearningSet
 from models.metrics import concordant, counts_by_score, log_losses, pairs, ratio
 
-DAY = np.timedelta64(1, "D")
 BINS = 32
 PRIOR_ROWS = 20.0
-FOLDS = 3
-SPANS = 20
-AGES = ((0, 10), (90, 130), (180, 220))
 TOP = 8
 ROUNDS = 40
 TREES = {
@@ -37,104 +34,11 @@ TREES = {
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Leads on which columns are tried.
-
-    Attributes
-    ----------
-    rows : array of int, shape (n,)
-        Which leads of the learning set.
-    outcome : array of bool, shape (n,)
-        What a column must not tell too well.
-    folds : array of int, shape (n,)
-        What is learned of a lead is learned from the other folds.
-    spans : array of int, shape (n,)
-        Leads are compared with leads of the same span of time.
-    """
-
-    rows: np.ndarray
-    outcome: np.ndarray
-    folds: np.ndarray
-    spans: np.ndarray
-
-    @property
-    def fewest(self) -> int:
-        """How many leads have the rarer outcome."""
-        return int(min(self.outcome.sum(), (~self.outcome).sum()))
-
-    @property
-    def inverse(self) -> "Sample":
-        """The same leads, asked for the opposite."""
-        return Sample(self.rows, ~self.outcome, self.folds, self.spans)
-
-    def newest(self, most: int) -> "Sample":
-        """The last of the leads."""
-        return self.where(np.arange(len(self.rows)) >= len(self.rows) - most)
-
-    def where(self, chosen: np.ndarray) -> "Sample":
-        """Some of the leads."""
-        return Sample(self.rows[chosen], self.outcome[chosen], self.folds[chosen], self.spans[chosen])
-
-
-@dataclass(frozen=True)
 class Strength:
     """An AUC and its standard error."""
 
     auc: float
     error: float
-
-
-def outcome_samples(learning: LearningSet, most: int, seed: int) -> dict[str, Sample]:
-    """What columns must not tell: the models' outcomes of mature leads and, as columns are as of today, who is closed by today.
-
-    A lead that had its outcome after the horizon looks today like one that had it in time, and is on neither side.
-    """
-    fates = learning.fates
-    won, lost, accepted = (fates[f"{stage}_at"].notna().to_numpy() for stage in ("won", "lost", "accepted"))
-    ever = {"convert": won, "pursue": won | accepted}
-    samples = {}
-    for name in learning.names:
-        labels = learning.labels(name)
-        rows = np.flatnonzero(labels.mature & ((labels.outcome == 1) | ~ever[name]))[-most:]
-        samples[name] = _sample(learning, rows, labels.outcome[rows] == 1, SPANS, seed)
-    closed, at_risk = won | lost, np.flatnonzero(learning.labels("convert").at_risk)
-    is_open = at_risk[~closed[at_risk]]
-    # Closed leads from before the oldest open one have nobody of their time to be compared with.
-    is_closed = at_risk[closed[at_risk] & (at_risk >= is_open.min(initial=len(fates)))]
-    rows = np.sort(np.concatenate([_thinned(is_open, most // 2), _thinned(is_closed, most // 2)]))
-    return samples | {"closed": _sample(learning, rows, closed[rows], SPANS, seed)}
-
-
-def age_samples(learning: LearningSet, most: int, seed: int) -> tuple[Sample, Sample]:
-    """Mature leads beside fresh ones, and older leads beside mature ones; the outcome is to be of the elder."""
-    age = (np.datetime64(learning.known_until, "us") - as_of_times(learning)) / DAY
-    fresh, mature, older = (_thinned(np.flatnonzero((age >= least) & (age <= above)), most // 2) for least, above in AGES)
-    return tuple(
-        _sample(learning, np.append(elder, younger), np.arange(len(elder) + len(younger)) < len(elder), 1, seed)
-        for elder, younger in ((mature, fresh), (older, mature))
-    )
-
-
-def _sample(learning: LearningSet, rows: np.ndarray, outcome: np.ndarray, spans: int, seed: int) -> Sample:
-    """Rows with the leads of an account in one fold, and the rows' order cut into spans of equal numbers of leads."""
-    account = pd.factorize(learning.frame["account_id"].iloc[rows])[0]
-    fold_of = np.random.default_rng(seed).integers(FOLDS, size=len(rows))
-    return Sample(rows, outcome, fold_of[account], np.arange(len(rows)) * spans // max(len(rows), 1))
-
-
-def _thinned(rows: np.ndarray, most: int) -> np.ndarray:
-    """Rows evenly over all."""
-    return rows if len(rows) <= most else rows[np.arange(most) * len(rows) // most]
-
-
-def has_dates(learning: LearningSet) -> bool:
-    """Whether times are real, and not made up from an order of rows."""
-    return any(attribute.kind == "calendar" for attribute in learning.recipe.attributes)
-
-
-def as_of_times(learning: LearningSet) -> np.ndarray:
-    """When each lead was (or would have been) scored."""
-    return learning.frame["as_of"].to_numpy("datetime64[us]")
 
 
 def changed(before: pd.Series, today: pd.Series) -> np.ndarray:
@@ -153,8 +57,8 @@ def changed(before: pd.Series, today: pd.Series) -> np.ndarray:
 
 
 def levels_beside(learning: LearningSet, column: pd.Series, sample: Sample) -> np.ndarray:
-    """The levels of a column, given for all leads, in a sample."""
-    return levels_of(column.iloc[sample.rows], as_of_times(learning)[sample.rows])
+    """The levels of a column in a sample; its index says which lead of the learning set an entry is of."""
+    return levels_of(column.loc[sample.rows], as_of_times(learning)[sample.rows])
 
 
 def levels_of(column: pd.Series, as_of: np.ndarray) -> np.ndarray:

@@ -8,147 +8,94 @@ more than leaving out any other.
 Only the first one knows; the others suspect, and a person decides. Nothing is dropped here.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Annotated, Literal
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass as validated
 
 from features.errors import ContractError
 from features.recipe import Recipe
 from models import leak_detectors as measure
-from models.encoding import categorical_columns, encode
-from models.leak_detectors import DAY, Sample, Strength, age_samples, as_of_times, has_dates, levels_beside, outcome_samples
+from models.encoding import categorical_columns, categories_of, encode
+from models.leak_detectors import Strength, levels_beside
+from models.leak_findings import USUAL, Findings, Leak, LeakSettings, Looked
+from models.leak_samples import DAY, FEWEST, Drawn, Sample, as_of_times, draw, has_dates
 from models.learning import LearningSet
 
-Verdict = Literal["known too late", "suspicious", "ok"]
-Detector = Literal["knowledge time", "strength", "fresh against mature", "uniqueness"]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Times = Annotated[float, Field(gt=1)]
-
-FEWEST = 30
 FEWEST_PEERS = 4
 ERRORS = 2.0
 BY_CHANCE = 1e-4
 YOUNG_DAYS = 30
-UNIQUENESS_ROWS = 10_000
 SIDES = {"convert": ("won", "not won"), "pursue": ("taken up", "not taken up"), "closed": ("closed", "open")}
 
 
-@validated(frozen=True, config=ConfigDict(extra="forbid"))
-class LeakSettings:
-    """From where on a column is conspicuous.
-
-    Attributes
-    ----------
-    changed : float
-        Share of leads whose value is not what it was while they were young.
-    growth : float
-        By how much the AUC that tells fresh leads from mature ones exceeds the AUC that tells mature ones from older ones.
-    auc, emptiness_auc : float
-        With which a column, or its emptiness, tells an outcome alone; exceeded by two standard errors.
-    one_sided : float
-        How many times as common it is to be filled in (or to be empty) on one side of an outcome as on the other.
-    cost, uniqueness : float
-        Leaving it out costs this share of the outcome's entropy, and so many times what any lighter column costs.
-    rows : int
-        At most so many leads are looked at for each outcome, the newest.
-    """
-
-    changed: Share = 0.05
-    growth: Share = 0.08
-    auc: Share = 0.90
-    emptiness_auc: Share = 0.65
-    one_sided: Times = 20.0
-    cost: Share = 0.15
-    uniqueness: Times = 10.0
-    rows: Annotated[int, Field(ge=100)] = 20_000
-    seed: int = 0
-
-
-USUAL = LeakSettings()
-
-
-@dataclass(frozen=True)
-class Leak:
-    """What is thought of one column.
-
-    Attributes
-    ----------
-    column : str
-        Of the leads table.
-    verdict : "known too late", "suspicious" or "ok"
-    detector : str or None
-        The weightiest that objects.
-    value : float or None
-        What that one measured: a share of leads, an AUC, a difference of two, or a share of the outcome's entropy.
-    why : str
-        In words, of all that object; where none does, which could not look.
-    """
-
-    column: str
-    verdict: Verdict
-    detector: Detector | None
-    value: float | None
-    why: str
-
-    def to_json(self) -> dict[str, str | float | None]:
-        """An entry of the interface's ``leaks``."""
-        return asdict(self)
-
-
 def find_leaks(
-    learning: LearningSet, raw: pd.DataFrame, *, earlier: pd.DataFrame | None = None, settings: LeakSettings = USUAL
-) -> tuple[Leak, ...]:
+    learning: LearningSet,
+    raw: pd.DataFrame,
+    *,
+    earlier: pd.DataFrame | None = None,
+    matrix: pd.DataFrame | None = None,
+    drawn: Drawn | None = None,
+    settings: LeakSettings = USUAL,
+) -> Findings:
     """Judge every column of the leads table that the model reads.
 
     Parameters
     ----------
     learning : LearningSet
     raw : DataFrame
-        The leads table as it is at ``learning.known_until``: ``lead_id`` and the attributes, a row for each lead, in any order.
+        The leads table as it is at ``learning.known_until``: ``lead_id`` and the attributes, a row for each lead that is looked at or
+        more, in any order.
     earlier : DataFrame, optional
         The same of an older snapshot, with the leads and columns that it has. Its youngest leads count: the values of others may have
         changed before it was taken.
+    matrix : DataFrame, optional
+        The learning set's columns with ``lead_id``, of ``drawn.modelled_rows`` at least; by default the learning set's own frame.
+    drawn : Drawn, optional
+        The leads to look at, as ``draw`` draws them from the settings, which is done here if it was not yet.
     settings : LeakSettings
 
     Returns
     -------
-    tuple of Leak
-        One for each column, "ok" or not, in the recipe's order. Columns that the recipe leaves out are not judged.
+    Findings
+        A verdict for each column, "ok" or not, in the recipe's order, and how many leads each detector has looked at. Columns that the
+        recipe leaves out are not judged.
 
     Raises
     ------
     ContractError
-        If a table repeats a lead or has no ``lead_id``, or if ``raw`` lacks leads or columns of the learning set.
+        If a table repeats a lead or has no ``lead_id``, or if it lacks leads that are looked at or columns of the learning set.
 
     References
     ----------
     Kaufman, Rosset, Perlich, Stitelman (2012), Leakage in data mining.
     """
+    drawn = draw(learning, settings.rows, settings.seed) if drawn is None else drawn
     columns = source_columns(learning.recipe)
-    today = _beside(learning, raw, columns)
-    samples = {name: sample for name, sample in outcome_samples(learning, settings.rows, settings.seed).items() if sample.fewest >= FEWEST}
-    found: list[Leak] = []
-    blind = []
-    for detector, said in (
-        ("knowledge time", _knowledge_time(learning, today, earlier, settings)),
-        ("strength", _strength(learning, today, samples, settings)),
-        ("fresh against mature", _fresh_against_mature(learning, today, settings)),
-    ):
-        if isinstance(said, str):
-            blind.append(f"{detector} ({said})")
-        else:
-            found += said
+    young, before = _young(learning, earlier, settings)
+    today = _beside(learning, raw, columns, np.union1d(drawn.rows, young))
+    tried = {"knowledge time": _knowledge_time(today, before, young, settings) if earlier is not None else "no earlier snapshot"}
+    tried |= {"strength": _strength(learning, today, drawn, settings), "fresh against mature": _fresh(learning, today, drawn, settings)}
     # A leak that is found hides how much another one tells: both tell the same.
-    found += _uniqueness(learning, samples, {leak.column for leak in found}, settings)
+    known = {leak.column for found in tried.values() if not isinstance(found, str) for leak in found}
+    tried["uniqueness"] = _uniqueness(learning, learning.frame if matrix is None else matrix, drawn, known, settings)
 
+    samples = {
+        "knowledge time": {"young then": len(young)},
+        "strength": {SIDES[name][0]: len(sample.rows) for name, sample in drawn.outcomes.items()},
+        "fresh against mature": _ages(drawn),
+        "uniqueness": {SIDES[name][0]: len(sample.rows) for name, sample in drawn.modelled(learning.names).items()},
+    }
+    looked = tuple(
+        Looked(name, {} if isinstance(found, str) else samples[name], found if isinstance(found, str) else None)
+        for name, found in tried.items()
+    )
+    blind = [f"{each.detector} ({each.blind})" for each in looked if each.blind]
     fine = "no detector objects" + (f"; could not look: {', '.join(blind)}" if blind else "")
+    found = [leak for leaks in tried.values() if not isinstance(leaks, str) for leak in leaks]
     objections = {column: [leak for leak in found if leak.column == column] for column in columns}
-    return tuple(_together(of) if of else Leak(column, "ok", None, None, fine) for column, of in objections.items())
+    leaks = tuple(_together(of) if of else Leak(column, "ok", None, None, fine) for column, of in objections.items())
+    return Findings(leaks, looked)
 
 
 def source_columns(recipe: Recipe) -> list[str]:
@@ -162,56 +109,59 @@ def _together(objections: list[Leak]) -> Leak:
     return Leak(first.column, first.verdict, first.detector, first.value, "; ".join(leak.why for leak in objections))
 
 
-def _places(learning: LearningSet, table: pd.DataFrame, name: str) -> np.ndarray:
-    """The row of a table that is about each lead of the learning set; -1 where none is."""
+def _places(leads: pd.Series, table: pd.DataFrame, name: str) -> np.ndarray:
+    """The row of a table that is about each of some leads; -1 where none is."""
     if "lead_id" not in table.columns:
         raise ContractError(f"{name} has no column lead_id; no column was judged.")
     if repeated := table["lead_id"].duplicated().sum():
         raise ContractError(f"{name} repeats {repeated} leads; no column was judged. Keep one row per lead.")
-    return pd.Index(table["lead_id"]).get_indexer(learning.frame["lead_id"])
+    return pd.Index(table["lead_id"]).get_indexer(leads)
 
 
-def _beside(learning: LearningSet, raw: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """The columns of the leads table, row by row beside the learning set."""
-    places = _places(learning, raw, "the leads table")
+def _beside(learning: LearningSet, raw: pd.DataFrame, columns: list[str], rows: np.ndarray) -> pd.DataFrame:
+    """The columns of the leads table for some rows of the learning set, whose numbers are the index."""
+    places = _places(learning.frame["lead_id"].iloc[rows], raw, "the leads table")
     lacking = [f"column {name}" for name in columns if name not in raw.columns]
     if lacking or (places < 0).any():
         lacking += [f"{(places < 0).sum()} of {len(places)} leads"] if (places < 0).any() else []
         raise ContractError(f"the leads table lacks what is to be learned from; no column was judged.\n  absent: {', '.join(lacking)}.")
-    return raw[columns].iloc[places].reset_index(drop=True)
+    return raw[columns].iloc[places].set_axis(rows)
 
 
-def _knowledge_time(
-    learning: LearningSet, today: pd.DataFrame, earlier: pd.DataFrame | None, settings: LeakSettings
-) -> list[Leak] | str:  # fmt: skip
-    """Columns whose values were others in an earlier snapshot, for leads that were young then."""
+def _young(learning: LearningSet, earlier: pd.DataFrame | None, settings: LeakSettings) -> tuple[np.ndarray, pd.DataFrame]:
+    """The leads that were young in an earlier snapshot, as rows of the learning set, and what it said of them."""
     if earlier is None:
-        return "no earlier snapshot"
-    places = _places(learning, earlier, "the earlier leads table")
+        return np.empty(0, dtype=np.intp), pd.DataFrame()
+    places = _places(learning.frame["lead_id"], earlier, "the earlier leads table")
     young = np.flatnonzero(places >= 0)
     if len(young) and has_dates(learning):
         as_of = as_of_times(learning)[young]
         young = young[as_of >= as_of.max() - YOUNG_DAYS * DAY]
     young = young[-settings.rows :]
+    return young, earlier.iloc[places[young]]
+
+
+def _knowledge_time(today: pd.DataFrame, before: pd.DataFrame, young: np.ndarray, settings: LeakSettings) -> list[Leak] | str:
+    """Columns whose values were others in an earlier snapshot, for leads that were young then."""
     if len(young) < FEWEST:
         return f"{len(young)} young leads in the earlier snapshot, {FEWEST} are needed"
     found = []
-    for column in today.columns.intersection(earlier.columns):
-        share = float(np.mean(measure.changed(earlier[column].iloc[places[young]], today[column].iloc[young])))
+    for column in today.columns.intersection(before.columns):
+        share = float(np.mean(measure.changed(before[column], today[column].loc[young])))
         if share > settings.changed:
             why = f"{share:.0%} of {len(young):,} leads had another value while they were young"
             found.append(Leak(column, "known too late", "knowledge time", share, why))
     return found
 
 
-def _strength(learning: LearningSet, today: pd.DataFrame, samples: Mapping[str, Sample], settings: LeakSettings) -> list[Leak] | str:
+def _strength(learning: LearningSet, today: pd.DataFrame, drawn: Drawn, settings: LeakSettings) -> list[Leak] | str:
     """Columns that tell an outcome alone: of each, what is to be said against it most."""
-    if not samples:
+    if not drawn.outcomes:
         return f"fewer than {FEWEST} leads on one side of every outcome"
     found = []
     for column in today.columns:
         told: list[tuple[float, str]] = []
-        for name, sample in samples.items():
+        for name, sample in drawn.outcomes.items():
             told += _told(levels_beside(learning, today[column], sample), sample, SIDES[name], settings)
         found += [Leak(column, "suspicious", "strength", *max(told))] if told else []
     return found
@@ -239,16 +189,15 @@ def _exceeds(found: Strength, threshold: float) -> bool:
     return found.auc - ERRORS * found.error > threshold
 
 
-def _fresh_against_mature(learning: LearningSet, today: pd.DataFrame, settings: LeakSettings) -> list[Leak] | str:
+def _fresh(learning: LearningSet, today: pd.DataFrame, drawn: Drawn, settings: LeakSettings) -> list[Leak] | str:
     """Columns that are filled in, or written over, as leads grow older."""
-    if not has_dates(learning):
+    if drawn.ages is None:
         return "no dates"
-    pairs = age_samples(learning, settings.rows, settings.seed)
-    if (fewest := min(sample.fewest for sample in pairs)) < FEWEST:
+    if (fewest := min(sample.fewest for sample in drawn.ages)) < FEWEST:
         return f"{fewest} leads in the rarest of the ages compared, {FEWEST} are needed"
     found = []
     for column in today.columns:
-        grown = measure.growth(*((levels_beside(learning, today[column], sample), sample) for sample in pairs))
+        grown = measure.growth(*((levels_beside(learning, today[column], sample), sample) for sample in drawn.ages))
         # There are few fresh leads and many columns: the difference is to be three errors away from none.
         if grown.auc > max(settings.growth, 3 * grown.error):
             why = f"it tells fresh leads from mature ones with an AUC {_short(grown.auc)} higher than mature ones from older ones"
@@ -256,22 +205,31 @@ def _fresh_against_mature(learning: LearningSet, today: pd.DataFrame, settings: 
     return found
 
 
-def _uniqueness(learning: LearningSet, samples: Mapping[str, Sample], known: set[str], settings: LeakSettings) -> list[Leak]:
+def _ages(drawn: Drawn) -> dict[str, int]:
+    """How many leads of each age are compared."""
+    if drawn.ages is None:
+        return {}
+    (newer, older) = drawn.ages
+    return {"fresh": int((~newer.outcome).sum()), "mature": int(newer.outcome.sum()), "older": int(older.outcome.sum())}
+
+
+def _uniqueness(learning: LearningSet, matrix: pd.DataFrame, drawn: Drawn, known: set[str], settings: LeakSettings) -> list[Leak] | str:
     """Columns without which the rest is far poorer, while it can do without any other."""
-    position = {name: place for place, name in enumerate(learning.categories)}
+    samples = drawn.modelled(learning.names)
+    if not samples:
+        return f"fewer than {FEWEST} leads on one side of every outcome"
     groups: dict[str, list[int]] = {}
-    for column in learning.recipe.columns:
+    for position, column in enumerate(learning.recipe.columns):
         arguments = dict(column.arguments)
         source = arguments.get("attribute") or arguments.get("key") or column.group
         if source not in known:
-            groups.setdefault(source, []).append(position[column.name])
+            groups.setdefault(source, []).append(position)
     found = {}
-    for name in learning.names:
-        if name not in samples:
-            continue
-        sample = samples[name].newest(UNIQUENESS_ROWS)
-        matrix = encode(learning.frame.iloc[sample.rows], learning.categories).to_numpy()
-        costs = measure.costs_of_leaving_out(matrix, categorical_columns(learning.categories), groups, sample, least=settings.cost)
+    for name, sample in samples.items():
+        looked_at = matrix.iloc[_places(learning.frame["lead_id"].iloc[sample.rows], matrix, "the matrix")]
+        categories = categories_of(looked_at, learning.recipe)
+        encoded = encode(looked_at, categories).to_numpy()
+        costs = measure.costs_of_leaving_out(encoded, categorical_columns(categories), groups, sample, least=settings.cost)
         lighter = [cost for cost in costs.values() if cost < settings.cost]
         if len(lighter) < FEWEST_PEERS:
             continue

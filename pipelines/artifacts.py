@@ -18,6 +18,14 @@ def publish_training(result: dict[str, Any]) -> None:
     create_table_artifact(key="training-metrics", table=rows, description=words)
 
 
+def publish_check(result: dict[str, Any]) -> None:
+    """A table of the columns' verdicts, under the verdict on readiness."""
+    shown = ("column", "verdict", "detector", "value", "trusted", "why")
+    rows = [{name: leak[name] for name in shown} for leak in result["leaks"]]
+    ready = result["readiness"]
+    create_table_artifact(key="check", table=rows, description=". ".join([ready["verdict"], *ready["reasons"]]))
+
+
 def publish_scoring(result: dict[str, Any]) -> None:
     """A table of decisions by channel."""
     rows = [{"channel": channel, **counts} for channel, counts in result["by_channel"].items()]

@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
-import pyarrow as pa
 
 from features.matrix import fetch
-from features.tables import Tables
+from features.tables import Tables, named
 from pipelines.store import Store
 
 SAID = ("channel", "owner")
@@ -43,7 +42,7 @@ def asked_of(cohort: ir.Table, store: Store) -> Asked:
         return Asked(waiting=cohort, decided=())
     ids = cohort.select("lead_id").to_pyarrow()["lead_id"].to_pandas()
     decided = tuple(sorted(ids[ids.isin(known)]))
-    left = cohort.anti_join(ibis.memtable(pa.table({"lead_id": pa.array(decided, pa.string())})), "lead_id") if decided else cohort
+    left = cohort.anti_join(named(decided), "lead_id") if decided else cohort
     return Asked(waiting=left, decided=decided)
 
 

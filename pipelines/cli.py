@@ -69,6 +69,32 @@ def demo(home: Home = None, as_json: Json = False) -> None:
 
 
 @app.command()
+def check(
+    config: Config = None,
+    source: Source = None,
+    as_of: AsOf = None,
+    home: Home = None,
+    page: Annotated[Path | None, typer.Option("--page", help="Write a page with pictures to this .html file.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """Before any training: does the source keep its contract, is there enough, which columns know too much?
+
+    Exit code 3: the contract is broken. 4: train would stop, for too little data or for a column that knows too much.
+    """
+    with _run(folder := home_folder(home), quiet=as_json) as now:
+        from pipelines import wording_check
+        from pipelines.check import check_source
+        from pipelines.check_page import write_page
+
+        report = check_source(_settings(config, source), folder, _moment(as_of, now), drawn=page is not None)
+        if page is not None:
+            write_page(report.to_json(), report.pictures, page)
+    _show(report.to_json(), wording_check.checked(report.to_json(), page=page), as_json=as_json)
+    if not report.passes:
+        raise typer.Exit(EXIT_USELESS)
+
+
+@app.command()
 def train(
     config: Config = None,
     source: Source = None,
@@ -78,7 +104,9 @@ def train(
     scores: Annotated[
         Path | None, typer.Option("--scores", help="Write the judged leads' scores to this Parquet file.", show_default=False)
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Register the model even if it is no better than chance.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Register the model even if it is no better than chance, or a column is suspicious.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Fit a challenger on what is settled, judge it on later leads, register it. Sales sees no change."""

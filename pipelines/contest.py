@@ -4,14 +4,12 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
-import ibis
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from features.labels import Horizons, Labels, convert_labels, fates, pursue_labels
 from features.matrix import fetch, frame, matrix
-from features.tables import Tables, training_cohort
+from features.tables import Tables, named, training_cohort
 from models.comparison import Honest, comparable, compare, honest, incomparable, newest, worked_share
 from models.policy import HOLD
 from models.promotion import Comparison
@@ -98,7 +96,7 @@ def _scored(record: VersionRecord, side: Honest, leads: pd.DataFrame, rows: np.n
     if len(ids):
         recipe = record.scorer.recipe
         cohort = training_cohort(tables, recipe.horizons.delay)
-        cohort = cohort.semi_join(ibis.memtable(pa.table({"lead_id": pa.array(ids, pa.string())})), "lead_id")
+        cohort = cohort.semi_join(named(ids), "lead_id")
         found = frame(matrix(tables, cohort, recipe), recipe)
         finished = record.scorer.score(found).set_index(found["lead_id"].to_numpy())
     return side.scores(finished)[rows]

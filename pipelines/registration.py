@@ -40,7 +40,7 @@ def register_challenger(
             metrics=metrics(result),
             tags={"data": snapshot.fingerprint, **facts(result)},
             figures=all_of(report.evaluation, challenger.scorer, moment=lambda time: str(moment(time, report.tables.clock))[:10]),
-            tables={"report": result},
+            tables={"report": result, "leaks": result["leaks"]},
         )
     return replace(report, version=version)
 

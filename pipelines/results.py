@@ -14,6 +14,7 @@ from features.tables import Clock, Tables, row_of
 from models.aftermath import Aftermath
 from models.challenger import Challenger
 from models.evaluation import Evaluation
+from models.leak_findings import Findings
 from models.policy import HAND_OFF, HOLD
 from models.selection import Leniency, Recalibration
 from pipelines.snapshots import Snapshot
@@ -29,6 +30,7 @@ class TrainingReport:
     leads: int
     recipe: Recipe
     evaluation: Evaluation
+    findings: Findings
     warnings: tuple[str, ...]
     seconds: dict[str, float]
     version: str | None = None
@@ -59,7 +61,7 @@ class TrainingReport:
                 "grades": made and [grade.to_json() for grade in made.grades],
                 "recalibration": made and made.recalibration and recalibrated(made.recalibration),
                 "leniency": made and made.leniency and told_leniency(made.leniency),
-                "leaks": [],
+                "leaks": [leak.to_json() for leak in self.findings.leaks],
                 "warnings": self.warnings,
                 "seconds": self.seconds,
             }
@@ -147,11 +149,15 @@ class ValueReport:
 
 def doubts(snapshot: Snapshot, recipe: Recipe, evaluation: Evaluation) -> tuple[str, ...]:
     """Everything a reader should know before trusting the figures."""
-    unused: dict[str, list[str]] = {}
-    for name, why in recipe.dropped:
-        unused.setdefault(why, []).append(name)
-    told = tuple(f"not used, {why}: {', '.join(names)}" for why, names in unused.items())
-    return (*snapshot.warnings, *told, *evaluation.warnings)
+    return (*snapshot.warnings, *unused(recipe), *evaluation.warnings)
+
+
+def unused(recipe: Recipe) -> tuple[str, ...]:
+    """The lead columns that no model sees, a sentence for each reason."""
+    why: dict[str, list[str]] = {}
+    for name, reason in recipe.dropped:
+        why.setdefault(reason, []).append(name)
+    return tuple(f"not used, {reason}: {', '.join(names)}" for reason, names in why.items())
 
 
 def moment(time: datetime | pd.Timestamp | np.datetime64, clock: Clock) -> str | int | None:

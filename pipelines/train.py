@@ -8,10 +8,12 @@ from pathlib import Path
 
 from prefect import flow
 
+from features.errors import LeakError
 from models.challenger import fit_challenger
 from models.evaluation import evaluate
 from models.tuning import best_settings
 from pipelines import artifacts
+from pipelines.guard import judged_columns, used_all_the_same
 from pipelines.lookup import learning_set
 from pipelines.network import pull_source
 from pipelines.places import store_of
@@ -36,6 +38,12 @@ def train_leads(
         learning = learning_set(tables, settings)
         learning = replace(learning, logged=store_of(settings, home).beside(learning.frame["lead_id"]))
 
+    with watch.step("guard", "look for columns that know too much"):
+        found = judged_columns(learning, snapshot, settings).findings
+    refusal = found.refusal("nothing was trained")
+    if refusal and not force:
+        raise LeakError(refusal)
+
     if tune:
         with watch.step("tune", f"try {tune} model settings") as progress:
             model = best_settings(learning, settings.evaluation, settings.model, trials=tune, progress=progress)
@@ -49,7 +57,8 @@ def train_leads(
         leads=len(learning.frame),
         recipe=learning.recipe,
         evaluation=evaluation,
-        warnings=doubts(snapshot, learning.recipe, evaluation),
+        findings=found,
+        warnings=(*doubts(snapshot, learning.recipe, evaluation), *used_all_the_same(found, force=force)),
         seconds=watch.seconds,
     )
     if scores:

@@ -18,8 +18,10 @@ from features.labels import Horizons, fates
 from features.matrix import fetch, frame, matrix
 from features.recipe import recipe_for
 from features.tables import training_cohort
-from models.leak_detectors import Sample, chance_of_so_few, changed, levels_of, outcome_samples, strength, value_strength
-from models.leakage import LeakSettings, find_leaks
+from models.leak_detectors import chance_of_so_few, changed, levels_of, strength, value_strength
+from models.leak_findings import LeakSettings
+from models.leak_samples import Sample, outcome_samples
+from models.leakage import find_leaks
 from models.learning import LearningSet
 from pipelines.settings import load_settings
 from pipelines.snapshots import pull
@@ -83,11 +85,11 @@ class Market:
 
 
 def judged(market: Market, **others):
-    return {leak.column: leak for leak in find_leaks(market.learning, market.raw, **others)}
+    return {leak.column: leak for leak in find_leaks(market.learning, market.raw, **others).leaks}
 
 
 def suspected(leaks) -> dict[str, str]:
-    return {leak.column: leak.detector for leak in (leaks.values() if isinstance(leaks, dict) else leaks) if leak.verdict != "ok"}
+    return {leak.column: leak.detector for leak in (leaks.values() if isinstance(leaks, dict) else leaks.leaks) if leak.verdict != "ok"}
 
 
 # ── knowledge time ──
@@ -348,7 +350,7 @@ def test_a_leak_that_is_found_hides_no_other():
 def test_every_column_that_the_model_reads_is_answered_for_once_and_in_order():
     market = Market()
     market.columns = {"b": market.noise, "a": market.won.astype(float), "c": market.filled(market.won)}
-    leaks = find_leaks(market.learning, market.raw.assign(unused=1.0).sample(frac=1, random_state=1))
+    leaks = find_leaks(market.learning, market.raw.assign(unused=1.0).sample(frac=1, random_state=1)).leaks
     assert [leak.column for leak in leaks] == ["b", "a", "c"]
     assert json.loads(json.dumps([leak.to_json() for leak in leaks]))[0] == {
         "column": "b",
@@ -356,6 +358,7 @@ def test_every_column_that_the_model_reads_is_answered_for_once_and_in_order():
         "detector": None,
         "value": None,
         "why": "no detector objects; could not look: knowledge time (no earlier snapshot)",
+        "trusted": False,
     }
     assert [leak.verdict for leak in leaks] == ["ok", "suspicious", "suspicious"]
 
@@ -465,7 +468,7 @@ def test_every_planted_leak_is_found_and_no_honest_column_is_suspected(tmp_path,
     learning, raw = pulled(tmp_path, {"source": {"url": f"simulated:?leaks=1&seed={seed}&{world}"}})
     leaks = find_leaks(learning, raw)
     assert set(suspected(leaks)) == PLANTED
-    assert len(leaks) == 14
+    assert len(leaks.leaks) == 14
 
 
 @pytest.mark.slow
@@ -500,7 +503,7 @@ def test_what_only_won_deals_have_is_found_once_it_is_joined_to_the_leads(shared
     source = {"url": f"files:{tmp_path / 'data'}"}
     learning, raw = pulled(tmp_path, {"source": source}, joined(tmp_path))
     leaks = find_leaks(learning, raw)
-    of_deals = {leak.column for leak in leaks} & set(deals.columns)
+    of_deals = {leak.column for leak in leaks.leaks} & set(deals.columns)
     assert len(of_deals) >= 10
     assert set(suspected(leaks)) == of_deals
 

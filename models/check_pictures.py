@@ -1,0 +1,98 @@
+"""Two pictures of a source before any training: what is settled over time, and what a suspicious column gives away."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from features.labels import Labels
+from models.leak_profiles import Profile
+from models.leakage import SIDES
+from models.pictures import BLUE, GREY, INK, ORANGE, PALE, STYLE
+
+MOST_SPANS = 36
+WIDEST_LABEL = 34
+
+
+def spans_of(as_of: np.ndarray, labels: Labels) -> pd.DataFrame:
+    """Leads by when they came and by what is known of them: ``start``, ``yes``, ``no``, ``open``, ``unknown``, a row a span of time."""
+    start, end = as_of.min(), as_of.max()
+    number = int(min(MOST_SPANS, max(1, np.ceil((end - start) / np.timedelta64(30, "D"))))) if end > start else 1
+    if (end - start) < np.timedelta64(60, "D") and end > start:
+        number = 12
+    width = max((end - start) / number, np.timedelta64(1, "us"))
+    span = np.minimum(((as_of - start) / width).astype(int), number - 1)
+    yes, no = labels.outcome == 1, labels.outcome == 0
+    masks = {"yes": yes, "no": no, "open": labels.state == "open", "unknown": labels.state == "unknown"}
+    counts = {name: np.bincount(span, weights=mask, minlength=number).astype(int) for name, mask in masks.items()}
+    return pd.DataFrame({"start": start + width * np.arange(number), **counts})
+
+
+def time_picture(spans: pd.DataFrame, *, did: str, moment: Callable[[pd.Timestamp], str | None]) -> Figure:
+    """Leads over time, stacked by what is known of their outcome, with the open tail marked; below, the settled share that had it.
+
+    Parameters
+    ----------
+    spans : DataFrame
+        From :func:`spans_of`.
+    did : str
+        "won" or "taken up".
+    moment : function
+        Words the start of a span; None where there is no order.
+    """
+    places, settled = np.arange(len(spans)), spans["yes"] + spans["no"]
+    layers = [("yes", did, BLUE, None), ("no", f"settled, not {did}", PALE, None), ("unknown", "unknown", "white", "....")]
+    layers.append(("open", "open", "white", "////"))
+    tail = np.flatnonzero(spans["open"] > 0.5 * spans[["yes", "no", "open"]].sum(axis=1))
+    with rc_context(STYLE | {"hatch.linewidth": 0.6}):
+        figure = Figure(figsize=(7.6, 4.6))
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(1.7, 1))
+        floor = np.zeros(len(spans))
+        for name, words, color, hatch in layers:
+            if spans[name].any():
+                edge = {"open": ORANGE, "unknown": GREY}.get(name, color)
+                upper.bar(places, spans[name], 0.86, bottom=floor, color=color, hatch=hatch, edgecolor=edge, linewidth=0.5, label=words)
+                floor = floor + spans[name].to_numpy()
+        upper.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, frameon=False, handlelength=1.4, borderaxespad=0.1)
+        upper.set_title(f"Leads over time, and whether they were {did}", pad=26)
+        upper.set(ylabel="leads", ylim=(0, 1.12 * max(floor.max(), 1)))
+        if len(tail):
+            for axes in (upper, lower):
+                axes.axvspan(tail[0] - 0.5, len(spans) - 0.5, color=ORANGE, alpha=0.07, linewidth=0, zorder=0)
+            upper.text(len(spans) - 0.55, 1.1 * floor.max(), "the open tail", color=ORANGE, ha="right", va="top")
+        share = np.where(settled > 0, spans["yes"] / settled.clip(lower=1), np.nan)
+        known = np.setdiff1d(places, tail)
+        lower.plot(known, share[known], "o-", color=BLUE, markersize=4, linewidth=1.4)
+        lower.set(ylabel=f"share {did}\nof the settled", ylim=(0, min(1.05, 1.25 * max(np.nanmax(share[known], initial=0.02), 0.02))))
+        lower.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+        shown = places[:: max(1, -(-len(places) // 8))]
+        words = [moment(spans["start"].iloc[place]) for place in shown]
+        lower.set_xticks(shown, ["" if each is None else each for each in words])
+        return figure
+
+
+def column_picture(profile: Profile) -> Figure:
+    """Bars of the outcome's share by what a column says, its number of leads beside, the share of all as a line."""
+    did = SIDES[profile.outcome][0]
+    places = np.arange(len(profile.groups))
+    with rc_context(STYLE):
+        figure = Figure(figsize=(5.6, 1.3 + 0.3 * len(places)))
+        axes = figure.subplots()
+        shares = np.array([share for _, _, share in profile.groups])
+        axes.barh(places, shares, 0.62, color=BLUE)
+        axes.axvline(profile.base_rate, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
+        axes.text(profile.base_rate, -0.75, f"all {profile.base_rate:.0%}", ha="center", va="bottom", fontsize=8)
+        top = max(shares.max(), profile.base_rate, 0.02)
+        for place, (_, leads, share) in enumerate(profile.groups):
+            axes.text(share + 0.012 * top, place, f"{share:.0%} of {leads:,}", va="center", color=GREY, fontsize=8)
+        labels = [said if len(said) <= WIDEST_LABEL else f"{said[: WIDEST_LABEL - 1]}…" for said, _, _ in profile.groups]
+        axes.set_yticks(places, labels)
+        axes.set_title(f"{profile.column}: share of leads that are {did}", pad=16)
+        axes.set(xlim=(0, 1.3 * top), ylim=(len(places) - 0.4, -0.7))
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        return figure

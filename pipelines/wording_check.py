@@ -1,0 +1,142 @@
+"""A checked source in words, for the terminal. Reads the same object that ``--json`` prints."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from pipelines.wording import percent, text, wrapped
+
+QUESTIONS = {"pursue": "Taken up by sales?", "convert": "Won?"}
+VERDICTS = ("known too late", "suspicious", "ok")
+SHOWN_WORDS = 8
+NEXT = {True: "Next: leadsieve train", False: "Mend this first; leadsieve train would stop here"}
+
+
+def checked(result: dict[str, Any], *, page: Path | None = None) -> str:
+    """Readiness first, then the columns' verdicts, then what the tables hold."""
+    ready = result["readiness"]
+    lines = [f"Is there enough to learn from?  {ready['verdict']}"]
+    lines += [line for reason in ready["reasons"] for line in wrapped(reason)]
+    lines += [text(_outcomes(ready)), "", *_promises(ready), "", *_leaks(result), ""]
+    lines += ["What do the tables hold?", text(_tables(result["tables"]))]
+    lines += [line for words in words_of(result["tables"]) for line in wrapped(words)]
+    lines += ["", text(_columns(result)), *(f"note: {warning}" for warning in result["warnings"])]
+    lines += [f"page: {page}"] * (page is not None)
+    lines.append(" · ".join(f"{name} {spent:.1f} s" for name, spent in result["seconds"].items()))
+    lines.append(NEXT[result["passes"]])
+    return "\n".join(lines)
+
+
+def _outcomes(ready: dict[str, Any]) -> Table:
+    table = _plain("  outcome", "settled", "open", "unknown", "yes", "no", numbers=range(1, 6))
+    for name, words in QUESTIONS.items():
+        found = ready["outcomes"][name]
+        if found is None:
+            table.add_row(f"  {words}", *["–"] * 5)
+        else:
+            table.add_row(f"  {words}", *(f"{found[key]:,}" for key in ("settled", "open", "unknown", "positives", "negatives")))
+    return table
+
+
+def _promises(ready: dict[str, Any]) -> list[str]:
+    """Which promise needs how many wins."""
+    margins = "" if ready["margins_known"] is None else f", {percent(ready['margins_known'])} of them with a margin or an amount"
+    lines = [f"What could a filter promise?  {ready['wins']:,} settled wins, one an account{margins}"]
+    table = _plain("  lose at most", "of the", "wins needed", "missing", "", numbers=(2, 3))
+    unpromised = []
+    for each in ready["promises"]:
+        if each["needed"] is None:
+            unpromised.append(each)
+            continue
+        note = "← configured" if each["configured"] else ""
+        table.add_row(f"  {100 * each['max_lost_share']:g} %", each["of"], f"{each['needed']:,}", f"{each['missing']:,}", note)
+    lines.append(text(table))
+    reasons = dict.fromkeys(each["why"] for each in unpromised)
+    return lines + [line for why in reasons for line in wrapped(f"nothing about margin: {why}")]
+
+
+def _leaks(result: dict[str, Any]) -> list[str]:
+    """What is wrong with columns, the mends, and how closely each detector has looked."""
+    counts = {verdict: sum(leak["verdict"] == verdict for leak in result["leaks"]) for verdict in VERDICTS}
+    trusted = sum(leak["trusted"] for leak in result["leaks"] if leak["verdict"] == "suspicious")
+    said = [f"{count} {verdict}" for verdict, count in counts.items() if count] + [f"{trusted} of them trusted"] * bool(trusted)
+    lines = [f"Which columns know too much?  {', '.join(said) or 'there are no columns'}"]
+    lines += [line for each in (result["mend"] or "").splitlines() for line in wrapped(each.strip())]
+    for each in result["detectors"]:
+        lines.append(f"  looked: {each['detector']}, {sample(each)}")
+    return lines
+
+
+def sample(looked: dict[str, Any]) -> str:
+    """On how many leads a detector worked, or why it could not."""
+    if looked["blind"]:
+        return f"not at all: {looked['blind']}"
+    kinds = looked["leads"]
+    if looked["detector"] in ("strength", "uniqueness"):
+        return "the newest settled leads, " + ", ".join(f"{count:,} to tell who is {kind}" for kind, count in kinds.items())
+    return ", ".join(f"{count:,} leads {kind}" if kind == "young then" else f"{count:,} {kind} leads" for kind, count in kinds.items())
+
+
+def _tables(tables: dict[str, Any]) -> Table:
+    table = _plain("  table", "rows", "from", "to", "", numbers=(1,))
+    for name, held in tables.items():
+        if held is None:
+            table.add_row(f"  {name}", "none", "", "", "")
+            continue
+        table.add_row(f"  {name}", f"{held['rows']:,}", day(held["from"]), day(held["to"]), about(name, held))
+    return table
+
+
+def about(name: str, held: dict[str, Any]) -> str:
+    """What else there is to say of a table in one line."""
+    if name == "leads":
+        return "no accounts" if held["accounts"] is None else f"{held['accounts']:,} accounts"
+    if name == "events":
+        return f"of {held['leads']:,} leads"
+    worth = [
+        f"{held[f'won_with_{what}']:,} wins with {words}"
+        for what, words in (("amount", "an amount"), ("margin", "a margin"))
+        if held[f"won_with_{what}"] is not None
+    ]
+    return ", ".join(([] if held["dated"] else ["no dates of their own"]) + (worth or ["no amounts"]))
+
+
+def words_of(tables: dict[str, Any]) -> list[str]:
+    """The stages and the kinds of event with their rows, commonest first."""
+    lines = []
+    for name, key in (("outcomes", "stages"), ("events", "kinds")):
+        if tables[name] is not None:
+            words = list(tables[name][key].items())
+            more = [f"and {len(words) - SHOWN_WORDS} more kinds"] * (len(words) > SHOWN_WORDS)
+            lines.append(f"{key}: " + " · ".join([f"{word} {rows:,}" for word, rows in words[:SHOWN_WORDS]] + more))
+    return lines
+
+
+def _columns(result: dict[str, Any]) -> Table:
+    """Every lead column: how empty, taken for what, and what is thought of it."""
+    verdicts = {leak["column"]: leak for leak in result["leaks"]}
+    table = _plain("  column", "empty", "taken for", "verdict", "measured", numbers=(1,))
+    for column in result["tables"]["leads"]["columns"]:
+        leak = verdicts.get(column["column"])
+        measured = "" if leak is None or leak["detector"] is None else f"{leak['detector']} {leak['value']:.2f}"
+        table.add_row(
+            f"  {column['column']}",
+            percent(column["empty"]),
+            column["used_as"] or f"not used: {column['not_used']}",
+            "" if leak is None else leak["verdict"] + (", trusted" if leak["trusted"] else ""),
+            measured,
+        )
+    return table
+
+
+def _plain(*heads: str, numbers: Any) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    for place, head in enumerate(heads):
+        table.add_column(head, justify="right" if place in set(numbers) else "left")
+    return table
+
+
+def day(time: str | int | None) -> str:
+    """A time to the day, or the number of a row."""
+    return "no dates" if time is None else f"row {time:,}" if isinstance(time, int) else time[:10]
