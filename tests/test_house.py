@@ -69,10 +69,10 @@ def test_one_module_touches_the_environment():
     assert [here(file) for file in FILES if attributes(file) & touched] == ["pipelines/environment.py"]
 
 
-def test_the_command_line_alone_reads_the_clock():
+def test_the_start_of_a_command_alone_reads_the_clock():
     owners = {"datetime", "date", "time", "Timestamp"}
     reading = [here(file) for file in FILES if any(owner in owners and name in CLOCKS for owner, name in attributes(file))]
-    assert reading == ["pipelines/cli.py"]
+    assert reading == ["pipelines/shell.py"]
 
 
 def test_nothing_is_pickled():
