@@ -15,11 +15,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
-from sqlalchemy.schema import CreateIndex, CreateTable
 
 from features.errors import UnreachableError, UsageError
 from pipelines import store_postgres
-from pipelines.store_tables import by_batch, decisions_table
+from pipelines.store_tables import decisions_table
+from pipelines.store_upgrade import is_current, upgrade
 
 DTYPES = {sa.Text: "str", sa.Float: "float64", sa.Integer: "Int64"}
 CHUNK = 50_000
@@ -38,7 +38,7 @@ class Store:
     Raises
     ------
     UsageError
-        For a URL of any other kind.
+        For a URL of any other kind; when it is opened, also for a store that a newer leadsieve has changed.
     """
 
     def __init__(self, url: str) -> None:
@@ -155,13 +155,12 @@ class Store:
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
-        """A connection to a database in which the log is there; what was not committed when it ends has never been."""
+        """A connection to a database that has gone through all steps; what was not committed when it ends has never been."""
         with self._answering(), self._engine.connect() as connection:
-            if not sa.inspect(connection).has_table(decisions_table.name):
+            if not is_current(connection):
                 connection.rollback()
                 self._lock(connection)
-                connection.execute(CreateTable(decisions_table, if_not_exists=True))
-                connection.execute(CreateIndex(by_batch, if_not_exists=True))
+                upgrade(connection, place=self.place)
                 connection.commit()
             connection.rollback()
             yield connection

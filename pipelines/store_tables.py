@@ -1,4 +1,4 @@
-"""The tables of the decision log."""
+"""The tables of the store as they are today; how they came to be is told by ``store_steps``, and changed there first."""
 
 import sqlalchemy as sa
 
@@ -33,4 +33,4 @@ decisions_table = sa.Table(
     sa.Column("channel", sa.Text),
     sa.Column("owner", sa.Text),
 )
-by_batch = sa.Index("decisions_by_batch", decisions_table.c.batch)
+sa.Index("decisions_by_batch", decisions_table.c.batch)

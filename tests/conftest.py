@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
@@ -44,6 +45,28 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
         with prefect_test_harness(server_startup_timeout=120):
             yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a PostgreSQL; its password is hunter2, unless another server was named."""
+    from tests import postgres_server
+
+    with postgres_server.postgres() as backend:
+        yield os.environ.get("LEADSIEVE_TEST_POSTGRES") or f"postgresql://tester:hunter2@127.0.0.1:{backend.con.info.port}/postgres"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a store that is not there yet, on either database: a file of its own, a schema of its own."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'home' / 'store.db'}"
+    import psycopg
+
+    address, schema = request.getfixturevalue("postgres"), f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+    return f"{address}?options=-csearch_path%3D{schema}"
 
 
 @pytest.fixture(scope="session")

@@ -17,28 +17,14 @@ import sqlalchemy as sa
 
 from features.errors import UnreachableError, UsageError
 from pipelines.store import Store, decisions_table
-from tests import postgres_server
 
 ROOT = Path(__file__).resolve().parent.parent
 AS_OF = datetime(2026, 3, 1, 8, 30, 0, 123456)
 
 
-@pytest.fixture(scope="module")
-def postgres():
-    """The address of a PostgreSQL."""
-    with postgres_server.postgres() as backend:
-        yield os.environ.get("LEADSIEVE_TEST_POSTGRES") or f"postgresql://tester:hunter2@127.0.0.1:{backend.con.info.port}/postgres"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'home' / 'store.db'}"
-    address = request.getfixturevalue("postgres")
-    engine = sa.create_engine(address.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE IF EXISTS decisions")
-    return address
+@pytest.fixture
+def url(store_url) -> str:
+    return store_url
 
 
 def free_port() -> int:

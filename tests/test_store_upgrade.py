@@ -1,0 +1,157 @@
+"""The store's steps, on SQLite and on PostgreSQL: an older store is brought up to date once and whole, a newer one is left alone."""
+
+import os
+import subprocess
+import sys
+from datetime import datetime
+
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from features.errors import UsageError
+from pipelines import store_upgrade
+from pipelines.store import Store
+from pipelines.store_tables import metadata
+from tests.conftest import REPOSITORY
+
+OPEN = """
+import sys
+import pandas as pd
+from datetime import datetime
+from pipelines.store import Store
+
+store = Store(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+table = pd.DataFrame({"lead_id": ["same", sys.argv[2]], "as_of": datetime(2026, 1, 1), "action": "hold", "version": "1"})
+print(*store.record(table)["lead_id"], flush=True)
+"""
+TWO = '''
+"""Where a decision is explained."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("decisions", sa.Column("page", sa.Text))
+    op.create_table("pages", sa.Column("page", sa.Text, primary_key=True))
+    {last}
+'''
+
+
+def decided(*lead_ids: str) -> pd.DataFrame:
+    return pd.DataFrame({"lead_id": lead_ids, "as_of": datetime(2026, 1, 1), "action": "hold", "version": "1"})
+
+
+def columns_of(url: str, table: str = "decisions") -> set[str]:
+    with Store(url)._engine.connect() as connection:
+        found = sa.inspect(connection)
+        return {column["name"] for column in found.get_columns(table)} if found.has_table(table) else set()
+
+
+def step_of(url: str) -> str | None:
+    with Store(url)._engine.connect() as connection:
+        return connection.scalar(store_upgrade.last_step)
+
+
+@pytest.fixture
+def one_step_more(tmp_path, monkeypatch):
+    """As if the next leadsieve had one step more, which ends with a line of Python."""
+    real, number = store_upgrade.STEPS, int(store_upgrade.steps()[-1])
+
+    def begin(last: str = "") -> None:
+        folder = tmp_path / "steps"
+        folder.mkdir(exist_ok=True)
+        for file in real.glob("[0-9]*.py"):
+            (folder / file.name).write_text(file.read_text())
+        more = TWO.replace('"0001"', f'"{number:04}"').replace('"0002"', f'"{number + 1:04}"').format(last=last)
+        (folder / f"{number + 1:04}_pages.py").write_text(more)
+        monkeypatch.setattr(store_upgrade, "STEPS", folder)
+        store_upgrade.steps.cache_clear()
+
+    yield begin
+    store_upgrade.steps.cache_clear()
+
+
+def test_the_steps_lead_to_the_tables_that_the_code_knows(store_url):
+    Store(store_url).decided()
+    with Store(store_url)._engine.connect() as connection:
+        mine = {"version_table": store_upgrade.TABLE}
+        assert compare_metadata(MigrationContext.configure(connection, opts=mine), metadata) == []
+
+
+def test_a_store_of_an_older_step_keeps_its_decisions_and_gets_what_it_lacks(store_url, one_step_more):
+    Store(store_url).record(decided("a"))
+    one_step_more()
+    assert Store(store_url).decided() == {"a"}
+    assert step_of(store_url) == store_upgrade.steps()[-1]
+    assert "page" in columns_of(store_url)
+    assert columns_of(store_url, "pages") == {"page"}
+
+
+def test_a_step_that_fails_changes_nothing_and_is_gone_through_the_next_time(store_url, one_step_more):
+    Store(store_url).record(decided("a"))
+    before = step_of(store_url)
+    one_step_more("raise RuntimeError('killed')")
+    with pytest.raises(RuntimeError, match="killed"):
+        Store(store_url).decided()
+    assert step_of(store_url) == before
+    assert "page" not in columns_of(store_url)
+    assert columns_of(store_url, "pages") == set()
+
+    one_step_more()
+    assert Store(store_url).decided() == {"a"}
+    assert "page" in columns_of(store_url)
+
+
+def test_a_store_that_a_newer_leadsieve_has_changed_is_left_alone(store_url):
+    Store(store_url).record(decided("a"))
+    with Store(store_url)._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE store_step SET version_num = '9999'")
+        connection.commit()
+    with pytest.raises(UsageError, match=r"has gone through step 9999, and this leadsieve knows those up to \d{4}; nothing was") as raised:
+        Store(store_url).record(decided("b"))
+    assert "hunter2" not in str(raised.value)
+    assert step_of(store_url) == "9999"
+
+
+def test_opening_a_store_that_is_up_to_date_loads_no_alembic_and_asks_one_query(store_url):
+    Store(store_url).decided()
+    asked = []
+    store = Store(store_url)
+    sa.event.listen(store._engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    store.decided(["a"])
+    assert len(asked) == 2, asked
+
+    loads = f"import sys; from pipelines.store import Store; Store({store_url!r}).decided(); print('alembic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loads], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_processes_that_open_a_new_store_at_once_make_it_once_and_decide_no_lead_twice(store_url):
+    environ = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN, store_url, f"own {number}"],
+            env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for number in range(3)
+    ]  # fmt: skip
+    for run in runs:
+        assert run.stdout.readline() == "ready\n", run.stderr.read()
+    for run in runs:
+        run.stdin.write("\n")
+        run.stdin.flush()
+    said = [run.communicate(timeout=100) for run in runs]
+    assert [run.returncode for run in runs] == [0] * 3, said
+    assert sorted(" ".join(out for out, _ in said).split()) == sorted(
+        ["same", *(word for number in range(3) for word in ("own", str(number)))]
+    )
+    assert Store(store_url).decided() == {"same", *(f"own {number}" for number in range(3))}
