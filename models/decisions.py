@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from models.arms import FORCED, POLICY
 from models.policy import HAND_OFF, HOLD, Policy
-from models.reasons import worded_reasons
+from models.reasons import reasons
 from models.scorer import Scorer
 from models.selection import widened
 
@@ -45,7 +45,7 @@ def decide_all(
         In the order of ``leads``: ``lead_id``, ``account_id``, ``as_of``, ``p_pursue``, ``p_convert``, ``p_both``, ``low``, ``high``,
         ``extrapolated``, ``value``, ``grade``, ``arm``, ``propensity`` (of the arm), ``score`` (what is cut), ``cut`` and ``cut_by`` (the
         cut in force and whose it is), ``action``, ``this_week`` (whether it fits into the week), ``rank`` (1 is the best, by value where
-        it is known, else by score; ties in the order of ids), ``reasons`` (sentences), ``policy``, ``version``.
+        it is known, else by score; ties in the order of ids), ``reasons`` (sentences), ``weights`` (logits of each), ``policy``, ``version``.
     """
     decided = leads[["lead_id", "account_id", "as_of"]].reset_index(drop=True)
     scores = scorer.score(leads)
@@ -64,9 +64,10 @@ def decide_all(
     rank[order] = np.arange(1, len(leads) + 1)
 
     best = order[:with_reasons]
-    reasons = [[]] * len(leads)  # one empty list for all without: a million of their own would take a second
-    for row, words in zip(best.tolist(), worded_reasons(scorer, leads.iloc[best]), strict=True):
-        reasons[row] = words
+    words, weights = [[]] * len(leads), [[]] * len(leads)  # one empty list for all without: a million of their own would take a second
+    for row, told in zip(best.tolist(), reasons(scorer, leads.iloc[best]), strict=True):
+        words[row] = [reason.words for reason in told]
+        weights[row] = [round(reason.logits, 3) for reason in told]
 
     for column in ("p_pursue", "p_convert", "p_both", "grade"):
         decided[column] = scores[column].to_numpy()
@@ -83,7 +84,8 @@ def decide_all(
         action=np.where(held, HOLD, HAND_OFF).astype(object),
         this_week=this_week,
         rank=rank,
-        reasons=reasons,
+        reasons=words,
+        weights=weights,
         policy=policy.name,
         version=version,
     )

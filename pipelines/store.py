@@ -23,6 +23,7 @@ from pipelines.store_upgrade import is_current, upgrade
 
 DTYPES = {sa.Text: "str", sa.Float: "float64", sa.Integer: "Int64"}
 CHUNK = 50_000
+LISTS = ("reasons", "weights")
 DEFAULTS = {"arm": "policy", "propensity": 1.0}
 PATIENCE = 60.0  # seconds to wait for another run's transaction
 
@@ -64,7 +65,7 @@ class Store:
         ----------
         decisions : DataFrame
             Columns of the log by name: ``lead_id``, ``as_of``, ``action``, ``version`` at least. ``decided_at`` is ``as_of``, ``arm``
-            "policy" and ``propensity`` 1 unless given; ``reasons`` are lists. Other columns are not recorded.
+            "policy" and ``propensity`` 1 unless given; ``reasons`` and ``weights`` are lists. Other columns are not recorded.
 
         Returns
         -------
@@ -76,7 +77,7 @@ class Store:
         UnreachableError
             If the database does not answer; nothing is recorded then.
         """
-        with self._writing() as connection:
+        with self.writing() as connection:
             batch = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(decisions_table.c.batch), 0))) + 1
             columns = logged(decisions, batch=batch)
             if self.dialect == "postgresql":
@@ -93,7 +94,7 @@ class Store:
     def decided(self, lead_ids: Iterable[str] | None = None) -> set[str]:
         """Ids of all leads that have a decision, or of those among the given ones."""
         query = sa.select(decisions_table.c.lead_id)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return set(connection.scalars(query if lead_ids is None else query.where(self._among(lead_ids))))
 
     def beside(self, lead_ids: pd.Series) -> pd.DataFrame | None:
@@ -101,7 +102,7 @@ class Store:
         if self.dialect == "sqlite" and not Path(self.url.database).exists():
             return None  # who only looks makes no log
         table = decisions_table.c
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(sa.select(table.lead_id, table.arm, table.cut, table.action)).all()
         known = pd.DataFrame(rows, columns=["lead_id", "arm", "cut", "action"]).astype({"cut": float}).set_index("lead_id")
         return known.reindex(lead_ids).reset_index(drop=True) if rows else None
@@ -110,12 +111,12 @@ class Store:
         """How many leads decided from a moment on are on the week's list, by owner."""
         owner = sa.func.coalesce(decisions_table.c.owner, "")
         query = sa.select(owner, sa.func.count()).group_by(owner)
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query.where(decisions_table.c.this_week == 1, decisions_table.c.decided_at >= since)).all()
         return {name: count for name, count in rows}
 
     def decisions(self, *, as_of: datetime | None = None, lead_ids: Iterable[str] | None = None, batch: int | None = None) -> pd.DataFrame:
-        """What was decided, with all columns of the log, in the order of as-of time and id; ``reasons`` are lists."""
+        """What was decided, with all columns of the log, in the order of as-of time and id; ``reasons`` and ``weights`` are lists."""
         query = sa.select(*(as_stored(column, self.dialect) for column in decisions_table.c))
         query = query.order_by(decisions_table.c.as_of, decisions_table.c.lead_id)
         if as_of is not None:
@@ -124,13 +125,13 @@ class Store:
             query = query.where(self._among(lead_ids))
         if batch is not None:
             query = query.where(decisions_table.c.batch == batch)
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query).all()
         found = {}
         for position, column in enumerate(decisions_table.c):
             values = [row[position] for row in rows]
-            if column.name == "reasons":
-                found[column.name] = pd.Series([json.loads(text) if text != "[]" else [] for text in values], dtype=object)
+            if column.name in LISTS:
+                found[column.name] = pd.Series([json.loads(text) if text and text != "[]" else [] for text in values], dtype=object)
             elif isinstance(column.type, sa.DateTime):
                 found[column.name] = pd.to_datetime(pd.Series(values, dtype=object), format="ISO8601").astype("datetime64[us]")
             else:
@@ -146,15 +147,15 @@ class Store:
         return decisions_table.c.lead_id.in_(sa.select(given.c.value))
 
     @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
+    def writing(self) -> Iterator[sa.Connection]:
         """One transaction that no other writer can be inside of at the same time."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             self._lock(connection)
             yield connection
             connection.commit()
 
     @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
+    def reading(self) -> Iterator[sa.Connection]:
         """A connection to a database that has gone through all steps; what was not committed when it ends has never been."""
         with self._answering(), self._engine.connect() as connection:
             if not is_current(connection):
@@ -252,7 +253,8 @@ def as_stored(column: sa.Column, dialect: str) -> sa.ColumnElement:
 def logged(decisions: pd.DataFrame, *, batch: int) -> dict[str, pa.Array]:
     """The log's columns of a table of decisions, as texts and numbers that any database takes; NaN is null."""
     given = {**DEFAULTS, "decided_at": decisions["as_of"], **{name: decisions[name] for name in decisions}, "batch": batch}
-    given["reasons"] = pd.Series([as_json(entry) for entry in decisions.get("reasons", [None] * len(decisions))], dtype="str")
+    for name in LISTS:
+        given[name] = pd.Series([as_json(entry) for entry in decisions.get(name, [None] * len(decisions))], dtype="str")
     return {column.name: logged_column(column, as_array(given.get(column.name), len(decisions))) for column in decisions_table.c}
 
 
@@ -272,8 +274,8 @@ def logged_column(column: sa.Column, values: pa.Array) -> pa.Array:
     return values.cast({sa.Text: pa.string(), sa.Float: pa.float64(), sa.Integer: pa.int64()}[type(column.type)])
 
 
-def as_json(reasons: Any) -> str:
-    """A list of sentences as JSON; none where there are none."""
-    if isinstance(reasons, str):
-        return reasons
-    return json.dumps(list(reasons), ensure_ascii=False) if reasons is not None and len(reasons) else "[]"
+def as_json(entries: Any) -> str:
+    """A list as JSON; an empty one where there are none."""
+    if isinstance(entries, str):
+        return entries
+    return json.dumps(list(entries), ensure_ascii=False) if entries is not None and len(entries) else "[]"

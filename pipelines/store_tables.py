@@ -32,5 +32,6 @@ decisions_table = sa.Table(
     sa.Column("reasons", sa.Text, nullable=False),  # JSON list of sentences
     sa.Column("channel", sa.Text),
     sa.Column("owner", sa.Text),
+    sa.Column("weights", sa.Text),  # JSON list: how far each reason moves the model's sum, in logits
 )
 sa.Index("decisions_by_batch", decisions_table.c.batch)

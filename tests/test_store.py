@@ -136,7 +136,7 @@ from datetime import datetime
 from pipelines import store
 table = pd.DataFrame({{"lead_id": ["b", "c"], "as_of": datetime(2026, 1, 1), "action": "hold", "version": "1"}})
 opened = store.Store({url!r})
-with opened._writing() as connection:
+with opened.writing() as connection:
     columns = store.logged(table, batch=2)
     if opened.dialect == "sqlite":
         store.insert_into_sqlite(connection, columns)
@@ -195,7 +195,7 @@ def test_an_address_of_another_kind_is_refused_without_its_password(url):
 def test_readers_do_not_wait_for_a_writer(tmp_path):
     store = Store(f"sqlite:///{tmp_path / 'store.db'}")
     store.record(decided("a"))
-    with store._writing():
+    with store.writing():
         began = time.monotonic()
         assert Store(f"sqlite:///{tmp_path / 'store.db'}").decided(["a"]) == {"a"}
     assert time.monotonic() - began < 5

@@ -1,0 +1,129 @@
+"""What the latest snapshot says of a few leads: their columns, their events and the stages they reached. Read as Parquet, in milliseconds."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipelines.addresses import redacted
+from pipelines.engine import quoted
+from pipelines.notes import Note, read_note
+
+KEYS = ("lead_id", "account_id", "created_at")
+PROPERTIES = {"autoinstall_known_extensions": "false", "TimeZone": "UTC", "memory_limit": "256MB", "threads": "2"}
+
+
+@dataclass(frozen=True)
+class Happening:
+    """An event, or a stage that was reached."""
+
+    lead_id: str
+    at: datetime
+    what: str
+    channel: str | None
+    value: float | None
+    stage: bool
+
+
+class Dossiers:
+    """Looks leads up in the newest snapshot of a source.
+
+    Parameters
+    ----------
+    home : Path
+    url : str or None
+        The source's address; None takes the newest snapshot of any.
+    """
+
+    def __init__(self, home: Path, url: str | None) -> None:
+        self.store = home / "snapshots"
+        self.source = None if url is None else redacted(url)
+        self._database = duckdb.connect(config=PROPERTIES)
+        self._notes: dict[Path, Note] = {}
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        self._database.close()
+
+    def newest(self) -> Path | None:
+        """The folder of the newest snapshot, None where nothing was pulled."""
+        found = [
+            (note.pulled_until, folder.stat().st_mtime_ns, folder)
+            for folder in self.store.glob("[!.]*")
+            if (note := self._note(folder)) and self.source in (None, note.source)
+        ]
+        return max(found)[2] if found else None
+
+    def columns(self) -> list[str]:
+        """The leads' attributes, without their keys."""
+        folder = self.newest()
+        return [] if folder is None else [name for name in self._columns(folder / "leads.parquet") if name not in KEYS]
+
+    def leads(self, lead_ids: Iterable[str], columns: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
+        """Each lead's row, or some columns of it, by its id; leads that the source has no more are not there."""
+        folder = self.newest()
+        if folder is None:
+            return {}
+        there = self._columns(folder / "leads.parquet")
+        wanted = there if columns is None else [*KEYS, *(name for name in columns if name in there and name not in KEYS)]
+        names = ", ".join(_name(name) for name in wanted)
+        rows = self._rows(f"SELECT {names} FROM {_file(folder, 'leads')} WHERE lead_id IN (SELECT unnest(?))", lead_ids)
+        return {row[wanted.index("lead_id")]: dict(zip(wanted, row, strict=True)) for row in rows}
+
+    def of_account(self, account_id: str, *, most: int = 50) -> list[tuple[str, datetime]]:
+        """Id and time of creation of an account's leads, the newest first."""
+        folder = self.newest()
+        if folder is None:
+            return []
+        query = f"SELECT lead_id, created_at FROM {_file(folder, 'leads')} WHERE account_id IN (SELECT unnest(?)) ORDER BY 2 DESC, 1 LIMIT {most}"
+        return self._rows(query, [account_id])
+
+    def happenings(self, lead_ids: Iterable[str], *, until: datetime, most: int) -> dict[str, list[Happening]]:
+        """What happened to each lead and was on record by then, the newest first, at most so many each."""
+        folder = self.newest()
+        ids, found = list(lead_ids), {}
+        if folder is None:
+            return found
+        note, parts = self._note(folder), []
+        for table, what, stage in (("events", "kind", "false"), ("outcomes", "stage", "true")):
+            if table in note.rows and (table == "events" or note.outcome_times):
+                there = self._columns(folder / f"{table}.parquet")
+                channel = "channel" if "channel" in there else "NULL::VARCHAR"
+                value = "value" if "value" in there else "amount" if "amount" in there else "NULL::DOUBLE"
+                parts.append(
+                    f"SELECT lead_id, occurred_at, {what}, {channel}, {value}, {stage} FROM {_file(folder, table)} "
+                    "WHERE lead_id IN (SELECT unnest($1)) AND recorded_at < $2"
+                )
+        if not parts:
+            return found
+        query = " UNION ALL ".join(parts)
+        ranked = f"SELECT *, row_number() OVER (PARTITION BY lead_id ORDER BY occurred_at DESC) AS nth FROM ({query})"
+        rows = self._rows(f"SELECT * EXCLUDE nth FROM ({ranked}) WHERE nth <= {int(most)} ORDER BY lead_id, nth", ids, until)
+        for row in rows:
+            found.setdefault(row[0], []).append(Happening(*row))
+        return found
+
+    def _rows(self, query: str, lead_ids: Iterable[str], *more: Any) -> list[tuple]:
+        with self._database.cursor() as cursor:  # requests run side by side, each on a connection of its own
+            return cursor.execute(query, [list(lead_ids), *more]).fetchall()
+
+    def _columns(self, file: Path) -> list[str]:
+        with self._database.cursor() as cursor:
+            return [row[0] for row in cursor.execute(f"DESCRIBE SELECT * FROM read_parquet({quoted(file)})").fetchall()]
+
+    def _note(self, folder: Path) -> Note | None:
+        """What is noted of a snapshot; it never changes."""
+        if folder not in self._notes and (folder / "snapshot.json").is_file():
+            self._notes[folder] = read_note(folder)
+        return self._notes.get(folder)
+
+
+def _file(folder: Path, table: str) -> str:
+    return f"read_parquet({quoted(folder / f'{table}.parquet')})"
+
+
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'

@@ -1,0 +1,93 @@
+"""Filling the list from the decision log: leads that a run has decided since, with their names from the newest snapshot."""
+
+import sqlalchemy as sa
+
+from models.arms import FORCED
+from models.policy import HOLD
+from pipelines.dossier import Dossiers
+from pipelines.portrait import Painter
+from pipelines.store import Store
+from pipelines.store_desk import worklist_table
+from pipelines.store_tables import decisions_table
+from pipelines.worklist import worth_of
+
+AT_ONCE = 10_000
+TAKEN = (
+    "lead_id", "account_id", "batch", "decided_at", "channel", "owner", "grade", "p_convert", "p_both", "low", "high", "value", "arm",
+    "action", "this_week",
+)  # fmt: skip
+
+
+class Filler:
+    """Keeps the list complete.
+
+    Parameters
+    ----------
+    store : Store
+    dossiers : Dossiers
+    named : sequence of str
+        The columns that make up a lead's name; found by their names if empty.
+    country : str, optional
+        The column that tells the country; likewise.
+    """
+
+    def __init__(self, store: Store, dossiers: Dossiers, *, named: tuple[str, ...] = (), country: str | None = None) -> None:
+        self.store, self.dossiers, self.named, self.country = store, dossiers, named, country
+        self._batch = -1
+
+    def fill(self) -> int:
+        """Add what the log has and the list has not; gives how many. Costs one look at an index where there is nothing."""
+        with self.store.reading() as connection:
+            batch = connection.scalar(sa.select(sa.func.max(decisions_table.c.batch))) or 0
+        if batch == self._batch:
+            return 0
+        added = 0
+        while more := self._some():
+            added += more
+        self._batch = batch
+        return added
+
+    def _some(self) -> int:
+        """The next few, in a transaction: a process that is killed goes on where it stopped."""
+        log, work = decisions_table, worklist_table
+        absent = sa.select(*(log.c[name] for name in TAKEN)).outerjoin(work, work.c.lead_id == log.c.lead_id)
+        with self.store.reading() as connection:
+            rows = connection.execute(absent.where(work.c.lead_id.is_(None)).limit(AT_ONCE)).mappings().all()
+        if not rows:
+            return 0
+        entries = self._entries(rows)
+        with self.store.writing() as connection:
+            there = sa.select(work.c.lead_id).where(work.c.lead_id.in_(sa.bindparam("ids", expanding=True)))
+            known = set()
+            for first in range(0, len(entries), 900):
+                known |= set(connection.scalars(there, {"ids": [entry["lead_id"] for entry in entries[first : first + 900]]}))
+            connection.execute(work.insert(), [entry for entry in entries if entry["lead_id"] not in known])
+        return len(entries)
+
+    def _entries(self, rows: list[sa.RowMapping]) -> list[dict]:
+        painter = Painter(self.dossiers.columns(), named=self.named)
+        country = self.country or painter.country
+        leads = self.dossiers.leads([row["lead_id"] for row in rows], [*painter.columns, *filter(None, [country])])
+        entries = []
+        for row in rows:
+            lead = leads.get(row["lead_id"], {})
+            portrait = painter.paint(row["lead_id"], lead)
+            chance = row["p_convert"] if row["p_convert"] is not None else row["p_both"]
+            entries.append(
+                {name: row[name] for name in ("lead_id", "account_id", "batch", "decided_at", "channel", "owner", "grade", "low", "high")}
+                | {
+                    "name": portrait.name,
+                    "about": portrait.about,
+                    "sought": portrait.sought,
+                    "country": str(lead[country]) if country and lead.get(country) is not None else None,
+                    "created_at": lead.get("created_at") or row["decided_at"],
+                    "chance": chance,
+                    "value": row["value"],
+                    "worth": worth_of(row["value"], chance),
+                    "asked": int(row["arm"] == FORCED),
+                    "this_week": row["this_week"] or 0,
+                    "state": "held" if row["action"] == HOLD else "open",
+                    "turn": 0,
+                }
+            )
+        return entries
