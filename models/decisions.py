@@ -45,7 +45,8 @@ def decide_all(
         In the order of ``leads``: ``lead_id``, ``account_id``, ``as_of``, ``p_pursue``, ``p_convert``, ``p_both``, ``low``, ``high``,
         ``extrapolated``, ``value``, ``grade``, ``arm``, ``propensity`` (of the arm), ``score`` (what is cut), ``cut`` and ``cut_by`` (the
         cut in force and whose it is), ``action``, ``this_week`` (whether it fits into the week), ``rank`` (1 is the best, by value where
-        it is known, else by score; ties in the order of ids), ``reasons`` (sentences), ``weights`` (logits of each), ``policy``, ``version``.
+        it is known, else by score; ties in the order of ids), ``reasons`` (sentences), ``weights`` (of each, in logits), ``policy`` and
+        ``version``.
     """
     decided = leads[["lead_id", "account_id", "as_of"]].reset_index(drop=True)
     scores = scorer.score(leads)

@@ -101,11 +101,6 @@ def reasons(scorer: Scorer, frame: pd.DataFrame, *, hidden: Sequence[str] = ()) 
     return found
 
 
-def worded_reasons(scorer: Scorer, frame: pd.DataFrame, *, hidden: Sequence[str] = ()) -> list[list[str]]:
-    """The sentences of ``reasons`` alone."""
-    return [[reason.words for reason in told] for told in reasons(scorer, frame, hidden=hidden)]
-
-
 class Wording:
     """Puts a column's value beside its usual value."""
 

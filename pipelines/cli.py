@@ -8,9 +8,11 @@ import typer
 from features.errors import LeadsieveError
 from pipelines.commands_deciding import demo, score, value
 from pipelines.commands_learning import backtest, check, train
+from pipelines.commands_people import key, user
 from pipelines.commands_versions import promote, rollback, versions
 
 COMMANDS = (demo, check, train, backtest, promote, rollback, versions, score, value)
+GROUPS = (user, key)
 
 app = typer.Typer(
     name="leadsieve",
@@ -22,6 +24,8 @@ app = typer.Typer(
 )
 for command in COMMANDS:
     app.command()(command)
+for group in GROUPS:
+    app.add_typer(group)
 
 
 def main(argv: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""What the latest snapshot says of a few leads: their columns, their events and the stages they reached. Read as Parquet, in milliseconds."""
+"""What the newest snapshot says of a few leads: their columns, events and stages, read as Parquet in milliseconds."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -78,8 +78,8 @@ class Dossiers:
         folder = self.newest()
         if folder is None:
             return []
-        query = f"SELECT lead_id, created_at FROM {_file(folder, 'leads')} WHERE account_id IN (SELECT unnest(?)) ORDER BY 2 DESC, 1 LIMIT {most}"
-        return self._rows(query, [account_id])
+        its = f"SELECT lead_id, created_at FROM {_file(folder, 'leads')} WHERE account_id IN (SELECT unnest(?))"
+        return self._rows(f"{its} ORDER BY created_at DESC, lead_id LIMIT {int(most)}", [account_id])
 
     def happenings(self, lead_ids: Iterable[str], *, until: datetime, most: int) -> dict[str, list[Happening]]:
         """What happened to each lead and was on record by then, the newest first, at most so many each."""

@@ -24,13 +24,8 @@ def variables() -> Mapping[str, str]:
     return os.environ
 
 
-@contextmanager
-def libraries_at(home: Path) -> Iterator[None]:
-    """Keep Prefect and MLflow quiet and inside ``home``; whatever the user has set wins.
-
-    Must be entered before either is imported, for Prefect's server then starts while they are. The heartbeat, for which each flow run
-    would wait a second, serves remote runs only.
-    """
+def keep_in(home: Path) -> None:
+    """Keep Prefect and MLflow quiet and inside ``home``; whatever the user has set wins. Before either is imported."""
     defaults = {
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_API_REQUEST_TIMEOUT": "120",  # the first request waits until the server is up
@@ -50,6 +45,15 @@ def libraries_at(home: Path) -> Iterator[None]:
         os.environ.setdefault(name, value)
     home.mkdir(parents=True, exist_ok=True)  # Prefect makes its own folder, but not the one above
 
+
+@contextmanager
+def libraries_at(home: Path) -> Iterator[None]:
+    """The libraries kept in ``home``, and a Prefect server to run flows on.
+
+    Must be entered before Prefect is imported, for its server then starts meanwhile. The heartbeat, for which each flow run would wait a
+    second, serves remote runs only.
+    """
+    keep_in(home)
     with patient_collector(), ExitStack() as held:
         ours = None if "PREFECT_API_URL" in os.environ else held.enter_context(orchestrator())
 

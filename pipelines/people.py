@@ -167,6 +167,12 @@ def spend(store: Store, nonce: str, *, at: datetime) -> bool:
     return True
 
 
+def fresh_password() -> str:
+    """A password that nobody guesses: 96 bits in four groups."""
+    text = secrets.token_hex(12)
+    return "-".join(text[start : start + 6] for start in range(0, 24, 6))
+
+
 def make_key(store: Store, name: str, role: Role, *, at: datetime, by: str) -> str:
     """A new key for a program, to be shown once: the store keeps its hash alone."""
     name = name.strip()

@@ -45,6 +45,36 @@ class Place(Section):
         return None if url is None else redacted(url)
 
 
+class DeskSettings(Section):
+    """The [desk] section: what sales' pages show, and whom they trust.
+
+    Attributes
+    ----------
+    name : tuple of str
+        Columns of the leads that make up a lead's name. Found by their own names if empty.
+    country : str, optional
+        The column of the country, likewise.
+    currency : str
+        Before amounts.
+    hosts : tuple of str
+        Names under which the desk may be reached, besides those of this machine.
+    identity_header : str, optional
+        The header in which a proxy says who is there. Off if not given.
+    proxies : tuple of str
+        The addresses that are believed to be that proxy.
+    secret : str, optional
+        What cookies and forms are signed with. In a file of the home folder if not given.
+    """
+
+    name: tuple[str, ...] = ()
+    country: str | None = None
+    currency: str = ""
+    hosts: tuple[str, ...] = ()
+    identity_header: str | None = None
+    proxies: tuple[str, ...] = ("127.0.0.1",)
+    secret: str | None = Field(default=None, min_length=32, repr=False)
+
+
 class Settings(Section):
     """A whole configuration.
 
@@ -52,7 +82,7 @@ class Settings(Section):
     ----------
     source : SourceSettings or None
         None where nobody said where the data are: commands that read none need none.
-    label, features, model, evaluation, policy, promotion, registry, store
+    label, features, model, evaluation, policy, promotion, registry, store, desk
         The sections of the same names.
     """
 
@@ -65,6 +95,7 @@ class Settings(Section):
     promotion: PromotionSettings = PromotionSettings()
     registry: Place = Place()
     store: Place = Place()
+    desk: DeskSettings = DeskSettings()
 
 
 def load_settings(path: Path | None, overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -101,7 +132,9 @@ def load_settings(path: Path | None, overrides: Mapping[str, Any] | None = None,
             content[section] = {**content.get(section, {}), **keys}
     for section in ("source", "registry", "store"):
         if isinstance(url := _url(content, section), str):
-            content[section]["url"] = _filled(url, environ, section)
+            content[section]["url"] = _filled(url, environ, f"{section}.url")
+    if isinstance(desk := content.get("desk"), Mapping) and isinstance(secret := desk.get("secret"), str):
+        content["desk"] = {**desk, "secret": _filled(secret, environ, "desk.secret")}
     mistakes = _unknown_keys(content, Settings, ())
     _spans(content)
     try:
@@ -143,11 +176,11 @@ def _anchor(content: dict[str, Any], *, folder: Path) -> None:
         content["source"]["url"] = f"{scheme.lower()}:{(folder / place).resolve()}"
 
 
-def _filled(url: str, environ: Mapping[str, str], section: str) -> str:
-    """The URL with ``${NAME}`` taken from the environment."""
+def _filled(url: str, environ: Mapping[str, str], key: str) -> str:
+    """An address or a secret with ``${NAME}`` taken from the environment."""
     absent = [name for name in _VARIABLE.findall(url) if name not in environ]
     if absent:
-        raise UsageError(f"{section}.url needs the environment variable {', '.join(dict.fromkeys(absent))}, which is not set.")
+        raise UsageError(f"{key} needs the environment variable {', '.join(dict.fromkeys(absent))}, which is not set.")
     return _VARIABLE.sub(lambda match: environ[match.group(1)], url)
 
 
@@ -195,6 +228,6 @@ def _sentence(error: Mapping[str, Any]) -> str:
         return f"{key}: say it like '1h', '3d' or '30m', not {error['input']!r}."
     said = error["msg"].removeprefix("Value error, ").rstrip(".")
     given = error.get("input")
-    simple = isinstance(given, str | int | float | bool) and not key.endswith(".url")
+    simple = isinstance(given, str | int | float | bool) and not key.endswith((".url", ".secret"))
     shown = f", not {given!r}" if simple and error["type"] != "value_error" else ""
     return f"{key}: {said[:1].lower()}{said[1:]}{shown}."

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from features.errors import UsageError
-from pipelines.environment import libraries_at
+from pipelines.environment import keep_in, libraries_at
 
 EXIT_USELESS = 4
 
@@ -42,7 +42,18 @@ def running(home: Path, *, quiet: bool) -> Iterator[datetime]:
             from pipelines.progress import hushed
 
             held.enter_context(hushed())
-        yield datetime.now(UTC).replace(tzinfo=None)
+        yield clock()
+
+
+def standing(home: Path) -> datetime:
+    """The same for a command that runs no flow, and needs no server for one."""
+    keep_in(home)
+    return clock()
+
+
+def clock() -> datetime:
+    """The time now, UTC without a zone. What runs on, such as the desk, is handed this function."""
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def settings_of(config: Path | None, source: str | None) -> Any:

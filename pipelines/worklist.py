@@ -1,5 +1,6 @@
 """The list that sales works: every decided lead beside its name and state, filtered, sorted and counted by the database."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 
 from pipelines.store import Store
 from pipelines.store_desk import WORK, worklist_table
+from pipelines.store_tables import decisions_table
 
 A_PAGE = 50
 COUNTED = ("grade", "channel", "country", "owner")
@@ -144,6 +146,36 @@ def some(store: Store, lead_ids: list[str]) -> list[Listed]:
     with store.reading() as connection:
         rows = connection.execute(sa.select(*(WORK[name] for name in COLUMNS)).where(WORK.lead_id.in_(lead_ids)))
         return [Listed(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Told:
+    """One reason of a decision, and how far it moves the model's sum, in logits; None where the log does not say."""
+
+    words: str
+    weight: float | None
+
+
+def reasons(store: Store, lead_ids: list[str]) -> dict[str, list[Told]]:
+    """The reasons of each lead's decision, as the log has them."""
+    log = decisions_table.c
+    with store.reading() as connection:
+        rows = connection.execute(sa.select(log.lead_id, log.reasons, log.weights).where(log.lead_id.in_(lead_ids))).all()
+    found = {}
+    for lead_id, words, weights in rows:
+        sentences, numbers = json.loads(words), json.loads(weights or "[]")
+        numbers = numbers if len(numbers) == len(sentences) else [None] * len(sentences)
+        found[lead_id] = [Told(*each) for each in zip(sentences, numbers, strict=True)]
+    return found
+
+
+def decided(store: Store, lead_id: str) -> dict[str, Any]:
+    """What the log says of how a lead was decided, but nothing of arms: who works leads must not see which were drawn."""
+    log = decisions_table.c
+    query = sa.select(log.version, log.as_of, log.decided_at, log.action, log.rank, log.p_pursue, log.extrapolated, log.policy)
+    with store.reading() as connection:
+        row = connection.execute(query.where(log.lead_id == lead_id)).mappings().one_or_none()
+    return dict(row) if row else {}
 
 
 def states(store: Store, who: str) -> dict[str, int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from pipelines.cli import main
+from app.cli import main
 from tests.conftest import REPOSITORY
 
 SIMULATED = "simulated:?leads=3000&months=12"
@@ -54,7 +54,7 @@ def command(*words: object, home: Path, before: str = "") -> subprocess.Complete
     """Run one command in a process of its own, against the test's Prefect server; ``before`` is Python to run first."""
     from prefect.settings import PREFECT_API_URL
 
-    program = f"{before}\nimport runpy, sys\nsys.argv[0] = 'leadsieve'\nrunpy.run_module('pipelines.cli', run_name='__main__')"
+    program = f"{before}\nimport runpy, sys\nsys.argv[0] = 'leadsieve'\nrunpy.run_module('app.cli', run_name='__main__')"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("LEADSIEVE_")}
     return subprocess.run(
         [sys.executable, "-c", program, *map(str, words), "--home", str(home)],

@@ -13,6 +13,7 @@ from models.certificate import Promise
 from models.decisions import decide_all
 from models.economics import Economics
 from models.policy import Policy
+from models.reasons import Reason
 
 PROMISE = Promise(of="customers", max_lost_share=0.05, confidence=0.95, wins=100, start=None, end=None, certified=True, why="")
 NOBODY = Arms(pass_through=0.0, forced=0.0, salt="s")
@@ -36,7 +37,7 @@ class Fixed:
 
 @pytest.fixture(autouse=True)
 def _no_reasons(monkeypatch):
-    monkeypatch.setattr(decisions, "worded_reasons", lambda scorer, leads: [["because"]] * len(leads))
+    monkeypatch.setattr(decisions, "reasons", lambda scorer, leads: [[Reason("visits", 0.4, "because")]] * len(leads))
 
 
 def decided(chance, policy: Policy = CERTIFIED, *, accounts=None, p_pursue: float = 0.5, **options) -> pd.DataFrame:

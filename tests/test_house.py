@@ -135,7 +135,7 @@ assert "mlflow" not in sys.modules
 def test_help_and_mistyped_words_are_answered_without_loading_anything_heavy(tmp_path, words, code):
     program = f"""
 import sys
-from pipelines.cli import main
+from app.cli import main
 code = main({words!r})
 print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)
 sys.exit(code)

@@ -8,7 +8,7 @@ import pyarrow.csv
 import pytest
 import typer
 
-from pipelines.cli import app
+from app.cli import app
 from pipelines.simulator import simulate_tables
 from tests.commands import QUICK, leadsieve
 from tests.conftest import REPOSITORY
@@ -16,6 +16,7 @@ from tests.conftest import REPOSITORY
 BLOCKS = re.findall(r"```sh\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
 LINES = [shlex.split(line, comments=True) for block in BLOCKS for line in block.splitlines()]
 COMMANDS = typer.main.get_command(app).commands
+SERVING = {"desk"}  # runs until it is stopped; other tests do that
 
 
 def test_every_target_that_the_readme_makes_is_in_the_makefile():
@@ -40,6 +41,8 @@ def test_every_command_of_the_readme_runs_as_it_stands(tmp_path, monkeypatch, pr
     commands = [words[1:] for words in LINES if words[:1] == ["leadsieve"]]
     assert {words[0] for words in commands} == set(COMMANDS) - {"demo"}
     for words in commands:
+        if words[0] in SERVING:
+            continue
         said = leadsieve(*words, home=tmp_path / "home")
         refused = words[0] == "promote" and "--force" not in words and "was not promoted" in said.out
         assert said.code == (4 if refused else 0), f"leadsieve {shlex.join(words)}: {said.out}{said.err}"

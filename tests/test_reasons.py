@@ -12,7 +12,7 @@ from features.recipe import Attribute, Recipe
 from features.register import Column
 from models.encoding import encode
 from models.hazard import HazardParameters
-from models.reasons import WORTH_A_BATCH, contributions, reasons, shown, splits_by_category, weekday, worded_reasons
+from models.reasons import WORTH_A_BATCH, contributions, reasons, shown, splits_by_category, weekday
 from models.scorer import Scorer, Target, fit_scorer
 
 
@@ -114,15 +114,19 @@ def test_what_lowers_a_score_is_said_to_count_against_the_lead(world):
     assert against[0].words == "counts against it: 0 visits in 7 days (usual: 3)"
 
 
+def worded(scorer, row: pd.DataFrame) -> list[str]:
+    return [reason.words for reason in reasons(scorer, row)[0]]
+
+
 def test_an_empty_value_is_said_in_words(world):
     scorer, _ = world
-    words = worded_reasons(scorer, lead())[0]
+    words = worded(scorer, lead())
     assert any("form: no such event on record (usual: " in word for word in words)
 
 
 def test_a_category_is_compared_with_the_commonest(world):
     scorer, _ = world
-    assert "counts for it: channel is partner (usual: fair)" in worded_reasons(scorer, lead(channel="partner"))[0]
+    assert "counts for it: channel is partner (usual: fair)" in worded(scorer, lead(channel="partner"))
 
 
 def test_at_most_three_up_and_two_down_none_of_them_noise(world):

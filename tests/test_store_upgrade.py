@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from features.errors import UsageError
 from pipelines import store_upgrade
 from pipelines.store import Store
-from pipelines.store_tables import metadata
+from pipelines.store_desk import metadata
 from tests.conftest import REPOSITORY
 
 OPEN = """
@@ -29,14 +29,14 @@ sys.stdin.readline()
 table = pd.DataFrame({"lead_id": ["same", sys.argv[2]], "as_of": datetime(2026, 1, 1), "action": "hold", "version": "1"})
 print(*store.record(table)["lead_id"], flush=True)
 """
-TWO = '''
+ONE_MORE = '''
 """Where a decision is explained."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{number:04}"
+down_revision = "{before:04}"
 
 
 def upgrade() -> None:
@@ -71,8 +71,7 @@ def one_step_more(tmp_path, monkeypatch):
         folder.mkdir(exist_ok=True)
         for file in real.glob("[0-9]*.py"):
             (folder / file.name).write_text(file.read_text())
-        more = TWO.replace('"0001"', f'"{number:04}"').replace('"0002"', f'"{number + 1:04}"').format(last=last)
-        (folder / f"{number + 1:04}_pages.py").write_text(more)
+        (folder / f"{number + 1:04}_pages.py").write_text(ONE_MORE.format(before=number, number=number + 1, last=last))
         monkeypatch.setattr(store_upgrade, "STEPS", folder)
         store_upgrade.steps.cache_clear()
 

@@ -1,0 +1,84 @@
+"""What every page is made from: the store, the newest snapshot, the clock, and the secret that signs cookies and forms."""
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from fastapi import Request
+
+from pipelines import worklist
+from pipelines.dossier import Dossiers
+from pipelines.places import store_of
+from pipelines.settings import Settings
+from pipelines.store import Store
+from pipelines.worklisting import Filler
+
+SECRET_FILE = "desk.secret"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One desk.
+
+    Attributes
+    ----------
+    settings : Settings
+    home : Path
+    clock : function
+        The time now, UTC without a zone.
+    """
+
+    settings: Settings
+    home: Path
+    clock: Callable[[], datetime]
+
+    @cached_property
+    def store(self) -> Store:
+        """Decisions, answers and people."""
+        return store_of(self.settings, self.home)
+
+    @cached_property
+    def dossiers(self) -> Dossiers:
+        """What the newest snapshot says of leads."""
+        return Dossiers(self.home, self.settings.source.url if self.settings.source else None)
+
+    @cached_property
+    def filler(self) -> Filler:
+        """Brings new decisions onto the list."""
+        return Filler(self.store, self.dossiers, named=self.settings.desk.name, country=self.settings.desk.country)
+
+    @cached_property
+    def secret(self) -> str:
+        """[desk] secret, else what a file in the home folder says, which only its owner can read."""
+        return self.settings.desk.secret or kept_secret(self.home / SECRET_FILE)
+
+    def refresh(self) -> None:
+        """Bring in what was decided since, and who was put off until now."""
+        self.filler.fill()
+        worklist.wake(self.store, now=self.clock())
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk that a request came to."""
+    return request.app.state.desk
+
+
+def kept_secret(file: Path) -> str:
+    """A secret that stays the same over restarts; of two desks that start at once one makes it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
+    if not file.exists():
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "w", encoding="ascii") as out:
+            out.write(secrets.token_urlsafe(48))
+        try:
+            os.link(draft, file)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return file.read_text(encoding="ascii")

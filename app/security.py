@@ -1,0 +1,74 @@
+"""What every answer carries and every request must keep: a strict content policy, our own hosts, no forms from elsewhere."""
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+LONGEST_FORM = 64_000  # bytes
+
+
+class Guard:
+    """Middleware around the whole app.
+
+    Parameters
+    ----------
+    app : ASGI app
+    large : tuple of str
+        Beginnings of paths that may take more than a form: uploads and the API, which have limits of their own.
+    """
+
+    def __init__(self, app: ASGIApp, *, large: tuple[str, ...] = ()) -> None:
+        self.app, self.large = app, large
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                if not scope["path"].startswith("/static/"):
+                    headers.setdefault("Cache-Control", "no-store")  # names of people stay in no shared machine's cache
+                if scope["scheme"] == "https":
+                    headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+            await send(message)
+
+        headers = Headers(scope=scope)
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+            if _foreign(headers):
+                await PlainTextResponse("This form came from another site; nothing was done.", 403)(scope, receive, with_headers)
+                return
+            if not scope["path"].startswith(self.large) and _too_large(headers):
+                await PlainTextResponse("This is more than a form can hold; nothing was done.", 413)(scope, receive, with_headers)
+                return
+        await self.app(scope, receive, with_headers)
+
+
+def _foreign(headers: Headers) -> bool:
+    """Whether a browser says that a request was made by another site's page."""
+    origin = headers.get("origin")
+    if origin is not None:
+        return urlsplit(origin).netloc != headers.get("host")
+    return headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+
+
+def _too_large(headers: Headers) -> bool:
+    length = headers.get("content-length", "")
+    return not length.isdigit() or int(length) > LONGEST_FORM  # a form without a length is of no browser

@@ -1,0 +1,136 @@
+"""Who is there, and whether a form is one of ours: signed cookies, and tokens that are good once."""
+
+import secrets
+from collections.abc import Callable
+
+from fastapi import Request, Response
+from itsdangerous import BadSignature, URLSafeSerializer, URLSafeTimedSerializer
+
+from app.desk import Desk, desk_of
+from pipelines import people
+from pipelines.people import Person, Role
+
+COOKIE, BEFORE = "leadsieve", "leadsieve_before"
+LONGEST_PASSWORD = 1000
+
+
+class NotSignedInError(Exception):
+    """Nobody is there."""
+
+
+class ForbiddenError(Exception):
+    """Who is there may not do this."""
+
+
+class StaleFormError(Exception):
+    """A form that is not ours, is not this person's, or was sent before."""
+
+
+def person_at(request: Request) -> Person | None:
+    """Who is at the desk: by session, or where that is switched on, by the header of a trusted proxy."""
+    if not hasattr(request.state, "person"):
+        request.state.person = _by_proxy(request) or _by_session(request)
+    return request.state.person
+
+
+def signed_in(request: Request) -> Person:
+    """Who is at the desk; somebody has to be."""
+    person = person_at(request)
+    if person is None:
+        raise NotSignedInError
+    return person
+
+
+def at_least(role: Role) -> Callable[[Request], Person]:
+    """A dependency: who is there may do what this role may."""
+
+    def allowed(request: Request) -> Person:
+        person = signed_in(request)
+        if not person.may(role):
+            raise ForbiddenError
+        return person
+
+    return allowed
+
+
+def _by_session(request: Request) -> Person | None:
+    token, desk = session_token(request), desk_of(request)
+    return people.in_session(desk.store, token, at=desk.clock()) if token else None
+
+
+def _by_proxy(request: Request) -> Person | None:
+    desk = desk_of(request)
+    header, trusted = desk.settings.desk.identity_header, desk.settings.desk.proxies
+    name = request.headers.get(header) if header and address_of(request) in trusted else None
+    return people.person(desk.store, name) if name else None
+
+
+def session_token(request: Request) -> str | None:
+    """What the session's cookie holds, if we have signed it."""
+    try:
+        return _signer(desk_of(request)).loads(request.cookies.get(COOKIE, ""))
+    except BadSignature:
+        return None
+
+
+def begin(request: Request, response: Response, token: str) -> None:
+    """Let the browser keep a session until it closes."""
+    _set(request, response, COOKIE, _signer(desk_of(request)).dumps(token))
+    response.delete_cookie(BEFORE)
+
+
+def end(response: Response) -> None:
+    response.delete_cookie(COOKIE)
+
+
+def _set(request: Request, response: Response, name: str, value: str) -> None:
+    response.set_cookie(name, value, httponly=True, samesite="lax", secure=request.url.scheme == "https", path="/")
+
+
+def form_token(request: Request, purpose: str) -> str:
+    """A token for one form of one purpose, good once, for the person who is there."""
+    return _timed(desk_of(request)).dumps([_whose(request), purpose, secrets.token_urlsafe(9)])
+
+
+def check_form(request: Request, token: str, purpose: str) -> None:
+    """Raise StaleFormError unless a form is ours, this person's, and sent for the first time."""
+    desk = desk_of(request)
+    try:
+        whose, meant, nonce = _timed(desk).loads(token, max_age=int(people.SESSION.total_seconds()))
+    except (BadSignature, ValueError):
+        raise StaleFormError from None
+    if (whose, meant) != (_whose(request), purpose) or not people.spend(desk.store, nonce, at=desk.clock()):
+        raise StaleFormError
+
+
+def _whose(request: Request) -> str:
+    """What ties a form to a browser: the session, the proxy's name for the person, or before signing in a cookie of its own."""
+    person = person_at(request)
+    if person is None:
+        return "before " + before(request)
+    token = session_token(request)
+    return people.digest(token or f"proxy {person.name}")[:16]
+
+
+def before(request: Request) -> str:
+    """The value that ties the sign-in form to this browser."""
+    if not hasattr(request.state, "before"):
+        request.state.before = request.cookies.get(BEFORE) or secrets.token_urlsafe(18)
+    return request.state.before
+
+
+def keep_before(request: Request, response: Response) -> None:
+    _set(request, response, BEFORE, before(request))
+
+
+def address_of(request: Request) -> str | None:
+    """The network address that a request came from."""
+    return request.client.host if request.client else None
+
+
+def _signer(desk: Desk) -> URLSafeSerializer:
+    return URLSafeSerializer(desk.secret, salt="session")
+
+
+def _timed(desk: Desk) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(desk.secret, salt="form")

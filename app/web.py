@@ -1,0 +1,72 @@
+"""The desk as a web app."""
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.staticfiles import StaticFiles
+
+from app import pages_answer, pages_errors, pages_lead, pages_queue, pages_sign_in
+from app.desk import Desk
+from app.rendering import FOLDER
+from app.security import Guard
+from features.errors import LeadsieveError
+from pipelines.settings import Settings
+
+EVERY = 5.0  # seconds between looks for new decisions
+LOCAL = ("127.0.0.1", "localhost", "[::1]")
+PAGES = (pages_sign_in, pages_queue, pages_lead, pages_answer)
+LARGE = ("/api/", "/upload")
+
+
+def create_app(settings: Settings, home: Path, clock: Callable[[], datetime], *, hosts: tuple[str, ...] = ()) -> FastAPI:
+    """The app, not yet running.
+
+    Parameters
+    ----------
+    settings : Settings
+    home : Path
+        Where snapshots, versions and decisions are.
+    clock : function
+        The time now, UTC without a zone.
+    hosts : tuple of str
+        Names under which it may be reached, besides this machine's own and those of [desk] hosts.
+    """
+    desk = Desk(settings, home, clock)
+    app = FastAPI(title="Leadsieve", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_living)
+    app.state.desk = desk
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL, *hosts, *settings.desk.hosts], www_redirect=False)
+    app.add_middleware(Guard, large=LARGE)
+    app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
+    for pages in PAGES:
+        app.include_router(pages.router)
+    pages_errors.answer_in(app)
+    return app
+
+
+@asynccontextmanager
+async def _living(app: FastAPI) -> AsyncIterator[None]:
+    """While the app runs, new decisions come onto the list by themselves."""
+    desk, over = app.state.desk, threading.Event()
+    await run_in_threadpool(desk.refresh)
+    watch = threading.Thread(target=_watch, args=(desk, over), daemon=True, name="desk")
+    watch.start()
+    try:
+        yield
+    finally:
+        over.set()
+        await run_in_threadpool(watch.join)
+        desk.dossiers.close()
+
+
+def _watch(desk: Desk, over: threading.Event) -> None:
+    while not over.wait(EVERY):
+        try:
+            desk.refresh()
+        except LeadsieveError:
+            continue  # a store that is out of reach for a moment: pages say so, and the next look may find it

@@ -1,0 +1,66 @@
+"""Figures and times as a rep would say them."""
+
+import math
+from datetime import datetime
+
+
+def ago(then: datetime | None, now: datetime) -> str:
+    """How long ago, in the largest unit that fits: ``4 minutes``, ``3 hours``, ``12 days``."""
+    if then is None:
+        return "–"
+    seconds = (now - then).total_seconds()
+    if seconds < 0:
+        return "ahead"
+    for unit, length in (("year", 31_557_600), ("month", 2_629_800), ("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= length * (2 if unit in ("year", "month") else 1):
+            count = int(seconds // length)
+            return f"{count} {unit}{'s' * (count != 1)}"
+    return "just now"
+
+
+def ago_words(then: datetime | None, now: datetime) -> str:
+    """``3 hours ago``, or ``just now``."""
+    said = ago(then, now)
+    return said if said in ("–", "just now", "ahead") else f"{said} ago"
+
+
+def percent(share: float | None, places: int = 0) -> str:
+    """A share in words; small ones keep a decimal, an absent one is a dash."""
+    if share is None or math.isnan(share):
+        return "–"
+    return f"{100 * share:.{1 if places == 0 and share < 0.1 else places}f} %"
+
+
+def money(value: float | None, currency: str = "") -> str:
+    """An amount in whole units."""
+    if value is None or math.isnan(value):
+        return "–"
+    sign = "−" if round(value) < 0 else ""
+    return f"{sign}{currency}{' ' if len(currency) > 1 else ''}{abs(value):,.0f}"
+
+
+def plainly(word: str) -> str:
+    """A source's own word, as ``email_open``, with spaces for its underscores."""
+    return word.replace("_", " ").strip()
+
+
+def reason(sentence: str) -> tuple[bool, str]:
+    """Whether a reason counts for the lead, and its words without saying so."""
+    for start, favours in (("counts for it: ", True), ("counts against it: ", False)):
+        if sentence.startswith(start):
+            words = sentence.removeprefix(start)
+            return favours, plainly(words[:1].upper() + words[1:])
+    return True, sentence
+
+
+def day(moment: datetime | None) -> str:
+    return "–" if moment is None else f"{moment:%-d %b %Y}"
+
+
+def minute(moment: datetime | None) -> str:
+    return "–" if moment is None else f"{moment:%-d %b %Y, %H:%M}"
+
+
+def number(count: float) -> str:
+    """A count with its thousands apart."""
+    return f"{count:,.0f}"
