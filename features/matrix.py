@@ -60,32 +60,40 @@ def _numbered(cohort: ir.Table) -> ir.Table:
 
 def _parts(rows: ir.Table, tables: Tables, recipe: Recipe) -> Iterator[pa.Table]:
     """The columns of each kind of feature: a row each for (some of) the numbered rows."""
-    of_title = {
-        column: dict(column.arguments)["attribute"] for column in recipe.columns if REGISTER[column.feature].attributes == ("title",)
-    }
-    of_lead = [column for column in recipe.columns_of("lead") if column not in of_title]
+    of_lead, of_titles = lead_columns(recipe)
     if of_lead:
-        yield _lead_features(rows, tables, recipe, of_lead).to_pyarrow()
-    for title in dict.fromkeys(of_title.values()):
-        yield _title_features(rows, tables, title, [column for column in of_title if of_title[column] == title]).to_pyarrow()
+        lead = lead_rows(rows, tables, recipe)
+        yield lead.select(ROW, **computed(of_lead, lead)).to_pyarrow()
+    for title, columns in of_titles.items():
+        yield _title_features(rows, tables, title, columns).to_pyarrow()
     if recipe.columns_of("account") or recipe.columns_of("key"):
         yield fetch_past(rows, tables, recipe)
     if recipe.columns_of("events"):
         yield _event_features(rows, tables, recipe)
 
 
-def _lead_features(rows: ir.Table, tables: Tables, recipe: Recipe, columns: Iterable[Column]) -> ir.Table:
-    """Columns that are read off the lead itself."""
+def lead_columns(recipe: Recipe) -> tuple[list[Column], dict[str, list[Column]]]:
+    """The columns that are read off the lead itself, and by title those that rules read off it."""
+    of_lead, of_titles = [], {}
+    for column in recipe.columns_of("lead"):
+        if REGISTER[column.feature].attributes == ("title",):
+            of_titles.setdefault(dict(column.arguments)["attribute"], []).append(column)
+        else:
+            of_lead.append(column)
+    return of_lead, of_titles
+
+
+def lead_rows(rows: ir.Table, tables: Tables, recipe: Recipe) -> ir.Table:
+    """The numbered rows with the attributes of their leads that a recipe reads."""
     names = sorted({attribute.name for attribute in recipe.attributes} - {"created_at"})
-    lead = rows.inner_join(tables.leads.select("lead_id", *names), "lead_id")
-    return lead.select(ROW, **_computed(columns, lead))
+    return rows.inner_join(tables.leads.select("lead_id", *names), "lead_id")
 
 
 def _title_features(rows: ir.Table, tables: Tables, title: str, columns: Iterable[Column]) -> ir.Table:
     """Columns that rules read off one title, for the rows that have it. Rules are many and titles repeat: each is looked at once."""
     lead = rows.select(ROW, "lead_id").inner_join(tables.leads.select("lead_id", __title=title), "lead_id")
     titles = lead.select(**{title: lead["__title"]}).distinct()
-    ruled = titles.select(__ruled=titles[title], **_computed(columns, titles))
+    ruled = titles.select(__ruled=titles[title], **computed(columns, titles))
     return lead.inner_join(ruled, lead["__title"] == ruled["__ruled"]).drop("lead_id", "__title", "__ruled")
 
 
@@ -93,14 +101,14 @@ def _event_features(rows: ir.Table, tables: Tables, recipe: Recipe) -> pa.Table:
     """All event columns in one grouped query, for the rows with any known event."""
     known = known_events(tables, rows)
     of_row = known.group_by(ROW)
-    values = _computed(recipe.columns_of("events"), known)
+    values = computed(recipe.columns_of("events"), known)
     found = of_row.aggregate(**sharing_sums(values), __events=known.count()).to_pyarrow()
     if (pc.max(found["__events"]).as_py() or 0) > MOST:  # too many for shared sums: each count by itself
         found = of_row.aggregate(**values, __events=known.count()).to_pyarrow()
     return found.drop_columns("__events")
 
 
-def _computed(columns: Iterable[Column], table: ir.Table) -> dict[str, ir.Value]:
+def computed(columns: Iterable[Column], table: ir.Table) -> dict[str, ir.Value]:
     """Each column's feature over a table; whole numbers as int32, for counts come in the widest type there is."""
     values = {column.name: REGISTER[column.feature].compute(table, **dict(column.arguments)) for column in columns}
     return {name: value.cast("int32") if value.type().is_integer() else value for name, value in values.items()}

@@ -1,5 +1,6 @@
 """Who was decided and settled when, summed by key as known before each as-of time."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 import ibis
@@ -11,7 +12,7 @@ from features.emails import company_domain
 from features.history import Account, Past
 from features.labels import stage_times
 from features.recipe import Recipe
-from features.register import REGISTER, Column
+from features.register import REGISTER
 from features.tables import Tables
 
 FAR = ibis.literal(datetime(9999, 1, 1), type="timestamp(6)")
@@ -28,20 +29,28 @@ def fetch_past(rows: ir.Table, tables: Tables, recipe: Recipe) -> pa.Table:
     table
         the row's number, and the recipe's account and key columns; one row for each numbered row of the cohort.
     """
-    keys = dict.fromkeys([*recipe.rate_keys, *(["account_id"] if recipe.has_accounts else [])])
-    keys = {key: f"key_{i}" for i, key in enumerate(keys)} | {None: "everyone"}
+    keys = keys_of(recipe)
     with milestones(tables, recipe, keys).cache() as marks, _with_own(rows, marks).cache() as asked:
         beside = asked
         for key, name in keys.items():
             if key == "account_id" and are_small(asked, marks, name):
                 beside = _with_pairs(beside, asked, marks, name)
             else:
-                facts = _facts(marks, name, tables, account=key == "account_id")
+                facts = facts_of(marks, name, tables, account=key == "account_id")
                 beside = _with_sums(beside, asked, facts, name, daily=is_daily(key, tables))
                 if key == "account_id":
                     beside = _with_previous_lead(beside, asked, marks, name)
-        of_columns = [column for of in ("account", "key") for column in recipe.columns_of(of)]
-        return beside.select(ROW, **{column.name: _value(column, beside, keys, tables) for column in of_columns}).to_pyarrow()
+        if recipe.has_accounts:
+            leads = f"{keys['account_id']}_leads"
+            itself = (beside.created_at < beside.as_of).ifelse(1, 0)
+            beside = beside.mutate(**{leads: (beside[leads] - itself).cast("int32")})
+        return beside.select(ROW, **past_columns(recipe, beside, lambda key: _past(beside, key, keys, tables))).to_pyarrow()
+
+
+def keys_of(recipe: Recipe) -> dict[str | None, str]:
+    """Every key whose past is looked up, and what it is called beside a row; None is the key that all leads share."""
+    keys = dict.fromkeys([*recipe.rate_keys, *(["account_id"] if recipe.has_accounts else [])])
+    return {key: f"key_{i}" for i, key in enumerate(keys)} | {None: "everyone"}
 
 
 def is_daily(key: str | None, tables: Tables) -> bool:
@@ -123,7 +132,7 @@ def _with_own(rows: ir.Table, marks: ir.Table) -> ir.Table:
     return rows.select(ROW, "lead_id", "as_of").inner_join(marks, "lead_id").drop("lead_id")
 
 
-def _facts(marks: ir.Table, key: str, tables: Tables, *, account: bool) -> ir.Table:
+def facts_of(marks: ir.Table, key: str, tables: Tables, *, account: bool) -> ir.Table:
     """What becomes known of the leads of one key, and when: one row per lead and fact."""
     # Whole numbers as float64: their sums are exact to 2**53, where engines sum integers in wider and slower types.
     nothing = {name: ibis.literal(0.0) for name in (*SUMS, *(["leads"] if account else []))}
@@ -186,20 +195,34 @@ def _with_previous_lead(table: ir.Table, asked: ir.Table, marks: ir.Table, accou
     return table.left_join(created, [table[account] == created.of_account, table.created_at == created["at"]])
 
 
-def _value(column: Column, table: ir.Table, keys: dict[str | None, str], tables: Tables) -> ir.Value:
-    """One column of the recipe, given the rows with all sums beside them."""
-    feature, arguments = REGISTER[column.feature], dict(column.arguments)
-    if feature.of == "key":
-        return feature.compute(_past(table, arguments["key"], keys, tables), **arguments)
-    past, name = _past(table, "account_id", keys, tables), keys["account_id"]
-    account = Account(
-        as_of=table.as_of,
-        leads=table[f"{name}_leads"].cast("int32") - (table.created_at < table.as_of).ifelse(1, 0).cast("int32"),
-        accepted=past.accepted,
-        won=past.won,
-        previous_created_at=table[f"{name}_previous_created_at"],
-    )
-    return feature.compute(account)
+def past_columns(recipe: Recipe, table: ir.Table, past: Callable[[str], Past]) -> dict[str, ir.Value]:
+    """The recipe's account and key columns.
+
+    Parameters
+    ----------
+    table : table
+        The rows with ``as_of``, and with the number of the account's other leads and the time of its previous one under the account's
+        key, as ``key_3_leads`` and ``key_3_previous_created_at``.
+    past : function
+        Gives the outcomes of a key's other leads beside each row.
+    """
+    keys = keys_of(recipe)
+    pasts = {key: past(key) for key in keys if key is not None}
+    values = {}
+    if recipe.has_accounts:
+        name, of_account = keys["account_id"], pasts["account_id"]
+        account = Account(
+            as_of=table.as_of,
+            leads=table[f"{name}_leads"],
+            accepted=of_account.accepted,
+            won=of_account.won,
+            previous_created_at=table[f"{name}_previous_created_at"],
+        )
+        values = {column.name: REGISTER[column.feature].compute(account) for column in recipe.columns_of("account")}
+    for column in recipe.columns_of("key"):
+        arguments = dict(column.arguments)
+        values[column.name] = REGISTER[column.feature].compute(pasts[arguments["key"]], **arguments)
+    return values
 
 
 def _past(table: ir.Table, key: str, keys: dict[str | None, str], tables: Tables) -> Past:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from models.arms import FORCED, POLICY
+from models.encoding import encode
 from models.policy import HAND_OFF, HOLD, Policy
 from models.reasons import reasons
 from models.scorer import Scorer
@@ -48,8 +49,8 @@ def decide_all(
         it is known, else by score; ties in the order of ids), ``reasons`` (sentences), ``weights`` (of each, in logits), ``policy`` and
         ``version``.
     """
-    decided = leads[["lead_id", "account_id", "as_of"]].reset_index(drop=True)
-    scores = scorer.score(leads)
+    encoded = encode(leads, scorer.categories)
+    scores = scorer.score_encoded(encoded)
     score = scores[policy.score].to_numpy()
     low, high, extrapolated = widened(
         scores["low"].to_numpy(), scores["high"].to_numpy(), score, scores["p_pursue"].to_numpy(), least=policy.extrapolated_low
@@ -66,29 +67,32 @@ def decide_all(
 
     best = order[:with_reasons]
     words, weights = [[]] * len(leads), [[]] * len(leads)  # one empty list for all without: a million of their own would take a second
-    for row, told in zip(best.tolist(), reasons(scorer, leads.iloc[best]), strict=True):
+    for row, told in zip(best.tolist(), reasons(scorer, leads.iloc[best], encoded=encoded.iloc[best]), strict=True):
         words[row] = [reason.words for reason in told]
         weights[row] = [round(reason.logits, 3) for reason in told]
 
-    for column in ("p_pursue", "p_convert", "p_both", "grade"):
-        decided[column] = scores[column].to_numpy()
-    return decided.assign(
-        low=low,
-        high=high,
-        extrapolated=extrapolated,
-        value=value,
-        arm=arm,
-        propensity=policy.arms.propensity(arm),
-        score=score,
-        cut=np.where(np.isfinite(cut), cut, np.nan),
-        cut_by=cut_by,
-        action=np.where(held, HOLD, HAND_OFF).astype(object),
-        this_week=this_week,
-        rank=rank,
-        reasons=words,
-        weights=weights,
-        policy=policy.name,
-        version=version,
+    decided = {name: leads[name].array for name in ("lead_id", "account_id", "as_of")}
+    decided |= {name: scores[name].array for name in ("p_pursue", "p_convert", "p_both", "grade")}
+    return pd.DataFrame(
+        {
+            **decided,
+            "low": low,
+            "high": high,
+            "extrapolated": extrapolated,
+            "value": value,
+            "arm": arm,
+            "propensity": policy.arms.propensity(arm),
+            "score": score,
+            "cut": np.where(np.isfinite(cut), cut, np.nan),
+            "cut_by": cut_by,
+            "action": np.where(held, HOLD, HAND_OFF).astype(object),
+            "this_week": this_week,
+            "rank": rank,
+            "reasons": words,
+            "weights": weights,
+            "policy": policy.name,
+            "version": version,
+        }
     )
 
 

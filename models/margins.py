@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import lightgbm as lgb
@@ -73,9 +74,12 @@ class Margins:
             Where the matrix lacks a column that the margins were fitted on.
         """
         if self.model is not None:
-            trees = lgb.Booster(model_str=self.model)
-            return np.exp(trees.predict(encode(frame, self.categories).to_numpy(), num_threads=threads))
+            return np.exp(self._trees.predict(encode(frame, self.categories).to_numpy(), num_threads=threads))
         return _looked_up(frame, self.segment, self.medians, self.overall)
+
+    @cached_property
+    def _trees(self) -> lgb.Booster:
+        return lgb.Booster(model_str=self.model)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON can hold it, and as ``from_json`` reads it."""

@@ -63,7 +63,7 @@ def splits_by_category(booster: lgb.Booster) -> bool:
     return any(line.startswith("num_cat=") and line != "num_cat=0" for line in booster.model_to_string().splitlines())
 
 
-def reasons(scorer: Scorer, frame: pd.DataFrame, *, hidden: Sequence[str] = ()) -> list[list[Reason]]:
+def reasons(scorer: Scorer, frame: pd.DataFrame, *, hidden: Sequence[str] = (), encoded: pd.DataFrame | None = None) -> list[list[Reason]]:
     """What the model counts most for and against each lead: at most 3 up, then at most 2 down, each above .1 logit.
 
     Where there are two models, the contributions to both are added up, as their log-probabilities are in ``p_both``.
@@ -74,8 +74,10 @@ def reasons(scorer: Scorer, frame: pd.DataFrame, *, hidden: Sequence[str] = ()) 
         The feature matrix of the leads.
     hidden : sequence of str
         Groups that are never shown, such as protected columns.
+    encoded : data frame, optional
+        The same matrix as the scorer's categories encode it, where that is at hand.
     """
-    encoded = encode(frame, scorer.categories)
+    encoded = encode(frame, scorer.categories) if encoded is None else encoded
     groups = [column.group for column in scorer.recipe.columns]
     names = list(dict.fromkeys(groups))
     member = np.array([names.index(group) for group in groups])
@@ -107,16 +109,23 @@ class Wording:
     def __init__(self, scorer: Scorer, frame: pd.DataFrame):
         self.columns = scorer.recipe.columns
         self.usual = scorer.usual
-        self.values = [frame[column.name].to_numpy(dtype=object) for column in self.columns]
+        self.frame = frame
+        self.values: dict[str, np.ndarray] = {}
 
     def of(self, row: int, position: int, *, raises: bool) -> str:
         """Such as ``counts for it: 12 visits in 7 days (usual: 3)``; who counts is the model."""
         column = self.columns[position]
-        value, usual = self.values[position][row], self.usual[column.name]
+        value, usual = self.values_of(column.name)[row], self.usual[column.name]
         tell = weekday if column.unit == WEEKDAY else shown
         said = column.words.replace("{value}", tell(value)) if not pd.isna(value) else f"{column.group}: {column.empty}"
         compared = "" if usual is None or tell(usual) == tell(value) else f" (usual: {tell(usual)})"
         return f"counts {'for' if raises else 'against'} it: {said}{compared}"
+
+    def values_of(self, name: str) -> np.ndarray:
+        """A column's values, taken from the frame when first told of: few of them ever are."""
+        if name not in self.values:
+            self.values[name] = self.frame[name].to_numpy(dtype=object)
+        return self.values[name]
 
 
 def weekday(value: object) -> str:

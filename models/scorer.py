@@ -100,15 +100,18 @@ class Scorer:
             ``low`` and ``high``, the interval of ``p_convert`` (of ``p_pursue`` where it is the only one), and ``grade``, with the
             frame's index.
         """
-        encoded = encode(frame, self.categories)
-        scores = pd.DataFrame({"p_pursue": np.nan, "p_convert": np.nan}, index=frame.index)
+        return self.score_encoded(encode(frame, self.categories))
+
+    def score_encoded(self, encoded: pd.DataFrame) -> pd.DataFrame:
+        """The same of a matrix that ``models.encoding.encode`` has encoded with this scorer's categories."""
+        scores = {"p_pursue": np.full(len(encoded), np.nan), "p_convert": np.full(len(encoded), np.nan)}
         for name, model in self.models.items():
             scores[f"p_{name}"] = model.probability(encoded)
-        scores["p_both"] = scores[[f"p_{name}" for name in self.models]].prod(axis=1)
+        scores["p_both"] = np.prod([scores[f"p_{name}"] for name in self.models], axis=0)
         decisive = "convert" if self.convert else "pursue"
-        scores["low"], scores["high"] = self.models[decisive].between(scores[f"p_{decisive}"].to_numpy())
-        scores["grade"] = self.grades(scores["p_both"].to_numpy())
-        return scores
+        scores["low"], scores["high"] = self.models[decisive].between(scores[f"p_{decisive}"])
+        scores["grade"] = self.grades(scores["p_both"])
+        return pd.DataFrame(scores, index=encoded.index)
 
     def grades(self, p_both: np.ndarray) -> np.ndarray:
         """A to D by the bands that were fixed at the fit."""

@@ -1,6 +1,7 @@
 """Who is held, by whose cut, who passes by an arm, and who fits into the week."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -27,17 +28,18 @@ class Fixed:
 
     chance: np.ndarray
     p_pursue: float = 0.5
+    categories: ClassVar[dict[str, None]] = {}
 
-    def score(self, leads: pd.DataFrame) -> pd.DataFrame:
+    def score_encoded(self, encoded: pd.DataFrame) -> pd.DataFrame:
         scores = pd.DataFrame(
-            {"p_pursue": self.p_pursue, "p_convert": self.chance, "p_both": self.p_pursue * self.chance}, index=leads.index
+            {"p_pursue": self.p_pursue, "p_convert": self.chance, "p_both": self.p_pursue * self.chance}, index=encoded.index
         )
         return scores.assign(low=self.chance - 0.01, high=self.chance + 0.01, grade="B")
 
 
 @pytest.fixture(autouse=True)
 def _no_reasons(monkeypatch):
-    monkeypatch.setattr(decisions, "reasons", lambda scorer, leads: [[Reason("visits", 0.4, "because")]] * len(leads))
+    monkeypatch.setattr(decisions, "reasons", lambda scorer, leads, encoded: [[Reason("visits", 0.4, "because")]] * len(leads))
 
 
 def decided(chance, policy: Policy = CERTIFIED, *, accounts=None, p_pursue: float = 0.5, **options) -> pd.DataFrame:
