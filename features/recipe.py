@@ -34,6 +34,8 @@ class FeatureSettings:
         Lengths of the windows in which events are counted.
     exclude : tuple of str
         Lead columns that nobody may use: protected, or known to leak.
+    audit : tuple of str
+        Lead columns that are no features either, and by whose groups the model is audited: protected ones.
     trusted : tuple of str
         Lead columns that look as if they knew the outcome, and are known not to.
     titles : tuple of str, optional
@@ -46,6 +48,7 @@ class FeatureSettings:
 
     windows_days: tuple[float, ...] = (1, 7, 30)
     exclude: tuple[str, ...] = ()
+    audit: tuple[str, ...] = ()
     trusted: tuple[str, ...] = ()
     titles: tuple[str, ...] | None = None
     max_kinds: int = Field(default=12, ge=1)
@@ -210,7 +213,9 @@ def _attributes(tables: Tables, settings: FeatureSettings) -> tuple[tuple[Attrib
     for name in leads.columns:
         if name in LEAD_KEYS:
             continue
-        if name in settings.exclude:
+        if name in settings.audit:
+            dropped.append((name, "kept for auditing alone"))
+        elif name in settings.exclude:
             dropped.append((name, "excluded by the configuration"))
         elif name in INDEX:
             dropped.append((name, "its name is one of ours; rename it at the source"))

@@ -4,7 +4,8 @@ One small style for all: no frame, labels beside what they name, Okabe and Ito's
 darkness, so that a grey print reads the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,14 +13,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
-from scipy.stats import binomtest
 
-from models.drivers import importance_by_group
-from models.encoding import encode
-from models.evaluation import Evaluation
-from models.judging import Figures
-from models.metrics import captured, counts_by_score
-from models.scorer import Scorer
+from models.curves import SHARES
 
 INK, BLUE, ORANGE, GREY, PALE = "#1a1a1a", "#0072B2", "#D55E00", "#767676", "#d9d9d9"
 STYLE = {
@@ -49,55 +44,28 @@ CURVES = {
     "naive_bayes": ("naive Bayes", INK, (0, (1, 1.4)), 1.4),
     "newest_first": ("newest first", GREY, (0, (6, 2, 1, 2)), 1.4),
 }
-SHARES = np.linspace(0, 1, 101)
 MOST_GROUPS = 15
 
 
-def all_of(evaluation: Evaluation, scorer: Scorer, *, moment: Callable[[pd.Timestamp], str] = "{:%d %b %Y}".format) -> dict[str, Figure]:
-    """Every picture of a training run by its name; models that could not be judged have none.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    scorer : Scorer
-        The final fit, whose models are shown on the leads that the evaluation kept.
-    moment : function
-        Words the ends of blocks.
-    """
-    pictures = {}
-    for name, report in evaluation.models.items():
-        if report is None or report.figures is None:
-            continue
-        pictures[f"{name}_gain"] = gain_picture(report.judged, title=f"{_capital(name)}: what working the best leads finds")
-        pictures[f"{name}_calibration"] = calibration_picture(report.judged, title=f"{_capital(name)}: do the probabilities come true?")
-        pictures[f"{name}_blocks"] = blocks_picture(report.figures, title=f"{_capital(name)}: how it held up over time", moment=moment)
-        model = getattr(scorer, name)
-        if model is not None:
-            counted = importance_by_group(model.hazard, encode(evaluation.sample, scorer.categories), scorer.recipe)
-            pictures[f"{name}_importance"] = importance_picture(counted, title=f"{_capital(name)}: what the model counts")
-    return pictures
-
-
-def gain_picture(judged: pd.DataFrame, *, title: str) -> Figure:
+def gain_picture(gains: Mapping[str, Sequence[float]], *, title: str) -> Figure:
     """Share of outcomes found when the best-scored share of every block is worked, against baselines and drawing lots.
 
     Parameters
     ----------
-    judged : DataFrame
-        ``ModelReport.judged``.
+    gains : mapping
+        From :func:`models.curves.curves_of`.
     title : str
     """
     with rc_context(STYLE):
         figure, axes = _canvas(5.6, 4.6)
         axes.plot([0, 1], [0, 1], color=PALE, linewidth=1.2, zorder=1)
-        gains = {name: gain(judged, name) for name in CURVES}
         for name, (_, color, dash, width) in CURVES.items():
             axes.plot(SHARES, gains[name], color=color, linestyle=dash, linewidth=width, zorder=3 if name == "p" else 2)
         axes.text(
             0.78, 0.74, "drawing lots", color=GREY, rotation=45, rotation_mode="anchor", transform_rotates_text=True, va="top", ha="center"
         )
         # The curves run too close together to be named in place: the key below them keeps their order.
-        order = sorted(CURVES, key=lambda name: gains[name].sum(), reverse=True)
+        order = sorted(CURVES, key=lambda name: sum(gains[name]), reverse=True)
         for row, name in enumerate(order):
             label, color, dash, width = CURVES[name]
             height = 0.27 - 0.065 * row
@@ -112,11 +80,19 @@ def gain_picture(judged: pd.DataFrame, *, title: str) -> Figure:
         return figure
 
 
-def calibration_picture(judged: pd.DataFrame, *, title: str, groups: int = 10) -> Figure:
-    """Outcome rate against mean prediction in groups of equal size, with 95 % intervals."""
+def calibration_picture(table: pd.DataFrame, *, predicted: float, rate: float, title: str) -> Figure:
+    """Outcome rate against mean prediction in groups of equal size, with 95 % intervals.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`models.curves.reliability`.
+    predicted, rate : float
+        Of all leads.
+    title : str
+    """
     with rc_context(STYLE):
         figure, axes = _canvas(4.8, 4.6)
-        table = reliability(judged["outcome"].to_numpy(float), judged["p"].to_numpy(float), groups)
         top = float(min(1.0, 1.08 * max(table["high"].max(), table["predicted"].max())))
         axes.plot([0, top], [0, top], color=PALE, linewidth=1.2, zorder=1)
         axes.text(
@@ -134,8 +110,7 @@ def calibration_picture(judged: pd.DataFrame, *, title: str, groups: int = 10) -
         axes.plot(
             table["predicted"], table["rate"], "o", color=BLUE, markersize=5.5, markeredgecolor="white", markeredgewidth=0.8, zorder=3
         )
-        mean, rate = judged["p"].mean(), judged["outcome"].mean()
-        axes.text(0, 1.03, f"predicted on average {mean:.1%}, came true {rate:.1%}", transform=axes.transAxes)
+        axes.text(0, 1.03, f"predicted on average {predicted:.1%}, came true {rate:.1%}", transform=axes.transAxes)
         axes.set(xlim=(0, top), ylim=(0, top), aspect="equal", xlabel="mean prediction of a tenth of the leads", ylabel="came true")
         axes.set_title(title, pad=24)
         _percent(axes.xaxis, axes.yaxis)
@@ -171,17 +146,24 @@ def importance_picture(importance: pd.DataFrame, *, title: str) -> Figure:
         return figure
 
 
-def blocks_picture(figures: Figures, *, title: str, moment: Callable[[pd.Timestamp], str] = "{:%d %b %Y}".format) -> Figure:
-    """Every block's AUC with its interval above, its outcome rate and mean prediction below, oldest first."""
-    blocks = figures.blocks
+def blocks_picture(blocks: Sequence[Mapping[str, Any]], together: Mapping[str, float], *, title: str) -> Figure:
+    """Every block's AUC with its interval above, its outcome rate and mean prediction below, oldest first.
+
+    Parameters
+    ----------
+    blocks : sequence of mapping
+        As ``ModelReport.to_json`` tells them, with their ends in words.
+    together : mapping
+        The AUC of all blocks: ``value``, ``low``, ``high``.
+    title : str
+    """
     places = np.arange(len(blocks))
     with rc_context(STYLE):
         figure = Figure(figsize=(6.4, 5.0))
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(1.3, 1))
-        values, lows, highs = (np.array([getattr(block.auc, name) for block in blocks]) for name in ("value", "low", "high"))
-        right = len(blocks) - 0.45
+        values, lows, highs = (np.array([block[name] for block in blocks], float) for name in ("auc", "auc_low", "auc_high"))
         upper.axhline(0.5, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)))
-        upper.axhspan(figures.auc.low, figures.auc.high, color=BLUE, alpha=0.12, linewidth=0)
+        upper.axhspan(together["low"], together["high"], color=BLUE, alpha=0.12, linewidth=0)
         upper.vlines(places, lows, highs, color=BLUE, linewidth=1.4)
         upper.plot(places, values, "o", color=BLUE, markersize=6, markeredgecolor="white", markeredgewidth=0.8)
         for place, value in zip(places, values, strict=True):
@@ -191,12 +173,12 @@ def blocks_picture(figures: Figures, *, title: str, moment: Callable[[pd.Timesta
         finite = np.concatenate([lows, highs, values, [0.5]])
         finite = finite[np.isfinite(finite)]
         low, high = max(0.0, finite.min() - 0.04), min(1.0, finite.max() + 0.04)
-        together = figures.auc.value
-        _beside(upper, right, {"chance": (0.5, GREY), f"together {together:.3f}": (together, BLUE)}, gap=0.1 * (high - low))
+        whole = together["value"]
+        _beside(upper, right, {"chance": (0.5, GREY), f"together {whole:.3f}": (whole, BLUE)}, gap=0.1 * (high - low))
         upper.set(title=title, ylabel="AUC within the block", ylim=(low, high))
 
-        rates = np.array([block.positives / block.rows for block in blocks])
-        predicted = np.array([block.calibration_ratio for block in blocks]) * rates
+        rates = np.array([block["positives"] / block["rows"] for block in blocks])
+        predicted = np.array([block["calibration_ratio"] for block in blocks], float) * rates
         lower.plot(places, rates, "-", color=INK, linewidth=1.4, marker="s", markersize=4.5)
         lower.plot(
             places, predicted, color=ORANGE, linewidth=1.4, linestyle=(0, (5, 2)), marker="o", markersize=4.5, markerfacecolor="white"
@@ -204,34 +186,11 @@ def blocks_picture(figures: Figures, *, title: str, moment: Callable[[pd.Timesta
         top = 1.25 * float(np.nanmax(np.append(rates, predicted)))
         _beside(lower, right, {"came true": (rates[-1], INK), "predicted": (predicted[-1], ORANGE)}, gap=0.12 * top)
         lower.set(ylabel="share with the outcome", ylim=(0, top), xlim=(-0.5, len(blocks) - 0.5))
-        lower.set_xticks(places, [f"{moment(block.start)}\nto {moment(block.end)}\n{block.rows:,} leads" for block in blocks])
+        lower.set_xticks(places, [f"{block['from']}\nto {block['to']}\n{block['rows']:,} leads" for block in blocks])
         _percent(lower.yaxis)
         for axes in (upper, lower):
             axes.tick_params(axis="x", length=0)
         return figure
-
-
-def gain(judged: pd.DataFrame, score: str) -> np.ndarray:
-    """Share of all outcomes found at every whole percent of leads worked in each block; ties shared evenly."""
-    found = np.zeros(len(SHARES))
-    for _, block in judged.groupby("block"):
-        counts = counts_by_score(block[score].to_numpy(float), block["outcome"].to_numpy(float))
-        found += [captured(counts, share * len(block))[0] for share in SHARES]
-    return found / max(judged["outcome"].sum(), 1)
-
-
-def reliability(outcome: np.ndarray, p: np.ndarray, groups: int) -> pd.DataFrame:
-    """Per group of equal size, lowest predictions first: mean prediction, outcome rate and its exact 95 % interval."""
-    rows = []
-    for part in np.array_split(np.argsort(p, kind="stable"), groups):
-        if len(part):
-            interval = binomtest(int(outcome[part].sum()), len(part)).proportion_ci()
-            rows.append((p[part].mean(), outcome[part].mean(), interval.low, interval.high))
-    return pd.DataFrame(rows, columns=["predicted", "rate", "low", "high"])
-
-
-def _capital(name: str) -> str:
-    return name[0].upper() + name[1:]
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:

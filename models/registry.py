@@ -166,6 +166,12 @@ class Registry:
                 client.delete_registered_model_alias(MODEL, CHALLENGER)
         return None if replaced == number else replaced
 
+    def attach(self, version: str, name: str, text: str) -> None:
+        """Keep a text as a file with the figures and pictures of a version."""
+        run = next(entry.run for entry in self.versions() if entry.number == version)
+        with self._answering() as client:
+            client.log_text(run, text, name)
+
     def note(self, version: str, tags: Mapping[str, str]) -> None:
         """Keep something about a version as tags."""
         with self._answering() as client:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from models.bootstrap import Estimate, account_weights, number, ratio_of_sums
+from models.bootstrap import Estimate, account_weights, ratio_of_sums
 from models.judging import ranking
 
 Poor = Literal["promises too much", "promises too little", "ranks no better than chance", "misses more of its customers"]
@@ -33,9 +33,16 @@ class Segment:
     ----------
     column, group : str
     leads, wins : int
+        Those that could be judged.
+    base_rate : Estimate
+        The share that came true.
+    predicted : float
+        Their mean prediction.
     ratio : Estimate
         Mean prediction over the share that came true.
     auc : Estimate
+    held : Estimate
+        Of all its leads, judged or not, the share whose score is below the cut. NaN without a cut.
     held_wins : Estimate
         Of those that came true, the share whose score is below the cut: customers that the filter would have held. NaN without a cut.
     audited : bool
@@ -48,34 +55,19 @@ class Segment:
     group: str
     leads: int
     wins: int
+    base_rate: Estimate
+    predicted: float
     ratio: Estimate
     auc: Estimate
+    held: Estimate
     held_wins: Estimate
     audited: bool
     poor: Poor | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As the interface shows it."""
-        estimates = {name: getattr(self, name).to_json() for name in ("ratio", "auc", "held_wins")}
-        return {"column": self.column, "group": self.group, "leads": self.leads, "wins": self.wins, **estimates} | {
-            "audited": self.audited,
-            "poor": self.poor,
-        }
-
-
-@dataclass(frozen=True)
-class Gap:
-    """How far the groups of an audited column lie apart: of those that came true, the largest held share against the smallest."""
-
-    column: str
-    most: str
-    least: str
-    difference: float
-    error: float
-
-    def to_json(self) -> dict[str, Any]:
-        """As the interface shows it."""
-        return {**self.__dict__, "difference": number(self.difference), "error": number(self.error)}
+        told = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: value.to_json() if isinstance(value, Estimate) else value for name, value in told.items()}
 
 
 def segment_figures(
@@ -92,10 +84,10 @@ def segment_figures(
     Parameters
     ----------
     judged : DataFrame, n rows
-        As ``judging.judge`` takes it: ``account_id``, ``block``, ``outcome`` (0 or 1), ``p``.
+        As ``judging.judge`` takes it: ``account_id``, ``block``, ``outcome`` (0 or 1; NaN where the lead cannot be judged), ``p``.
     groups : DataFrame, n rows
-        Beside it, the columns to look at, as texts; empty ones are a group of their own. Past 30 groups of a column the rest is passed
-        over, as is every group of fewer than 100 leads or 10 of either outcome.
+        Beside it, the columns to look at, as texts or ordered categories; empty ones are a group of their own. Past 30 groups of a column
+        the rest is passed over, as is every group of fewer than 100 leads or 10 of either outcome.
     below : array of bool, shape (n,), optional
         Whether the score is below the cut.
     audited : tuple of str
@@ -104,7 +96,7 @@ def segment_figures(
     Returns
     -------
     tuple of Segment
-        By column, the largest group first.
+        By column, the largest group first, or in the order of its categories.
     """
     account, names = pd.factorize(judged["account_id"])
     weights = account_weights(len(names), resamples=resamples, seed=seed)
@@ -121,47 +113,59 @@ def segment_figures(
     return tuple(replace(segment, poor=_poor(segment, errors, strict, whole)) for segment, errors in found)
 
 
-def gaps(segments: tuple[Segment, ...]) -> tuple[Gap, ...]:
-    """For each audited column, between which of its groups the filter's misses differ most."""
-    found = []
-    for column in dict.fromkeys(segment.column for segment in segments if segment.audited):
-        own = [segment for segment in segments if segment.column == column and np.isfinite(segment.held_wins.value)]
-        if len(own) > 1:
-            most, least = (choose(own, key=lambda segment: segment.held_wins.value) for choose in (max, min))
-            error = float(np.hypot(_error(most.held_wins), _error(least.held_wins)))
-            found.append(Gap(column, most.group, least.group, most.held_wins.value - least.held_wins.value, error))
-    return tuple(found)
-
-
 def _groups(judged: pd.DataFrame, groups: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
     outcome = judged["outcome"].to_numpy(float)
     for column in groups:
-        values = groups[column].astype(object).where(groups[column].notna(), EMPTY).astype(str).to_numpy()
-        for group in pd.Series(values).value_counts().index[:MOST_GROUPS]:
-            chosen = values == group
-            wins = int(outcome[chosen].sum())
-            if chosen.sum() >= FEWEST_LEADS and min(wins, chosen.sum() - wins) >= FEWEST_OF_EACH:
-                yield column, str(group), chosen
+        for group, chosen in _members(groups[column]):
+            wins, leads = int(np.nansum(outcome[chosen])), int(np.isfinite(outcome[chosen]).sum())
+            if leads >= FEWEST_LEADS and min(wins, leads - wins) >= FEWEST_OF_EACH:
+                yield column, group, chosen
+
+
+def _members(values: pd.Series) -> Iterator[tuple[str, np.ndarray]]:
+    """A column's commonest groups, and who is in each."""
+    texts = values.astype(object).where(values.notna(), EMPTY).astype(str)
+    names = [str(name) for name in texts.value_counts().index[:MOST_GROUPS]]
+    if isinstance(values.dtype, pd.CategoricalDtype) and values.dtype.ordered:
+        order = [str(each) for each in values.dtype.categories]
+        names.sort(key=lambda name: order.index(name) if name in order else len(order))
+    for name in names:
+        yield name, (texts == name).to_numpy()
 
 
 def _figures(
     judged: pd.DataFrame, column: str, group: str, audited: bool, below: np.ndarray | None, account: np.ndarray, weights: np.ndarray
 ) -> tuple[Segment, dict[str, float]]:
     """One group's figures, and the standard errors of its ratio's logarithm, its AUC and its held wins."""
-    outcome, p = judged["outcome"].to_numpy(float), judged["p"].to_numpy(float)
     own, account = np.unique(account, return_inverse=True)
     weights = weights[own]
-    ratio = ratio_of_sums(p, outcome, account=account, weights=weights)
-    rank = ranking(p, outcome, judged["block"].to_numpy(int), account, weights)
-    held = Estimate(np.nan)
-    if below is not None:
-        held = ratio_of_sums((below & (outcome == 1)).astype(float), outcome, account=account, weights=weights)
+
+    def share(part: np.ndarray, whole: np.ndarray, rows: np.ndarray) -> Estimate:
+        return ratio_of_sums(part[rows].astype(float), whole[rows].astype(float), account=account[rows], weights=weights)
+
+    everyone, outcome, p = np.ones(len(judged), bool), judged["outcome"].to_numpy(float), judged["p"].to_numpy(float)
+    told, won = np.isfinite(outcome), outcome == 1
+    ratio = share(p, won, told)
+    rank = ranking(p[told], outcome[told], judged["block"].to_numpy(int)[told], account[told], weights)
+    held, held_wins = (Estimate(np.nan), Estimate(np.nan)) if below is None else (share(below, everyone, everyone), share(below, won, won))
     log_ratio = Estimate(*np.log([ratio.value, ratio.low, ratio.high]))
-    errors = {"ratio": _error(log_ratio), "auc": _error(rank.auc), "held_wins": _error(held)}
-    return Segment(column, group, len(judged), int(outcome.sum()), ratio, rank.auc, held, audited), errors
+    errors = {"ratio": error_of(log_ratio), "auc": error_of(rank.auc), "held_wins": error_of(held_wins)}
+    return Segment(
+        column=column,
+        group=group,
+        leads=int(told.sum()),
+        wins=int(won.sum()),
+        base_rate=share(won, everyone, told),
+        predicted=float(p[told].mean()),
+        ratio=ratio,
+        auc=rank.auc,
+        held=held,
+        held_wins=held_wins,
+        audited=audited,
+    ), errors
 
 
-def _error(estimate: Estimate) -> float:
+def error_of(estimate: Estimate) -> float:
     """The standard error behind a 95 % interval."""
     return (estimate.high - estimate.low) / (2 * norm.isf(0.025))
 

@@ -67,6 +67,14 @@ def unanswered(leaks: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> tu
     return tuple(found)
 
 
+def learned_from(lead_ids: pd.Series, evaluation: Evaluation) -> pd.DataFrame:
+    """What ``VersionRecord.learned`` says of every lead that was there to learn from."""
+    forward = evaluation.forward
+    scores = evaluation.uncalibrated[["p_pursue", "p_convert"]].astype("float32").set_index(forward["lead_id"])
+    scores["cutoff"] = forward.groupby("block")["as_of"].transform("min").to_numpy()
+    return scores.reindex(pd.Index(lead_ids, name="lead_id"))
+
+
 def write_record(
     folder: Path, *, lead_ids: pd.Series, evaluation: Evaluation, known_until: datetime, leaks: Sequence[Mapping[str, Any]]
 ) -> None:
@@ -79,10 +87,7 @@ def write_record(
     evaluation : Evaluation
         Whose blocks' models gave the forward scores.
     """
-    forward = evaluation.forward
-    scores = evaluation.uncalibrated[["p_pursue", "p_convert"]].astype("float32").set_index(forward["lead_id"])
-    scores["cutoff"] = forward.groupby("block")["as_of"].transform("min").to_numpy()
-    scores.reindex(pd.Index(lead_ids, name="lead_id")).reset_index().to_parquet(folder / LEARNED, index=False, compression="zstd")
+    learned_from(lead_ids, evaluation).reset_index().to_parquet(folder / LEARNED, index=False, compression="zstd")
     (folder / RECORD).write_text(json.dumps({"known_until": known_until.isoformat()}), encoding="utf-8")
     (folder / LEAKS).write_text(json.dumps(list(leaks), indent=1), encoding="utf-8")
 

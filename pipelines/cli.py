@@ -9,9 +9,9 @@ from features.errors import LeadsieveError
 from pipelines.commands_deciding import demo, score, value
 from pipelines.commands_learning import backtest, check, train
 from pipelines.commands_people import key, user
-from pipelines.commands_versions import promote, rollback, versions
+from pipelines.commands_versions import promote, report, rollback, versions
 
-COMMANDS = (demo, check, train, backtest, promote, rollback, versions, score, value)
+COMMANDS = (demo, check, train, backtest, promote, rollback, versions, report, score, value)
 GROUPS = (user, key)
 
 app = typer.Typer(

@@ -1,5 +1,6 @@
 """Which version sales sees: promotion by rule, the way back, and the list of all."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -64,3 +65,22 @@ def versions(config: Config = None, home: Home = None, as_json: Json = False) ->
 
         result = versions_of(settings_of(config, None), folder)
     show(result, wording_versions.versions(result), as_json=as_json)
+
+
+def report(
+    version: Annotated[str, typer.Argument(help="A version's number, 'champion' or 'challenger'.")] = "challenger",
+    config: Config = None,
+    home: Home = None,
+    page: Annotated[Path | None, typer.Option("--page", help="Write the whole report to this .html file.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """What is to be known of a version: is it ready, how good, what does it promise, what is there to worry about?"""
+    with running(folder := home_folder(home), quiet=as_json):
+        from pipelines import wording_report
+        from pipelines.report import report_of
+        from pipelines.report_page import write_report
+
+        result = report_of(settings_of(config, None), folder, version)
+        if page is not None:
+            write_report(result, result["version"], page)
+        show(result, wording_report.reported(result, page=page), as_json=as_json)

@@ -26,15 +26,22 @@ def compared(champion: VersionRecord, challenger: VersionRecord, settings: Setti
     obstacle = incomparable(champion, challenger)
     if obstacle:
         return Comparison(0, 0, "", 1.0, obstacle=obstacle)
-    horizons = challenger.scorer.recipe.horizons
-    names = tuple(champion.scorer.models)
     snapshot = pull_source(settings, home=home, until=as_of)
     with closing(snapshot):
         tables = snapshot.tables
-        leads = settled(tables, horizons, settings.policy.margin_share, store_of(settings, home), names)
-        sides = [honest(record, leads) for record in (champion, challenger)]
-        rows = newest(leads, comparable(*sides, names), settings.promotion.leads)
-        first, second = (_scored(record, side, leads, rows, tables) for record, side in zip((champion, challenger), sides, strict=True))
+        fate = fetch(fates(tables, training_cohort(tables, challenger.scorer.recipe.horizons.delay))).to_pandas()
+        return met(champion, challenger, fate, tables, settings, store_of(settings, home))
+
+
+def met(
+    champion: VersionRecord, challenger: VersionRecord, fate: pd.DataFrame, tables: Tables, settings: Settings, store: Store
+) -> Comparison:
+    """The same on tables that are there, where every lead's ``fate`` is known; the two are to be comparable."""
+    names = tuple(champion.scorer.models)
+    leads = settled(fate, tables, challenger.scorer.recipe.horizons, settings.policy.margin_share, store, names)
+    sides = [honest(record, leads) for record in (champion, challenger)]
+    rows = newest(leads, comparable(*sides, names), settings.promotion.leads)
+    first, second = (_scored(record, side, leads, rows, tables) for record, side in zip((champion, challenger), sides, strict=True))
     chosen = leads[rows]
     times = chosen["as_of"]
     arrivals = leads["as_of"][leads["as_of"].between(times.min(), times.max())].to_numpy() if len(times) else times.to_numpy()
@@ -51,8 +58,15 @@ def compared(champion: VersionRecord, challenger: VersionRecord, settings: Setti
     )
 
 
-def settled(tables: Tables, horizons: Horizons, margin_share: float, store: Store, names: tuple[str, ...]) -> pd.DataFrame:
+def settled(
+    fate: pd.DataFrame, tables: Tables, horizons: Horizons, margin_share: float, store: Store, names: tuple[str, ...]
+) -> pd.DataFrame:
     """Every lead with what became of it, by ``lead_id``.
+
+    Parameters
+    ----------
+    fate : DataFrame
+        As ``features.labels.fates`` gives it.
 
     Returns
     -------
@@ -60,7 +74,6 @@ def settled(tables: Tables, horizons: Horizons, margin_share: float, store: Stor
         ``account_id``, ``as_of``; ``pursued``, ``converted`` and ``became`` (a customer) as 0, 1 or NaN where that cannot be judged yet, or
         never; ``margin``. Leads that were held have no fate.
     """
-    fate = fetch(fates(tables, training_cohort(tables, horizons.delay))).to_pandas()
     known = (fate, horizons, tables.end, tables.stages, tables.outcome_times)
     pursue, convert = pursue_labels(*known), convert_labels(*known)
     pursued, converted = _judged(pursue), _judged(convert)

@@ -9,14 +9,20 @@ from pipelines.settings import Settings
 
 
 def check_names(tables: Tables, settings: Settings) -> None:
-    """Refuse names in ``exclude`` and ``trusted`` that no lead column has, all at once.
+    """Refuse names in ``exclude``, ``audit``, ``trusted`` and ``segments`` that no lead column has, all at once.
 
     What the mapping reads as something else than an attribute may stand in ``exclude`` if it is no feature at all, such as the outcome.
     """
     columns = [name for name in tables.leads.columns if name not in LEAD_KEYS]
     features, renamed, apart = settings.features, *_mapped(settings.source)
     mistakes = []
-    for key, names, allowed in (("exclude", features.exclude, apart), ("trusted", features.trusted, set())):
+    asked = (
+        ("features.exclude", features.exclude, apart),
+        ("features.audit", features.audit, set()),
+        ("features.trusted", features.trusted, set()),
+        ("evaluation.segments", settings.evaluation.segments or (), set()),
+    )
+    for key, names, allowed in asked:
         for name in names:
             if name in columns or name in allowed:
                 continue
@@ -25,7 +31,7 @@ def check_names(tables: Tables, settings: Settings) -> None:
             else:
                 close = get_close_matches(name, columns, n=1)
                 hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(columns) or 'none'}"
-            mistakes.append(f"  features.{key}: the leads have no column '{name}'; {hint}")
+            mistakes.append(f"  {key}: the leads have no column '{name}'; {hint}")
     if mistakes:
         raise UsageError("\n".join(["the configuration names columns that are not there; nothing was judged or trained:", *mistakes]))
 

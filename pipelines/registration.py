@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from models.challenger import Challenger
-from models.pictures import all_of
 from models.version_record import write_record
+from pipelines.card import write_card
 from pipelines.champion import save_challenger
 from pipelines.places import registry_of
-from pipelines.results import TrainingReport, moment
+from pipelines.report_page import PAGE, report_page
+from pipelines.report_pictures import figures_of
+from pipelines.results import TrainingReport
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot
 
@@ -22,26 +23,34 @@ CURVES = ("auc", "average_precision", "calibration_ratio")
 
 
 def register_challenger(
-    report: TrainingReport, challenger: Challenger, snapshot: Snapshot, settings: Settings, home: Path, *, learned: pd.Series
+    report: TrainingReport, card: Mapping[str, Any], snapshot: Snapshot, settings: Settings, home: Path, *, learned: pd.Series
 ) -> TrainingReport:
-    """Register a version under the alias ``challenger``; the report comes back with it and its number.
+    """Register a version under the alias ``challenger``; the report comes back with its number.
 
-    ``learned`` are the ids of all leads that were there to learn from.
+    Parameters
+    ----------
+    report : TrainingReport
+        With the challenger.
+    card : mapping
+        From ``card_of``; its page is kept beside the version.
+    learned : Series of str
+        The ids of all leads that were there to learn from.
     """
-    report = replace(report, challenger=challenger)
-    result = report.to_json()
+    result, challenger = report.to_json(), report.challenger
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "scorer"
         save_challenger(challenger.scorer, challenger.policy, folder)
         write_record(folder, lead_ids=learned, evaluation=report.evaluation, known_until=report.tables.end, leaks=result["leaks"])
-        version = registry_of(settings, home).register(
+        write_card(folder, card)
+        version = (registry := registry_of(settings, home)).register(
             folder,
             params=parameters(settings),
             metrics=metrics(result),
             tags={"data": snapshot.fingerprint, **facts(result)},
-            figures=all_of(report.evaluation, challenger.scorer, moment=lambda time: str(moment(time, report.tables.clock))[:10]),
+            figures=figures_of(card),
             tables={"report": result, "leaks": result["leaks"]},
         )
+    registry.attach(version, PAGE, report_page(card, version))
     return replace(report, version=version)
 
 

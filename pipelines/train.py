@@ -13,6 +13,7 @@ from models.challenger import fit_challenger
 from models.evaluation import evaluate
 from models.tuning import best_settings
 from pipelines import artifacts
+from pipelines.describe import card_of
 from pipelines.guard import judged_columns, used_all_the_same
 from pipelines.lookup import learning_set
 from pipelines.network import pull_source
@@ -66,7 +67,10 @@ def train_leads(
     if report.useful or force:
         with watch.step("fit", "fit it on all that is known"):
             challenger = fit_challenger(learning, evaluation, settings.model, settings.policy, moment=partial(moment, clock=tables.clock))
+            report = replace(report, challenger=challenger)
+        with watch.step("report", "tell it in full, beside the champion"):
+            card = card_of(report, learning, snapshot, settings, home)
         with watch.step("register", "register it as the challenger"):
-            report = register_challenger(report, challenger, snapshot, settings, home, learned=learning.frame["lead_id"])
+            report = register_challenger(report, card, snapshot, settings, home, learned=learning.frame["lead_id"])
     artifacts.publish_training(report.to_json())
     return report
