@@ -44,7 +44,7 @@ def time_picture(spans: pd.DataFrame, *, did: str, moment: Callable[[pd.Timestam
         Words the start of a span; None where there is no order.
     """
     places, settled = np.arange(len(spans)), spans["yes"] + spans["no"]
-    layers = [("yes", did, BLUE, None), ("no", f"settled, not {did}", PALE, None), ("unknown", "unknown", "white", "....")]
+    layers = [("yes", did, BLUE, None), ("no", f"settled, not {did}", PALE, None), ("unknown", "unknown", "white", "..")]
     layers.append(("open", "open", "white", "////"))
     tail = np.flatnonzero(spans["open"] > 0.5 * spans[["yes", "no", "open"]].sum(axis=1))
     with rc_context(STYLE | {"hatch.linewidth": 0.6}):

@@ -29,7 +29,7 @@ def grades_picture(grades: Sequence[Mapping[str, Any]], *, title: str) -> Figure
         axes = figure.subplots()
         places = np.arange(len(grades))
         _rates(axes, places, *([each[name] for each in grades] for name in ("rate", "low", "high", "predicted")))
-        axes.set_yticks(places, [f"{each['grade']}   {each['leads']:,} leads" for each in grades])
+        axes.set_yticks(places, [f"{each['grade']}  ·  {each['leads']:,} leads" for each in grades])
         _labelled(axes, ("came true, with 95 % interval", "expected"))
         axes.set_title(title, pad=26)
         _rows(axes, len(grades))
@@ -60,7 +60,7 @@ def groups_picture(segments: Sequence[Mapping[str, Any]], *, title: str, outcome
         values = ([each["base_rate"][name] for each in segments] for name in ("value", "low", "high"))
         _rates(rate, places, *values, [each["predicted"] for each in segments])
         rate.set_title("came true ●  predicted ◇", fontsize=9, pad=8)
-        rate.set_yticks(places, [f"{_short(each['group'])}  {each['leads']:,}" for each in segments])
+        rate.set_yticks(places, [f"{'▸ ' * bool(each['poor'])}{_short(each['group'])}  ·  {each['leads']:,}" for each in segments])
         for label, each in zip(rate.get_yticklabels(), segments, strict=True):
             label.set(fontweight="bold" if each["poor"] else "normal", color=ORANGE if each["poor"] else INK)
         _dots(all_axes["auc"], places, segments, "auc")
@@ -68,7 +68,7 @@ def groups_picture(segments: Sequence[Mapping[str, Any]], *, title: str, outcome
         if whole is not None:
             all_axes["auc"].axvline(whole, color=PALE, linewidth=1.2, zorder=1)
         all_axes["auc"].set_title("AUC  (┆ chance)", fontsize=9, pad=8)
-        for name, words in (("held", "leads below the cut"), ("held_wins", f"{outcome} below the cut")):
+        for name, words in (("held", "leads held"), ("held_wins", f"{outcome} held")):
             if name in all_axes:
                 _dots(all_axes[name], places, segments, name)
                 all_axes[name].set_title(words, fontsize=9, pad=8)
@@ -90,17 +90,17 @@ def drivers_picture(driven: Mapping[str, Any], *, title: str) -> Figure:
     strengths = np.array([each["strengths"] for each in driven["drivers"]])
     rows, columns = strengths.shape
     with rc_context(STYLE):
-        figure = Figure(figsize=(2.4 + 0.95 * columns, 1.5 + 0.36 * rows))
+        figure = Figure(figsize=(6.4, 0.95 + 0.26 * rows))
         axes = figure.subplots()
         across, down = np.meshgrid(np.arange(columns), np.arange(rows))
-        axes.scatter(across - 0.14, down, s=260 * strengths / max(strengths.max(), 1e-9), color=BLUE, linewidth=0)
+        axes.scatter(across - 0.2, down, s=150 * strengths / max(strengths.max(), 1e-9), color=BLUE, linewidth=0)
         for row, column in np.ndindex(rows, columns):
-            axes.text(column + 0.12, row, f"{strengths[row, column]:.2f}", va="center", fontsize=8, color=INK)
+            axes.text(column + 0.02, row, f"{strengths[row, column]:.2f}", va="center", fontsize=8, color=INK)
         axes.set_yticks(np.arange(rows), [_short(each["group"]) for each in driven["drivers"]])
         axes.set_xticks(np.arange(columns), [_short(group, 13) for group in driven["groups"]])
         axes.xaxis.tick_top()
         axes.tick_params(length=0)
-        axes.set(xlim=(-0.5, columns - 0.3), ylim=(rows - 0.4, -0.6))
+        axes.set(xlim=(-0.5, 5.7), ylim=(rows - 0.4, -0.6))
         axes.set_title(title, pad=10)
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)
@@ -110,15 +110,15 @@ def drivers_picture(driven: Mapping[str, Any], *, title: str) -> Figure:
 def _rates(axes: Axes, places: np.ndarray, rate: Sequence[float], low: Sequence[float], high: Sequence[float], expected: Sequence[float]):
     axes.hlines(places, _floats(low), _floats(high), color=BLUE, linewidth=1.4, zorder=2)
     axes.plot(_floats(expected), places, linestyle="none", zorder=3, **EXPECTED)
-    axes.plot(_floats(rate), places, "o", color=BLUE, zorder=4, **DOT)
+    axes.plot(_floats(rate), places, "o", color=BLUE, zorder=4, clip_on=False, **DOT)
     _shares(axes)
 
 
 def _dots(axes: Axes, places: np.ndarray, segments: Sequence[Mapping[str, Any]], name: str) -> None:
     values, lows, highs = (_floats([each[name][end] for each in segments]) for end in ("value", "low", "high"))
     axes.hlines(places, lows, highs, color=BLUE, linewidth=1.4, zorder=2)
-    axes.plot(values, places, "o", color=BLUE, zorder=3, **DOT)
-    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.plot(values, places, "o", color=BLUE, zorder=3, clip_on=False, **DOT)
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
 
 
 def _labelled(axes: Axes, words: tuple[str, str]) -> None:
@@ -127,9 +127,10 @@ def _labelled(axes: Axes, words: tuple[str, str]) -> None:
 
 
 def _shares(axes: Axes) -> None:
-    axes.set_xlim(left=0)
-    axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+    widest = max(axes.get_xlim()[1], 0.01)
+    axes.set_xlim(0, widest)
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0 if widest > 0.04 else 1))
 
 
 def _rows(axes: Axes, rows: int) -> None:

@@ -42,9 +42,9 @@ class Segment:
         Mean prediction over the share that came true.
     auc : Estimate
     held : Estimate
-        Of all its leads, judged or not, the share whose score is below the cut. NaN without a cut.
+        Of all its leads, judged or not, the share that is held. NaN where nobody is.
     held_wins : Estimate
-        Of those that came true, the share whose score is below the cut: customers that the filter would have held. NaN without a cut.
+        Of those that came true, the share that is held: customers that the filter would have missed.
     audited : bool
         The column is none that the model sees.
     poor : str or None
@@ -89,7 +89,7 @@ def segment_figures(
         Beside it, the columns to look at, as texts or ordered categories; empty ones are a group of their own. Past 30 groups of a column
         the rest is passed over, as is every group of fewer than 100 leads or 10 of either outcome.
     below : array of bool, shape (n,), optional
-        Whether the score is below the cut.
+        Whether the lead would have been held.
     audited : tuple of str
         Columns of ``groups`` that the model does not see.
 
@@ -171,9 +171,13 @@ def error_of(estimate: Estimate) -> float:
 
 
 def _poor(segment: Segment, errors: dict[str, float], strict: float, whole: Segment) -> Poor | None:
-    """What is wrong with a group, the gravest first: beyond what is good enough, and ``strict`` standard errors beyond."""
-    too_much = np.log(segment.ratio.value)
-    if abs(too_much) > max(np.log(CALIBRATED), strict * errors["ratio"]):
+    """What is wrong with a group, the gravest first: beyond what is good enough, and ``strict`` standard errors beyond.
+
+    Where all leads together are promised too much or too little, a group is to be that much worse than they are.
+    """
+    too_much, together = np.log(segment.ratio.value), np.log(whole.ratio.value)
+    usual = together if abs(together) > np.log(CALIBRATED) and together * too_much > 0 else 0.0
+    if (too_much - usual) * np.sign(too_much) > max(np.log(CALIBRATED), strict * errors["ratio"]):
         return "promises too much" if too_much > 0 else "promises too little"
     usual = whole.held_wins.value
     if segment.held_wins.value - usual > strict * max(errors["held_wins"], np.sqrt(usual * (1 - usual) / segment.wins)):

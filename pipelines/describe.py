@@ -15,6 +15,7 @@ from models.encoding import encode
 from models.evaluation import Evaluation
 from models.gaps import gaps
 from models.learning import LearningSet
+from models.policy import lowest_share_cut
 from models.segments import segment_figures
 from models.version_record import VersionRecord, learned_from
 from pipelines.card import FORMAT, settings_told
@@ -27,7 +28,8 @@ from pipelines.snapshots import Snapshot
 
 JUDGED_LEADS = 60_000  # by segment: more would narrow intervals that are narrow, and take seconds
 RESAMPLES = 200
-MOST_DRIVERS = 12  # by segment
+ALMOST_ALL = 0.99
+MOST_DRIVERS = 6  # by segment
 OUTCOMES = {"pursue": "pursued", "convert": "converted"}
 OF_THE_RUN = ("version", "alias", "seconds")
 
@@ -53,7 +55,7 @@ def card_of(report: TrainingReport, learning: LearningSet, snapshot: Snapshot, s
     segments = segment_figures(
         judged,
         groups.loc[judged["lead_id"]],
-        below=judged["below"].to_numpy() if report.challenger.policy.cut is not None else None,
+        below=judged["below"].to_numpy() if report.challenger.policy.held_share else None,
         audited=settings.features.audit,
         resamples=RESAMPLES,
         seed=settings.evaluation.seed,
@@ -92,14 +94,19 @@ def card_of(report: TrainingReport, learning: LearningSet, snapshot: Snapshot, s
 
 
 def _judged(learning: LearningSet, evaluation: Evaluation, challenger: Challenger, name: str) -> pd.DataFrame:
-    """The judged leads, or some of them evenly over time, as ``segment_figures`` takes them; ``below`` is whether the cut holds them."""
+    """The judged leads, or some of them evenly over time, as ``segment_figures`` takes them.
+
+    ``below`` is whether a lead is among the lowest-scored of its block, as large a share as the filter holds today: what its cut would have
+    held of other blocks depends on how their models and leads differ from today's, and not on the groups.
+    """
     forward, policy = evaluation.forward, challenger.policy
     cut_by = [name] if policy.score != "p_both" else list(challenger.scorer.models)
     scores = [challenger.scorer.models[each].platt.apply(evaluation.uncalibrated[f"p_{each}"].to_numpy()) for each in cut_by]
-    score = np.prod(scores, axis=0)
+    score, share = np.prod(scores, axis=0), min(policy.held_share, ALMOST_ALL)
     rows = np.flatnonzero(np.isfinite(score) & np.isfinite(forward[f"p_{name}"].to_numpy(float)))
     rows = rows[:: max(1, -(-len(rows) // JUDGED_LEADS))]
     chosen = forward.iloc[rows]
+    cuts = pd.Series(score[rows]).groupby(chosen["block"].to_numpy()).transform(lambda block: lowest_share_cut(block.to_numpy(), share))
     accounts = learning.frame.loc[learning.frame["lead_id"].isin(chosen["lead_id"]), "account_id"]  # in the same order
     return pd.DataFrame(
         {
@@ -108,7 +115,7 @@ def _judged(learning: LearningSet, evaluation: Evaluation, challenger: Challenge
             "block": chosen["block"].to_numpy(),
             "outcome": chosen[OUTCOMES[name]].to_numpy(float),
             "p": chosen[f"p_{name}"].to_numpy(float),
-            "below": score[rows] < (np.nan if policy.cut is None else policy.cut),
+            "below": score[rows] < cuts.to_numpy(),
         }
     )
 

@@ -8,10 +8,11 @@ from pipelines.pages import page
 from pipelines.report_pictures import driver_pictures, grade_picture, model_pictures, segment_pictures, short, time_pictures
 from pipelines.report_words import SHOWN_WORRIES, answers, decisive, gap_words, poor_words, worries
 from pipelines.sinks import replaced
-from pipelines.wording import BASELINES, QUESTIONS, percent
+from pipelines.wording import BASELINES, QUESTIONS, percent, sentence
 
 Card = Mapping[str, Any]
 PAGE = "report.html"
+SHOWN_POOR = 8
 FIGURES = {
     "auc": ("AUC", 3, "of two leads, one with the outcome: how often it has the higher score. ½ is chance, 1 perfect"),
     "average_precision": ("average precision", 3, "how pure the top of the list is; the base rate is chance"),
@@ -66,14 +67,12 @@ def report_page(card: Card, version: str) -> str:
         driver_pictures=driver_pictures(card),
         segments=segment_pictures(card, audited=False),
         segment_rows=_segments(card, audited=False),
-        poor=[
-            f"Where {each['column']} is {each['group']}, it {poor_words(each)}."
-            for each in card["segments"]
-            if each["poor"] and not each["audited"]
-        ],
+        poor=_poor(card),
         audits=segment_pictures(card, audited=True),
         audit_rows=_segments(card, audited=True),
-        gaps=[(gap_words(gap), gap["beyond_chance"]) for gap in card["gaps"]],
+        gaps={
+            column: [(gap_words(gap), gap["beyond_chance"]) for gap in card["gaps"] if gap["column"] == column] for column in card["audit"]
+        },
         leaks=_leaks(card),
         champion=_champion(card),
         settings=[[key, _value(value)] for key, value in card["settings"].items()],
@@ -155,14 +154,17 @@ def _filter(card: Card) -> list[str]:
         lines.append(
             f"{percent(arms['forced'])} of accounts are worked whatever their score, to learn how leads fare that sales never tries."
         )
-    lines += [f"{told['words'][:1].upper()}{told['words'][1:]}." for told in (card["recalibration"], card["leniency"]) if told]
+    lines += [sentence(told["words"]) for told in (card["recalibration"], card["leniency"]) if told]
     return lines
 
 
 def _worth(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if value is None:
         return None
-    return {"rows": [[words, f"{value[key]:,.0f}"] for key, words in WORTH.items() if value[key]], "notes": value["notes"]}
+    return {
+        "rows": [[words, f"{value[key]:,.0f}"] for key, words in WORTH.items() if value[key]],
+        "notes": [sentence(note) for note in value["notes"]],
+    }
 
 
 def _segments(card: Card, *, audited: bool) -> dict[str, list[list[str]]]:
@@ -173,6 +175,14 @@ def _segments(card: Card, *, audited: bool) -> dict[str, list[list[str]]]:
             row += [_estimate(each["ratio"], 2), _estimate(each["auc"], 2), _estimate(each["held"], percent)]
             found.setdefault(each["column"], []).append([*row, _estimate(each["held_wins"], percent), each["poor"] or ""])
     return found
+
+
+def _poor(card: Card) -> list[str]:
+    """The poor groups of the columns that the model sees, the largest first."""
+    poor = [each for each in card["segments"] if each["poor"] and not each["audited"]]
+    poor.sort(key=lambda each: -each["leads"])
+    words = [f"Where {each['column']} is {each['group']}, it {poor_words(each)}." for each in poor[:SHOWN_POOR]]
+    return words + ([f"So it does in {len(poor) - SHOWN_POOR} more groups, marked ▸ below."] if len(poor) > SHOWN_POOR else [])
 
 
 def _leaks(card: Card) -> list[list[str]]:

@@ -48,7 +48,9 @@ def model_pictures(card: Card, name: str) -> dict[str, Figure]:
 def time_pictures(card: Card) -> dict[str, Figure]:
     """Per model, leads over time by what is known of them."""
     return {
-        name: time_picture(pd.DataFrame(found["over_time"]), did=DID[name], moment=lambda time: short(time, 7))
+        name: time_picture(
+            pd.DataFrame([span | {"start": short(span["start"], 7)} for span in found["over_time"]]), did=DID[name], moment=str
+        )
         for name, found in card["outcomes"].items()
         if found["over_time"]
     }

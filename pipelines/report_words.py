@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipelines.wording import percent
+from pipelines.wording import percent, sentence
 
 Card = Mapping[str, Any]
 Mood = Literal["good", "doubtful", "bad", "plain"]
@@ -16,7 +16,7 @@ READY = {
     "too little data": ("Too little data", "bad"),
 }
 FOUND = {"pursue": "the leads that sales takes up", "convert": "the customers"}
-GAPS = {"held": "leads held back", "held_wins": "customers held back", "ratio": "predicted against real", "auc": "AUC"}
+GRAVEST = ("held_wins", "held", "ratio", "auc")
 CALIBRATED = (0.8, 1.25)
 SHOWN_WORRIES = 6
 FEW_WINS = 200
@@ -86,13 +86,13 @@ def _promise(card: Card) -> Answer:
         held = (
             f"It would hold back {percent(policy['held_share'])} of the newest leads; nothing is deleted, and any lead can be called back."
         )
-        return Answer("What does it promise?", f"{first[:1].upper()}{first[1:]}", "good", (held,))
+        return Answer("What does it promise?", sentence(first).rstrip("."), "good", (held,))
     held = (
         "Nobody is held back."
         if policy["cut"] is None
         else f"All the same {percent(policy['held_share'])} of leads are held, as configured."
     )
-    return Answer("What does it promise?", "Nothing yet", "doubtful", (f"{promise['why'][:1].upper()}{promise['why'][1:]}.", held))
+    return Answer("What does it promise?", "Nothing yet", "doubtful", (sentence(promise["why"]), held))
 
 
 def worries(card: Card) -> tuple[Worry, ...]:
@@ -125,7 +125,7 @@ def _leaks(card: Card) -> Iterator[Worry]:
 
 def _verdicts(card: Card) -> Iterator[Worry]:
     for name, model in card["models"].items():
-        if model is not None and model["verdict"] != "ready":
+        if model is not None and model["verdict"] != "ready" and name != decisive(card):  # whose reasons are told already
             mood: Mood = "doubtful" if model["verdict"] == "weak" else "bad"
             about = {"pursue": "Being taken up", "convert": "Becoming a customer"}[name]
             for reason in model["reasons"]:
@@ -133,9 +133,11 @@ def _verdicts(card: Card) -> Iterator[Worry]:
 
 
 def _unfair(card: Card) -> Iterator[Worry]:
-    for gap in card["gaps"]:
-        if gap["beyond_chance"]:
-            yield Worry(gap_words(gap), "bad" if gap["figure"] == "held_wins" else "doubtful", "audit")
+    for column in card["audit"]:
+        found = [gap for gap in card["gaps"] if gap["column"] == column and gap["beyond_chance"]]
+        if found:  # the weightiest: who is kept waiting although they would have bought
+            gravest = min(found, key=lambda gap: GRAVEST.index(gap["figure"]))
+            yield Worry(gap_words(gravest), "bad" if gravest["figure"] == "held_wins" else "doubtful", "audit")
 
 
 def _behind(card: Card) -> Iterator[Worry]:
@@ -149,16 +151,16 @@ def _behind(card: Card) -> Iterator[Worry]:
         if not each["harmless"]:
             worse = each["worse"] > each["allowed"]
             said = "worse than the champion" if worse else "harm against the champion is not excluded"
-            yield Worry(f"{said[:1].upper()}{said[1:]}: {each['words']}.", "bad" if worse else "doubtful", "champion")
+            yield Worry(sentence(f"{said}: {each['words']}"), "bad" if worse else "doubtful", "champion")
 
 
 def _promises(card: Card) -> Iterator[Worry]:
     promise = card["policy"]["promise"]
     if not promise["certified"]:
-        yield Worry(f"Nothing is promised: {promise['why']}.", "doubtful", "promise")
+        yield Worry(sentence(f"nothing is promised: {promise['why']}"), "doubtful", "promise")
     leniency = card["leniency"]
     if leniency and leniency["warns"]:
-        yield Worry(f"Sales may see what the model does not: {leniency['words']}.", "doubtful", "promise")
+        yield Worry(sentence(f"sales may see what the model does not: {leniency['words']}"), "doubtful", "promise")
 
 
 def _fading(card: Card) -> Iterator[Worry]:
@@ -206,27 +208,29 @@ def _data(card: Card) -> Iterator[Worry]:
 
 def poor_words(segment: Mapping[str, Any]) -> str:
     """What is wrong with a group, with its figure."""
-    ratio, area, held = segment["ratio"], segment["auc"], segment["held_wins"]
-    return {
-        "promises too much": f"promises too much: {ratio['value']:.2f} times what came true" if ratio["value"] else "",
-        "promises too little": f"promises too little: {ratio['value']:.2f} times what came true" if ratio["value"] else "",
-        "ranks no better than chance": f"ranks no better than chance: AUC {area['value']:.2f}" if area["value"] else "",
-        "misses more of its customers": f"would hold back {percent(held['value'])} of those who came true" if held["value"] else "",
-    }[segment["poor"]]
+    if segment["poor"] == "ranks no better than chance":
+        return f"ranks no better than chance: AUC {segment['auc']['value']:.2f}"
+    if segment["poor"] == "misses more of its customers":
+        return f"would hold back more of those who come true: {percent(segment['held_wins']['value'])}"
+    return f"{segment['poor']}: {segment['ratio']['value']:.2f} times what came true"
 
 
 def gap_words(gap: Mapping[str, Any]) -> str:
     """The widest gap between groups that the model does not see, in a sentence."""
-    most, least = f"{gap['column']} {gap['most']}", gap["least"]
-    low, high = gap["low"], gap["high"]
+    most, least = f"where {gap['column']} is {gap['most']}", f"where it is {gap['least']}"
     if gap["figure"] == "ratio":
-        size = f"{gap['difference']:.2f} times as much as {least} ({low:.2f} to {high:.2f})"
-        return f"For {most} it predicts, against what comes true, {size}."
+        size = f"{gap['difference']:.2f} times as much ({gap['low']:.2f} to {gap['high']:.2f})"
+        return f"Against what comes true, it predicts {size} {most} as {least}."
     if gap["figure"] == "auc":
-        return f"It ranks {most} better than {least}: AUC {gap['difference']:.2f} higher ({low:.2f} to {high:.2f})."
+        return f"It ranks better {most} than {least}: AUC {gap['difference']:.2f} higher ({signed(gap['low'], 2)} to {gap['high']:.2f})."
     of = "leads" if gap["figure"] == "held" else "later customers"
-    points = f"{100 * gap['difference']:.1f} points more often ({100 * low:.1f} to {100 * high:.1f})"
-    return f"The cut holds {of} of {most} {points} than those of {least}."
+    points = f"{100 * gap['difference']:.1f} points more often ({signed(100 * gap['low'], 1)} to {100 * gap['high']:.1f})"
+    return f"The filter holds {of} {points} {most} than {least}."
+
+
+def signed(value: float, places: int) -> str:
+    """A number with a minus that is as wide as a plus."""
+    return f"{value:.{places}f}".replace("-", "−")
 
 
 def percent_of(share: float, places: int = 1) -> str:

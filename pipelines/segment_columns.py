@@ -92,8 +92,18 @@ def _groups(values: pd.Series) -> pd.Series:
         )
     edges = np.unique(values.quantile(QUARTERS).to_numpy())
     edges = edges[edges < levels[-1]] if edges[0] < levels[-1] else levels[-2:-1]
-    words = [f"up to {_said(edges[0])}", *(f"over {_said(low)} to {_said(high)}" for low, high in pairwise(edges))]
+    whole = bool((levels == levels.round()).all())
+    words = [_said(edges[0]) if edges[0] == levels[0] else f"up to {_said(edges[0])}"]
+    words += [_between(low, high, whole=whole) for low, high in pairwise(edges)]
     return pd.cut(values, [-np.inf, *edges, np.inf], labels=[*words, f"over {_said(edges[-1])}"])
+
+
+def _between(low: float, high: float, *, whole: bool) -> str:
+    """What lies above one number and up to another."""
+    if not whole:
+        return f"over {_said(low)} to {_said(high)}"
+    first, last = np.floor(low) + 1, np.floor(high)
+    return _said(last) if first >= last else f"{_said(first)} to {_said(last)}"
 
 
 def _said(number: float) -> str:

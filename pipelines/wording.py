@@ -166,6 +166,11 @@ def _estimate(estimate: dict[str, float | None] | None, digits: int = 3) -> str:
     return _number(estimate["value"], digits) + interval
 
 
+def sentence(words: str) -> str:
+    """Words with a capital letter and one full stop."""
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}." if words else ""
+
+
 def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f} %"
 
