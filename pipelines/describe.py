@@ -39,14 +39,13 @@ def card_of(report: TrainingReport, learning: LearningSet, snapshot: Snapshot, s
     evaluation, scorer, clock = report.evaluation, report.challenger.scorer, report.tables.clock
     result = report.to_json()
     decisive = "convert" if scorer.convert else "pursue"
-    moves = {
-        name: moves_of(model.hazard, encode(evaluation.sample, scorer.categories), scorer.recipe) for name, model in scorer.models.items()
-    }
+    sample = evaluation.sample if len(evaluation.sample) else learning.frame  # where no lead could be judged
+    moves = {name: moves_of(model.hazard, encode(sample, scorer.categories), scorer.recipe) for name, model in scorer.models.items()}
     drivers = {name: each.by_group() for name, each in moves.items()}
     judged = _judged(learning, evaluation, report.challenger, decisive)
     groups = read_groups(
         snapshot,
-        pd.concat([judged["lead_id"], evaluation.sample["lead_id"]]).drop_duplicates(),
+        pd.concat([judged["lead_id"], sample["lead_id"].iloc[moves[decisive].rows]]).drop_duplicates(),
         recipe=learning.recipe,
         named_by_user=settings.evaluation.segments,
         audit=settings.features.audit,
@@ -79,9 +78,9 @@ def card_of(report: TrainingReport, learning: LearningSet, snapshot: Snapshot, s
             "curves": {name: curves_of(each.judged) for name, each in evaluation.models.items() if each is not None and len(each.judged)},
             "drivers": {name: table.to_dict("records") for name, table in drivers.items()},
             "drivers_by_segment": [
-                told
+                driven
                 for name in groups
-                if name not in settings.features.audit and (told := _driven(moves[decisive], evaluation, groups[name]))
+                if name not in settings.features.audit and (driven := _driven(moves[decisive], sample, groups[name]))
             ],
             "by_segment": {"of": decisive, "leads": len(judged), "all": len(evaluation.forward)},
             "segments": [segment.to_json() for segment in segments],
@@ -120,9 +119,9 @@ def _judged(learning: LearningSet, evaluation: Evaluation, challenger: Challenge
     )
 
 
-def _driven(moves: Moves, evaluation: Evaluation, groups: pd.Series) -> dict[str, Any] | None:
+def _driven(moves: Moves, sample: pd.DataFrame, groups: pd.Series) -> dict[str, Any] | None:
     """How strongly the model's main drivers move the leads of each group of a column; None where there are not two groups."""
-    found = moves.by_segment(groups.loc[evaluation.sample["lead_id"].iloc[moves.rows]])
+    found = moves.by_segment(groups.loc[sample["lead_id"].iloc[moves.rows]])
     if len(found) < 2:
         return None
     main = list(moves.by_group()["group"][:MOST_DRIVERS])

@@ -37,7 +37,7 @@ def _as_uri(figure: Figure) -> str:
     """A figure as the address of itself; the same figure gives the same text. Letters stay letters: outlines are five times as large."""
     drawn = io.BytesIO()
     with rc_context({"svg.hashsalt": "leadsieve", "svg.fonttype": "none"}):
-        figure.savefig(drawn, format="svg", metadata={"Date": None})
+        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
     return "data:image/svg+xml;base64," + base64.b64encode(drawn.getvalue()).decode()
 
 

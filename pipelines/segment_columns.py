@@ -90,7 +90,7 @@ def _groups(values: pd.Series) -> pd.Series:
         return pd.Series(
             pd.Categorical(values.map(_said, na_action="ignore"), [_said(level) for level in levels], ordered=True), values.index
         )
-    edges = np.unique(values.quantile(QUARTERS).to_numpy())
+    edges = np.unique(values.quantile(QUARTERS, interpolation="lower").to_numpy())
     edges = edges[edges < levels[-1]] if edges[0] < levels[-1] else levels[-2:-1]
     whole = bool((levels == levels.round()).all())
     words = [_said(edges[0]) if edges[0] == levels[0] else f"up to {_said(edges[0])}"]

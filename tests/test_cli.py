@@ -451,6 +451,10 @@ url = "postgresql://{where.user}:{PASSWORD}@127.0.0.1:{where.port}/{where.dbname
         trained = leadsieve("train", "--config", folder / "c.toml", "--force", home=home)
         assert trained.code == 0, trained.err
         assert hides(trained, home, database.parent)
+        told = leadsieve("report", "--config", folder / "c.toml", "--page", home / "page.html", "--json", home=home)
+        assert told.json["trained_on"]["source"].startswith(f"postgresql://{where.user}:***@")
+        assert f"postgresql://{where.user}:***@" in (home / "page.html").read_text()
+        assert hides(told, home)
         assert leadsieve("promote", "--config", folder / "c.toml", home=home).code == 0
         said = leadsieve("score", "--config", folder / "c.toml", "--all", "--json", home=home)
         assert said.json["scored"] == 600

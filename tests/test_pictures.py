@@ -8,9 +8,14 @@ import pytest
 
 from models import pictures
 from models.baselines import BASELINES
-from models.drivers import importance_by_group
+from models.curves import curves_of, gain, reliability
+from models.drivers import moves_of
+from models.group_pictures import drivers_picture, grades_picture, groups_picture
 from models.judging import judge
-from models.pictures import blocks_picture, calibration_picture, gain, gain_picture, importance_picture, reliability
+from models.pictures import blocks_picture, calibration_picture, gain_picture, importance_picture
+from models.report import ModelReport
+from models.segments import segment_figures
+from models.verdict import Verdict
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +33,24 @@ def words(figure) -> str:
     return " ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
 
 
+def told(judged: pd.DataFrame) -> dict:
+    """Judged leads as ``ModelReport`` tells them."""
+    figures = judge(judged, resamples=20)
+    report = ModelReport(900, 100, figures, None, Verdict("ready", ()), None, judged, judged.iloc[:0])
+    return report.to_json(lambda time: f"{time:%d %b %Y}")
+
+
+def three(judged: pd.DataFrame) -> list:
+    """The pictures of judged leads, with their titles Gain, True? and Time."""
+    curves, model = curves_of(judged), told(judged)
+    table = pd.DataFrame(curves["calibration"])
+    return [
+        gain_picture(curves["gain"], title="Gain"),
+        calibration_picture(table, predicted=curves["predicted"], rate=curves["rate"], title="True?"),
+        blocks_picture(model["blocks"], model["auc"], title="Time"),
+    ]
+
+
 def drawn(figure) -> bytes:
     file = io.BytesIO()
     figure.savefig(file)
@@ -36,27 +59,36 @@ def drawn(figure) -> bytes:
 
 def test_every_picture_is_drawn_and_names_what_it_shows(judged):
     importance = pd.DataFrame({"group": ["visits", "channel"], "strength": [0.8, 0.2], "hint": ["more raises it", ""]})
+    gains, true, time = three(judged)
     shown = {
-        gain_picture(judged, title="Gain"): ("Gain", "model", "naive Bayes", "newest first", "drawing lots", "the best tenth"),
-        calibration_picture(judged, title="True?"): ("True?", "came true", "predicted on average", "as predicted"),
+        gains: ("Gain", "model", "naive Bayes", "newest first", "drawing lots", "the best tenth"),
+        true: ("True?", "came true", "predicted on average", "as predicted"),
         importance_picture(importance, title="Counts"): ("Counts", "visits", "channel", "more raises it"),
-        blocks_picture(judge(judged, resamples=20), title="Time"): ("Time", "chance", "together", "predicted", "01 Jan 2026", "300 leads"),
+        time: ("Time", "chance", "together", "predicted", "01 Jan 2026", "300 leads"),
     }
     for figure, expected in shown.items():
         assert drawn(figure).startswith(b"\x89PNG")
         assert [word for word in expected if word not in words(figure)] == []
 
 
-def test_ends_of_blocks_are_worded_as_the_source_would(judged):
-    assert "row 0" in words(
-        blocks_picture(judge(judged, resamples=20), title="Time", moment=lambda time: f"row {(time - judged['as_of'][0]).days}")
-    )
-
-
 def test_pictures_stand_blocks_without_the_outcome(judged):
     bare = judged.assign(outcome=judged["outcome"].where(judged["block"] != 2, 0.0))
-    for figure in (gain_picture(bare, title=""), calibration_picture(bare, title=""), blocks_picture(judge(bare, resamples=20), title="")):
+    for figure in three(bare):
         assert drawn(figure)
+
+
+def test_pictures_of_groups_name_them_and_mark_the_poor_ones(judged):
+    judged = judged.assign(outcome=(np.arange(len(judged)) % 3 == 0) * 1.0, p=np.where(np.arange(len(judged)) % 2, 0.3, 0.9))
+    groups = pd.DataFrame({"channel": np.where(np.arange(len(judged)) % 2, "web", "fair")})
+    for below, expected in ((None, "AUC"), ((judged["p"] < 0.5).to_numpy(), "customers held")):
+        segments = [each.to_json() for each in segment_figures(judged, groups, below=below, resamples=20)]
+        text = words(figure := groups_picture(segments, title="by channel", outcome="customers", whole=0.6))
+        assert drawn(figure)
+        assert [each for each in ("by channel", "web  ·  450", "▸ fair  ·  450", expected) if each not in text] == []
+    grades = [{"grade": "A", "leads": 120, "wins": 30, "predicted": 0.2, "rate": 0.25, "low": 0.18, "high": 0.34}]
+    assert "A  ·  120 leads" in words(grades_picture(grades, title="Grades"))
+    driven = {"column": "channel", "groups": ["web", "fair"], "drivers": [{"group": "visits", "strengths": [0.31, 0.07]}]}
+    assert [each for each in ("visits", "web", "0.31", "0.07") if each not in words(drivers_picture(driven, title=""))] == []
 
 
 def test_gain_rises_from_nothing_to_everything_and_equal_scores_draw_lots(judged):
@@ -82,10 +114,14 @@ def test_importance_sums_the_columns_of_a_group_and_says_which_way_a_number_work
     booster = lgb.train(parameters, lgb.Dataset(block.to_numpy(), label=score.to_numpy()), num_boost_round=40)
     groups = {"up": "visits", "up_too": "visits", "down": "size", "idle": "idle"}
     recipe = SimpleNamespace(columns=tuple(SimpleNamespace(name=name, kind="number", group=group) for name, group in groups.items()))
-    table = importance_by_group(SimpleNamespace(booster=booster), block, recipe).set_index("group")
+    moves = moves_of(SimpleNamespace(booster=booster), block, recipe)
+    table = moves.by_group().set_index("group")
     assert list(table.index[:2]) == ["visits", "size"]
     assert table["hint"][["visits", "size"]].tolist() == ["more raises it", "more lowers it"]
     assert table["strength"]["visits"] == pytest.approx(np.abs(block["up"] + block["up_too"]).mean(), rel=0.1)
+    within = moves.by_segment(pd.Series(np.where(block["down"] > 0, "large", "small")))
+    assert set(within) == {"large", "small"}
+    assert within["large"].set_index("group")["strength"]["size"] == pytest.approx(0.5 * block["down"][block["down"] > 0].mean(), rel=0.2)
 
 
 def test_more_groups_than_can_be_read_are_summed():

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.segments import EMPTY, gaps, segment_figures
+from models.gaps import gaps
+from models.segments import EMPTY, segment_figures
 
 
 def market(seed: int, leads: int = 8_000, groups: int = 12) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -51,10 +52,49 @@ def test_a_group_whose_customers_the_filter_holds_more_often_is_named_and_the_ga
     below = (judged["p"] < 0.03).to_numpy() | (own & won & (np.arange(len(judged)) % 5 == 0))
     found = segment_figures(judged, groups, below=below, audited=("sex",))
     assert {(each.column, each.group): each.poor for each in found if each.poor} == {("sex", "f"): "misses more of its customers"}
-    (gap,) = gaps(found)
-    assert (gap.column, gap.most, gap.least) == ("sex", "f", "m")
+    told = {gap.figure: gap for gap in gaps(found)}
+    assert set(told) == {"held", "held_wins", "ratio", "auc"}
+    gap = told["held_wins"]
+    assert (gap.column, gap.most, gap.least, gap.beyond_chance) == ("sex", "f", "m", True)
     assert gap.difference == pytest.approx(0.2, abs=0.04)
-    assert 0 < gap.error < 0.03
+    assert 0 < gap.low < gap.difference < gap.high
+    assert not told["ratio"].beyond_chance
+    assert not told["auc"].beyond_chance
+
+
+@pytest.mark.slow
+def test_of_a_hundred_models_that_treat_all_groups_alike_a_few_at_most_are_told_of_a_gap():
+    alarms = 0
+    for seed in range(100):
+        judged, groups = market(seed, leads=3_000, groups=4)
+        found = segment_figures(judged, groups[["channel"]], below=(judged["p"] < 0.08).to_numpy(), audited=("channel",), resamples=60)
+        alarms += any(gap.beyond_chance for gap in gaps(found))
+    assert alarms <= 10  # .05, and two standard errors more
+
+
+def test_figures_of_a_group_are_those_of_its_leads_and_leads_without_an_outcome_count_where_they_are_held():
+    judged, groups = market(6)
+    judged.loc[::2, "outcome"] = np.nan
+    below = (judged["p"] < 0.1).to_numpy()
+    own = groups["sex"] == "f"
+    (found,) = (each for each in segment_figures(judged, groups[["sex"]], below=below, audited=("sex",)) if each.group == "f")
+    known = judged[own & judged["outcome"].notna()]
+    assert (found.leads, found.wins) == (len(known), known["outcome"].sum())
+    assert found.base_rate.value == pytest.approx(known["outcome"].mean())
+    assert found.predicted == pytest.approx(known["p"].mean())
+    assert found.held.value == pytest.approx(below[own].mean())
+    assert found.held_wins.value == pytest.approx(below[own & (judged["outcome"] == 1)].mean())
+    assert found.base_rate.low < found.base_rate.value < found.base_rate.high
+
+
+def test_where_all_leads_are_promised_too_little_only_groups_that_are_worse_than_they_are_named():
+    judged, groups = market(7, leads=20_000, groups=4)
+    judged["p"] /= 1.6
+    assert poor(judged, groups[["channel"]]) == {}
+    judged.loc[groups["channel"] == "c2", "p"] /= 1.5
+    assert poor(judged, groups[["channel"]]) == {("channel", "c2"): "promises too little"}
+    judged.loc[groups["channel"] == "c2", "p"] *= 1.6 * 1.5  # the one group that is promised what comes true is none to be named
+    assert poor(judged, groups[["channel"]]) == {}
 
 
 def test_small_groups_and_columns_of_one_group_are_passed_over_and_emptiness_is_a_group():
