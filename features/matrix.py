@@ -4,7 +4,9 @@ It is computed in parts, each a grouped query over a cohort whose rows are numbe
 for all of it would sort and join every wide row again and again, and hold all of them in memory at once.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -48,7 +50,8 @@ def matrix(tables: Tables, cohort: ir.Table, recipe: Recipe) -> pa.Table:
         whole = fetch(rows.select(ROW, "lead_id", "account_id", "as_of"))
         for part in _parts(rows, tables, recipe):
             columns |= _in_order(part, whole[ROW])
-    done = {column.name: _with_none(columns[column.name], column) for column in recipe.columns}
+    of = {column.name: column for column in recipe.columns}
+    done = _side_by_side(lambda name: _with_none(columns[name], of[name]), of)
     return pa.table({name: whole[name] for name in ("lead_id", "account_id", "as_of")} | done)
 
 
@@ -120,8 +123,19 @@ def _in_order(part: pa.Table, rows: pa.ChunkedArray) -> dict[str, pa.ChunkedArra
     found[part[ROW].to_numpy()] = np.arange(len(part), dtype="int32")
     found = found[rows.to_numpy()]
     places = pa.array(found, mask=found < 0)
-    # A column at a time, so that what has been copied is let go of.
-    return {name: part[name].combine_chunks().take(places) for name in part.column_names if name != ROW}
+    return _taken(part.drop_columns(ROW), places)
+
+
+def _taken(table: pa.Table, places: pa.Array) -> dict[str, pa.Array | pa.ChunkedArray]:
+    """Each column's values at some places."""
+    return _side_by_side(lambda name: table[name].combine_chunks().take(places), table.column_names)
+
+
+def _side_by_side(compute: Callable[[str], Any], names: Iterable[str]) -> dict[str, Any]:
+    """What is computed for each column, on as many threads as there are processors: Arrow and NumPy do not hold Python up."""
+    names = list(names)
+    with ThreadPoolExecutor(pa.cpu_count()) as pool:
+        return dict(zip(names, pool.map(compute, names), strict=True))
 
 
 def _with_none(values: pa.Array, column: Column) -> pa.Array:
@@ -136,7 +150,8 @@ def fetch(table: ir.Table) -> pa.Table:
     Sorted here and not by the engine: engines order texts by the rules of some language, and drag every column through the sort.
     """
     arrow = table.to_pyarrow()
-    return arrow.take(pc.sort_indices(arrow.select(["as_of", "lead_id"]), [("as_of", "ascending"), ("lead_id", "ascending")]))
+    order = pc.sort_indices(arrow.select(["as_of", "lead_id"]), [("as_of", "ascending"), ("lead_id", "ascending")])
+    return pa.table(_taken(arrow, order))
 
 
 def frame(arrow: pa.Table, recipe: Recipe) -> pd.DataFrame:
@@ -150,18 +165,17 @@ def frame(arrow: pa.Table, recipe: Recipe) -> pd.DataFrame:
     """
     columns = {name: arrow[name].to_pandas() for name in ("lead_id", "account_id")}
     columns["as_of"] = arrow["as_of"].cast(pa.timestamp("us")).to_numpy()
-    for column in recipe.columns:
-        values = arrow[column.name]
-        if column.kind == "category":
-            codes = values.dictionary_encode().unify_dictionaries().combine_chunks()
-            columns[column.name] = _category(codes)
-        else:
-            columns[column.name] = values.cast(pa.float32()).to_numpy()
-    return pd.DataFrame(columns)
+    kinds = {column.name: column.kind for column in recipe.columns}
+
+    def values(name: str) -> np.ndarray | pd.Categorical:
+        return _category(arrow[name]) if kinds[name] == "category" else arrow[name].cast(pa.float32()).to_numpy()
+
+    return pd.DataFrame(columns | _side_by_side(values, kinds), copy=False)
 
 
-def _category(values: pa.Array | pa.ChunkedArray) -> pd.Categorical:
-    """Dictionary-encoded texts as a categorical with sorted levels."""
+def _category(values: pa.ChunkedArray) -> pd.Categorical:
+    """Texts as a categorical with sorted levels."""
+    values = values.dictionary_encode().unify_dictionaries().combine_chunks()
     chunks = values.chunks if isinstance(values, pa.ChunkedArray) else [values]
     levels = np.array(chunks[0].dictionary.to_pylist(), dtype=object) if chunks else np.array([], dtype=object)
     codes = np.concatenate([chunk.indices.fill_null(-1).to_numpy() for chunk in chunks]) if chunks else np.array([], dtype=int)
