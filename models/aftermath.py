@@ -55,20 +55,8 @@ def aftermath(log: pd.DataFrame, settings: PolicySettings, *, resamples: int = 2
         What is promised, and what a lead costs.
     """
     known = log[log["settled"]].reset_index(drop=True)
-    passing = known.loc[known["arm"] == PASS_THROUGH, "propensity"].min()
-    forced = known.loc[known["arm"] == FORCED, "propensity"].max()
-    cut = known["cut"].fillna(-np.inf)
-    promise = promise_recheck(
-        score=known["score"].to_numpy(float),
-        cut=cut.to_numpy(float),
-        arm=known["arm"].to_numpy(),
-        won=_once_an_account(known),
-        pass_through=0.0 if np.isnan(passing) else float(passing),
-        forced=0.0 if np.isnan(forced) else float(forced),
-        max_lost_share=settings.max_lost_share,
-        confidence=settings.confidence,
-    )
-    handed = (known["score"] >= cut).to_numpy()
+    promise = promise_of(known, settings)
+    handed = (known["score"] >= known["cut"].fillna(-np.inf)).to_numpy()
     worth: dict[str, dict[str, PolicyValue]] = {}
     notes = []
     won = known["won"].to_numpy(float)
@@ -92,6 +80,22 @@ def aftermath(log: pd.DataFrame, settings: PolicySettings, *, resamples: int = 2
             notes.append(str(error))
             break
     return Aftermath(decided=len(log), settled=len(known), promise=promise, worth=worth, leniency=_leniency(known), notes=tuple(notes))
+
+
+def promise_of(known: pd.DataFrame, settings: PolicySettings) -> Recheck:
+    """The promise checked again on settled leads of the log, as :func:`aftermath` takes it."""
+    passing = known.loc[known["arm"] == PASS_THROUGH, "propensity"].min()
+    forced = known.loc[known["arm"] == FORCED, "propensity"].max()
+    return promise_recheck(
+        score=known["score"].to_numpy(float),
+        cut=known["cut"].fillna(-np.inf).to_numpy(float),
+        arm=known["arm"].to_numpy(),
+        won=_once_an_account(known),
+        pass_through=0.0 if np.isnan(passing) else float(passing),
+        forced=0.0 if np.isnan(forced) else float(forced),
+        max_lost_share=settings.max_lost_share,
+        confidence=settings.confidence,
+    )
 
 
 def _once_an_account(known: pd.DataFrame) -> np.ndarray:

@@ -17,7 +17,7 @@ from models.encoding import Categories, binned, categorical_columns, categories_
 from models.hazard import Hazard, HazardParameters, fit_hazard
 from models.intervals import ScoreInterval
 
-FORMAT = 2
+FORMAT = 3
 GRADES = ("D", "C", "B", "A")
 GRADE_SHARES = (0.2, 0.5, 0.8)
 FILE = "scorer.json"
@@ -75,6 +75,8 @@ class Scorer:
         Median or commonest value of each column among the leads of the fit, None where it was always empty.
     base_rates : dict
         Share with the outcome among leads whose horizon had passed: "pursue" and "convert", None where there is none.
+    filled : dict
+        Share of the fit's leads that had a value, by column.
     """
 
     recipe: Recipe
@@ -84,6 +86,7 @@ class Scorer:
     grade_edges: tuple[float, float, float]
     usual: dict[str, float | str | None]
     base_rates: dict[str, float | None]
+    filled: dict[str, float]
 
     @property
     def models(self) -> dict[str, CalibratedHazard]:
@@ -138,6 +141,7 @@ class Scorer:
             "grade_edges": list(self.grade_edges),
             "usual": self.usual,
             "base_rates": self.base_rates,
+            "filled": self.filled,
         }
         (folder / FILE).write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
 
@@ -179,6 +183,7 @@ def load_scorer(folder: Path) -> Scorer:
         grade_edges=tuple(content["grade_edges"]),
         usual=content["usual"],
         base_rates=content["base_rates"],
+        filled=content["filled"],
     )
 
 
@@ -228,6 +233,7 @@ def fit_scorer(
         grade_edges=(0.0, 0.0, 0.0),
         usual=usual_values(frame, categories),
         base_rates={"pursue": base_rate(pursue), "convert": base_rate(convert)},
+        filled={name: float(frame[name].notna().mean()) for name in categories},
     )
     scores = scorer.score(frame)["p_both"].to_numpy() if grade_scores is None else grade_scores
     return replace(scorer, grade_edges=grade_edges(scores))

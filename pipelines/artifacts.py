@@ -61,3 +61,23 @@ def publish_promotion(result: dict[str, Any]) -> None:
         table=[{"reason": reason} for reason in result["reasons"]],
         description=f"Version {result['version']} {said}{instead}.",
     )
+
+
+def publish_monitor(result: dict[str, Any]) -> None:
+    """A table of every segment's latest figures, under the verdict and its reasons."""
+    shown = ("column", "group", "observed", "expected")
+    alarms = {(each["outcome"], each["column"], each["group"]): each["since"] for each in result["alarms"]}
+    rows = [
+        {
+            "outcome": name,
+            **{key: each[key] for key in shown},
+            "z": each["z"][-1],
+            "alarm since": alarms.get((name, each["column"], each["group"])),
+        }
+        for name, found in result["watched"].items()
+        for each in found["segments"]
+    ]
+    rows += [{"hint": hint["kind"], "about": hint["about"], "words": hint["words"]} for hint in result["hints"]]
+    create_table_artifact(
+        key="monitor", table=rows, description=f"Version {result['version']}: {result['verdict']}. {'. '.join(result['reasons'])}."
+    )

@@ -9,6 +9,7 @@ from prefect import flow
 from features.matrix import frame, matrix
 from features.tables import scoring_cohort, unanswered
 from models.decisions import decide_all
+from models.novelty import oddities
 from pipelines import artifacts
 from pipelines.asked import asked_of, said_of, week_of
 from pipelines.champion import load_champion
@@ -55,6 +56,7 @@ def score_leads(
         asked = asked_of(cohort, store)
         found = frame(matrix(tables, asked.waiting, recipe), recipe)
         said = said_of(tables, asked.waiting)
+        odd = oddities(champion.scorer, found, max_new=settings.monitor.max_new)
 
     with watch.step("score", "score and decide"):
         decisions = decide_all(
@@ -79,7 +81,7 @@ def score_leads(
         decisions=recorded,
         already_decided=len(asked.decided),
         output=output,
-        warnings=snapshot.warnings,
+        warnings=(*(f"these leads are not as the model knows them: {each.words()}" for each in odd), *snapshot.warnings),
         seconds=watch.seconds,
     )
     artifacts.publish_scoring(report.to_json())

@@ -17,6 +17,7 @@ from features.labels import Horizons
 from features.recipe import FeatureSettings
 from models.evaluation import EvaluationPlan
 from models.hazard import HazardParameters
+from models.monitor_settings import MonitorSettings
 from models.policy_settings import PolicySettings
 from models.promotion import PromotionSettings
 from pipelines.addresses import redacted
@@ -82,7 +83,7 @@ class Settings(Section):
     ----------
     source : SourceSettings or None
         None where nobody said where the data are: commands that read none need none.
-    label, features, model, evaluation, policy, promotion, registry, store, desk
+    label, features, model, evaluation, policy, promotion, monitor, registry, store, desk
         The sections of the same names.
     """
 
@@ -93,6 +94,7 @@ class Settings(Section):
     evaluation: EvaluationPlan = EvaluationPlan()
     policy: PolicySettings = PolicySettings()
     promotion: PromotionSettings = PromotionSettings()
+    monitor: MonitorSettings = MonitorSettings()
     registry: Place = Place()
     store: Place = Place()
     desk: DeskSettings = DeskSettings()

@@ -68,7 +68,7 @@ def test_the_defaults_told_are_the_defaults(section):
     settings = kind() if not issubclass(kind, BaseModel) else kind.model_construct()
     for key, told in re.findall(r"^\| `(\w+)` \| [^|]*, `([^`|]+)` \|", chapter(section), flags=re.MULTILINE):
         real = getattr(settings, key)
-        real = json.dumps(real) if isinstance(real, str | tuple) else real
+        real = json.dumps(real) if isinstance(real, str | tuple | bool) else real
         shown = {"0:00:00": '"0d"'}.get(str(real), str(real))
         assert shown.removesuffix(".0") == told.removesuffix(".0"), key
 
