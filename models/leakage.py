@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from features.errors import ContractError
 from features.recipe import Recipe
@@ -24,7 +25,7 @@ from models.learning import LearningSet
 
 FEWEST_PEERS = 4
 ERRORS = 2.0
-BY_CHANCE = 1e-4
+BY_CHANCE = 0.01
 YOUNG_DAYS = 30
 SIDES = {"convert": ("won", "not won"), "pursue": ("taken up", "not taken up"), "closed": ("closed", "open")}
 
@@ -162,12 +163,15 @@ def _strength(learning: LearningSet, today: pd.DataFrame, drawn: Drawn, settings
     for column in today.columns:
         told: list[tuple[float, str]] = []
         for name, sample in drawn.outcomes.items():
-            told += _told(levels_beside(learning, today[column], sample), sample, SIDES[name], settings)
+            values = today[column].loc[sample.rows]
+            told += _told(values, levels_beside(learning, values, sample), sample, SIDES[name], settings)
         found += [Leak(column, "suspicious", "strength", *max(told))] if told else []
     return found
 
 
-def _told(levels: np.ndarray, sample: Sample, sides: tuple[str, str], settings: LeakSettings) -> Iterator[tuple[float, str]]:
+def _told(
+    values: pd.Series, levels: np.ndarray, sample: Sample, sides: tuple[str, str], settings: LeakSettings
+) -> Iterator[tuple[float, str]]:
     """What a column tells of one outcome, and in words, where that is too much."""
     apart = f"tells {sides[0]} leads from {sides[1]} ones with an AUC of"
     whole = measure.value_strength(levels, sample)
@@ -177,8 +181,14 @@ def _told(levels: np.ndarray, sample: Sample, sides: tuple[str, str], settings: 
     emptiness = max((measure.strength(mark, sample) for mark in (filled, ~filled)), key=lambda each: each.auc)
     if _exceeds(emptiness, settings.emptiness_auc):
         yield emptiness.auc, f"its emptiness alone {apart} {_short(emptiness.auc)}"
+    marks = [("filled in", filled), ("empty", ~filled)]
+    usual = int(np.bincount(levels, minlength=1).argmax()) if len(levels) else 0
+    if usual and np.mean(levels == usual) > 0.5:  # what nearly all leads say, such as 0 or "none", is a way to leave a column empty
+        commonest = values[levels == usual].mode().iloc[0]
+        said = f"{commonest:,.6g}" if pd.api.types.is_number(commonest) else f"'{commonest}'"
+        marks += [(f"other than {said}", filled & (levels != usual)), (said, levels == usual)]
     for of, (name, other) in ((sample, sides), (sample.inverse, sides[::-1])):
-        for word, mark in (("filled in", filled), ("empty", ~filled)):
+        for word, mark in marks:
             if measure.chance_of_so_few(mark, of, times=settings.one_sided) < BY_CHANCE:
                 with_it = of.outcome[mark]
                 yield float(np.mean(with_it)), f"it is {word} for {with_it.sum():,} {name} leads and {(~with_it).sum():,} {other} ones"
@@ -195,11 +205,12 @@ def _fresh(learning: LearningSet, today: pd.DataFrame, drawn: Drawn, settings: L
         return "no dates"
     if (fewest := min(sample.fewest for sample in drawn.ages)) < FEWEST:
         return f"{fewest} leads in the rarest of the ages compared, {FEWEST} are needed"
+    errors = norm.isf(BY_CHANCE / (2 * max(len(today.columns), 1)))
     found = []
     for column in today.columns:
         grown = measure.growth(*((levels_beside(learning, today[column], sample), sample) for sample in drawn.ages))
-        # There are few fresh leads and many columns: the difference is to be three errors away from none.
-        if grown.auc > max(settings.growth, 3 * grown.error):
+        # There are few fresh leads, and many columns, each looked at in two ways: one of them is far from none by chance.
+        if grown.auc > max(settings.growth, errors * grown.error):
             why = f"it tells fresh leads from mature ones with an AUC {_short(grown.auc)} higher than mature ones from older ones"
             found.append(Leak(column, "suspicious", "fresh against mature", grown.auc, f"{why}: filled in later, or asked otherwise since"))
     return found
