@@ -13,16 +13,17 @@ from models.leak_profiles import Profile
 from models.leakage import SIDES
 from models.pictures import BLUE, GREY, INK, ORANGE, PALE, STYLE
 
-MOST_SPANS = 36
+SPANS = (12, 36)
 WIDEST_LABEL = 34
 
 
 def spans_of(as_of: np.ndarray, labels: Labels) -> pd.DataFrame:
-    """Leads by when they came and by what is known of them: ``start``, ``yes``, ``no``, ``open``, ``unknown``, a row a span of time."""
+    """Leads by when they came and by what is known of them: ``start``, ``yes``, ``no``, ``open``, ``unknown``, a row a span of time.
+
+    A span is about a month, and less where the leads are of less than a year.
+    """
     start, end = as_of.min(), as_of.max()
-    number = int(min(MOST_SPANS, max(1, np.ceil((end - start) / np.timedelta64(30, "D"))))) if end > start else 1
-    if (end - start) < np.timedelta64(60, "D") and end > start:
-        number = 12
+    number = int(np.clip(np.ceil((end - start) / np.timedelta64(30, "D")), *SPANS)) if end > start else 1
     width = max((end - start) / number, np.timedelta64(1, "us"))
     span = np.minimum(((as_of - start) / width).astype(int), number - 1)
     yes, no = labels.outcome == 1, labels.outcome == 0
@@ -66,8 +67,9 @@ def time_picture(spans: pd.DataFrame, *, did: str, moment: Callable[[pd.Timestam
         share = np.where(settled > 0, spans["yes"] / settled.clip(lower=1), np.nan)
         known = np.setdiff1d(places, tail)
         lower.plot(known, share[known], "o-", color=BLUE, markersize=4, linewidth=1.4)
-        lower.set(ylabel=f"share {did}\nof the settled", ylim=(0, min(1.05, 1.25 * max(np.nanmax(share[known], initial=0.02), 0.02))))
-        lower.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+        top = min(1.05, 1.25 * max(np.nanmax(share[known], initial=0.02), 0.02))
+        lower.set(ylabel=f"share {did}\nof the settled", ylim=(0, top))
+        lower.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=int(top < 0.05)))
         shown = places[:: max(1, -(-len(places) // 8))]
         words = [moment(spans["start"].iloc[place]) for place in shown]
         lower.set_xticks(shown, ["" if each is None else each for each in words])
@@ -87,12 +89,14 @@ def column_picture(profile: Profile) -> Figure:
         axes.text(profile.base_rate, -0.75, f"all {profile.base_rate:.0%}", ha="center", va="bottom", fontsize=8)
         top = max(shares.max(), profile.base_rate, 0.02)
         for place, (_, leads, share) in enumerate(profile.groups):
-            axes.text(share + 0.012 * top, place, f"{share:.0%} of {leads:,}", va="center", color=GREY, fontsize=8)
+            ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+            axes.text(share + 0.015 * top, place, f"{share:.0%} of {leads:,}", va="center", color=GREY, fontsize=8, bbox=ground)
         labels = [said if len(said) <= WIDEST_LABEL else f"{said[: WIDEST_LABEL - 1]}…" for said, _, _ in profile.groups]
         axes.set_yticks(places, labels)
         axes.set_title(f"{profile.column}: share of leads that are {did}", pad=16)
         axes.set(xlim=(0, 1.3 * top), ylim=(len(places) - 0.4, -0.7))
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+        axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= min(1.3 * top, 1.0)])
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=int(top < 0.05)))
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         return figure

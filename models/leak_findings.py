@@ -99,14 +99,20 @@ class Looked:
 
 @dataclass(frozen=True)
 class Findings:
-    """What the guard found: a verdict for each column, and how closely each detector has looked."""
+    """What the guard found: a verdict for each column, and how closely each detector has looked.
+
+    ``exclude`` and ``trusted`` are the configuration's own lists, which what is to be mended is added to.
+    """
 
     leaks: tuple[Leak, ...]
     looked: tuple[Looked, ...]
+    exclude: tuple[str, ...] = ()
+    trusted: tuple[str, ...] = ()
 
-    def trusting(self, columns: Collection[str]) -> "Findings":
+    def configured(self, *, exclude: Collection[str], trusted: Collection[str]) -> "Findings":
         """The same, with the columns marked for which the configuration vouches."""
-        return replace(self, leaks=tuple(replace(leak, trusted=leak.column in columns) for leak in self.leaks))
+        leaks = tuple(replace(leak, trusted=leak.column in trusted) for leak in self.leaks)
+        return replace(self, leaks=leaks, exclude=tuple(exclude), trusted=tuple(trusted))
 
     @property
     def stopping(self) -> tuple[Leak, ...]:
@@ -122,10 +128,10 @@ class Findings:
         several = "1 column seems" if len(stopping) == 1 else f"{len(stopping)} columns seem"
         lines = [f"{several} to know what cannot be known when a lead is scored; {consequence}."]
         lines += [f"  {leak.column}: {leak.verdict}: {leak.why}." for leak in stopping]
-        lines.append(f"Leave out what is filled in later: [features] exclude = {_listed([*late, *doubtful])}.")
+        lines.append(f"Leave out what is filled in later: [features] exclude = {_listed([*self.exclude, *late, *doubtful])}.")
         if doubtful:
             which = "it is" if len(doubtful) == 1 else "one is"
-            keep = f"[features] trusted = {_listed(doubtful)}"
+            keep = f"[features] trusted = {_listed([*self.trusted, *doubtful])}"
             lines.append(f"Or, if you know that {which} on record when a lead is scored, keep it: {keep}.")
         if late:
             lines.append(f"{', '.join(late)}: known too late, so trusted does not help: the values seen at scoring are others.")

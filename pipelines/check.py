@@ -97,7 +97,7 @@ def _pictures(learning: LearningSet, judged: Judged, *, clock: Any) -> dict[str,
 
     def day(time: Any) -> str | None:
         said = moment(time, clock)
-        return None if said is None else f"row {said:,}" if isinstance(said, int) else said[:7]
+        return None if said is None else f"row {said:,}" if isinstance(said, int) else said[:10]
 
     found = {
         f"over time: {did}": time_picture(spans_of(as_of, learning.labels(name)), did=did, moment=day)

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from pipelines.pages import page
 from pipelines.sinks import replaced
-from pipelines.wording import percent
-from pipelines.wording_check import QUESTIONS, about, day, sample, words_of
+from pipelines.wording import percent, when
+from pipelines.wording_check import about, day, not_promised, outcome_notes, outcome_rows, promise_rows, sample, wins, words_of
 
 MOODS = {"ready": "good", "ready, without a promise": "doubtful", "too little data": "bad"}
 OVER_TIME = "over time: "
@@ -24,19 +24,21 @@ def write_page(result: dict[str, Any], pictures: dict[str, Figure], path: Path) 
 def check_page(result: dict[str, Any], pictures: dict[str, Figure]) -> str:
     """The ``check`` object of the interface and its pictures, as HTML."""
     ready, leaks = result["readiness"], {leak["column"]: leak for leak in result["leaks"]}
-    counts = ("settled", "open", "unknown", "positives", "negatives")
+    problem, *others = (result["mend"] or "").splitlines() or [None]
     return page(
         "check.html",
         ready=ready,
         moods=MOODS,
-        outcomes=[
-            [words, *([f"{found[key]:,}" for key in counts] if (found := ready["outcomes"][name]) else ["–"] * 5)]
-            for name, words in QUESTIONS.items()
-        ],
+        outcomes=outcome_rows(ready),
+        notes=outcome_notes(ready),
         over_time=[(name.removeprefix(OVER_TIME), figure) for name, figure in pictures.items() if name.startswith(OVER_TIME)],
         columns=[(name, figure) for name, figure in pictures.items() if not name.startswith(OVER_TIME)],
-        promises=[_promise(each) for each in ready["promises"]],
-        mend=result["mend"],
+        promises=promise_rows(ready),
+        wins=wins(ready),
+        unpromised=not_promised(ready),
+        problem=problem,
+        trusted=any(leak["trusted"] for leak in result["leaks"]),
+        mends=[_mend(line) for line in others if not line.startswith(" ")],
         leaks=[
             _column(column, leaks.get(column["column"]))
             for column in sorted(result["tables"]["leads"]["columns"], key=lambda each: _order(leaks.get(each["column"])))
@@ -45,7 +47,7 @@ def check_page(result: dict[str, Any], pictures: dict[str, Figure]) -> str:
         held=[_table(name, held) for name, held in result["tables"].items()],
         words=words_of(result["tables"]),
         warnings=result["warnings"],
-        as_of=result["as_of"],
+        when="" if result["as_of"] is None else when(result["as_of"]),
     )
 
 
@@ -55,12 +57,10 @@ def _table(name: str, held: dict[str, Any] | None) -> list[str]:
     return [name, f"{held['rows']:,}", day(held["from"]), day(held["to"]), about(name, held)]
 
 
-def _promise(each: dict[str, Any]) -> list[str]:
-    needed, missing = ("–", each["why"]) if each["needed"] is None else (f"{each['needed']:,}", f"{each['missing']:,}")
-    told = ["", missing] if each["needed"] is None else [missing, ""]
-    if each["configured"]:
-        told[1] = f"{told[1]} as configured".strip()
-    return [f"{100 * each['max_lost_share']:g} %", each["of"], needed, *told]
+def _mend(line: str) -> tuple[str, str]:
+    """What to do in words, and what to write into the configuration."""
+    words, section, key = line.removesuffix(".").partition("[features]")
+    return (words, f"{section}\n{key.strip()}") if section else (line, "")
 
 
 def _column(column: dict[str, Any], leak: dict[str, Any] | None) -> list[str]:

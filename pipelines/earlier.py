@@ -48,9 +48,10 @@ def earlier_pull(snapshot: Snapshot, horizons: Horizons) -> EarlierPull | None:
 
 
 def _pull(folder: Path) -> EarlierPull:
-    """Real times say how new the data are; where times are made up, only the pull's own is one."""
+    """Real times say how new the data are, unless a row is dated in the future; where times are made up, only the pull's own is one."""
     note = read_note(folder)
-    return EarlierPull(folder, note, datetime.fromisoformat(note.newest if note.clock == "time" else note.pulled_until))
+    pulled, newest = datetime.fromisoformat(note.pulled_until), datetime.fromisoformat(note.newest)
+    return EarlierPull(folder, note, min(pulled, newest) if note.clock == "time" else pulled)
 
 
 def _time(pull: EarlierPull) -> datetime:

@@ -52,7 +52,8 @@ def judged_columns(
         matrix=None if look_up is None else look_up(leads.iloc[drawn.modelled_rows(learning.names)]),
         drawn=drawn,
     )
-    return Judged(found.trusting(settings.features.trusted), drawn, raw)
+    features = settings.features
+    return Judged(found.configured(exclude=features.exclude, trusted=features.trusted), drawn, raw)
 
 
 def used_all_the_same(found: Findings, *, force: bool = False) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def training(result: dict[str, Any]) -> str:
     if result["policy"] is not None:
         lines.append(_filter(result))
     lines += [f"note: {warning}" for warning in result["warnings"]]
-    lines.append(f"{result['leads']:,} leads, {_when(result['as_of'])} · {_durations(result['seconds'])}")
+    lines.append(f"{result['leads']:,} leads, {when(result['as_of'])} · {_durations(result['seconds'])}")
     if result["version"] is not None:
         lines.append(NEXT_AFTER_TRAINING)
     return "\n".join(lines)
@@ -38,7 +38,7 @@ def training(result: dict[str, Any]) -> str:
 def scoring(result: dict[str, Any], decisions: pd.DataFrame) -> str:
     """A scoring run: how many, from where, and the best of them with their reasons."""
     lines = [
-        f"version {result['version']} scored {result['scored']:,} leads {_when(result['as_of'])}: "
+        f"version {result['version']} scored {result['scored']:,} leads {when(result['as_of'])}: "
         f"{result['handed_off']:,} handed off, {result['held']:,} held back"
         + (f"; {result['already_decided']:,} were decided before" if result["already_decided"] else "")
     ]
@@ -175,7 +175,7 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f} %"
 
 
-def _when(as_of: str | int | None) -> str:
+def when(as_of: str | int | None) -> str:
     """An as-of time to the minute, a row's number, or that there is no order."""
     if as_of is None:
         return "(no dates)"

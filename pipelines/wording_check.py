@@ -18,7 +18,7 @@ def checked(result: dict[str, Any], *, page: Path | None = None) -> str:
     ready = result["readiness"]
     lines = [f"Is there enough to learn from?  {ready['verdict']}"]
     lines += [line for reason in ready["reasons"] for line in wrapped(reason)]
-    lines += [text(_outcomes(ready)), "", *_promises(ready), "", *_leaks(result), ""]
+    lines += [*_told(ready), "", *_leaks(result), ""]
     lines += ["What do the tables hold?", text(_tables(result["tables"]))]
     lines += [line for words in words_of(result["tables"]) for line in wrapped(words)]
     lines += ["", text(_columns(result)), *(f"note: {warning}" for warning in result["warnings"])]
@@ -28,32 +28,55 @@ def checked(result: dict[str, Any], *, page: Path | None = None) -> str:
     return "\n".join(lines)
 
 
-def _outcomes(ready: dict[str, Any]) -> Table:
-    table = _plain("  outcome", "settled", "open", "unknown", "yes", "no", numbers=range(1, 6))
-    for name, words in QUESTIONS.items():
-        found = ready["outcomes"][name]
-        if found is None:
-            table.add_row(f"  {words}", *["–"] * 5)
-        else:
-            table.add_row(f"  {words}", *(f"{found[key]:,}" for key in ("settled", "open", "unknown", "positives", "negatives")))
-    return table
+def outcome_rows(ready: dict[str, Any]) -> list[list[str]]:
+    """Of each outcome that the source tells, the leads by what is known of it."""
+    counts = ("settled", "open", "unknown", "positives", "negatives")
+    return [[words, *(f"{found[key]:,}" for key in counts)] for name, words in QUESTIONS.items() if (found := ready["outcomes"][name])]
 
 
-def _promises(ready: dict[str, Any]) -> list[str]:
-    """Which promise needs how many wins."""
-    margins = "" if ready["margins_known"] is None else f", {percent(ready['margins_known'])} of them with a margin or an amount"
-    lines = [f"What could a filter promise?  {ready['wins']:,} settled wins, one an account{margins}"]
-    table = _plain("  lose at most", "of the", "wins needed", "missing", "", numbers=(2, 3))
-    unpromised = []
-    for each in ready["promises"]:
-        if each["needed"] is None:
-            unpromised.append(each)
-            continue
-        note = "← configured" if each["configured"] else ""
-        table.add_row(f"  {100 * each['max_lost_share']:g} %", each["of"], f"{each['needed']:,}", f"{each['missing']:,}", note)
-    lines.append(text(table))
-    reasons = dict.fromkeys(each["why"] for each in unpromised)
-    return lines + [line for why in reasons for line in wrapped(f"nothing about margin: {why}")]
+def outcome_notes(ready: dict[str, Any]) -> list[str]:
+    """What the counts do not say themselves."""
+    pursue, convert = ready["outcomes"]["pursue"], ready["outcomes"]["convert"]
+    untold = "every lead counts as worked: the source does not say which ones sales took up"
+    unknown = f"unknown: {convert['unknown']:,} leads that sales did not take up; whether they would have been won nobody can know"
+    return [untold] * (pursue is None) + [unknown] * bool(convert["unknown"])
+
+
+def promise_rows(ready: dict[str, Any]) -> list[list[str]]:
+    """Which promise needs how many wins, of those that could be made."""
+    return [
+        [
+            f"{100 * each['max_lost_share']:g} %",
+            each["of"],
+            f"{each['needed']:,}",
+            f"{each['missing']:,}",
+            "← configured" * each["configured"],
+        ]
+        for each in ready["promises"]
+        if each["needed"] is not None
+    ]
+
+
+def not_promised(ready: dict[str, Any]) -> list[str]:
+    """Why some promise could not be made, however many wins there were."""
+    return [f"nothing about margin: {why}" for why in dict.fromkeys(each["why"] for each in ready["promises"] if each["needed"] is None)]
+
+
+def wins(ready: dict[str, Any]) -> str:
+    """The wins that a promise could rest on."""
+    known = ready["margins_known"]
+    margins = "" if known is None else f", {percent(known) if known else 'none'} of them with a margin or an amount"
+    return f"{ready['wins']:,} settled wins, one an account{margins}"
+
+
+def _told(ready: dict[str, Any]) -> list[str]:
+    outcomes = _plain("  outcome", "settled", "open", "unknown", "yes", "no", numbers=range(1, 6))
+    promises = _plain("  lose at most", "of the", "wins needed", "missing", "", numbers=(2, 3))
+    for table, rows in ((outcomes, outcome_rows(ready)), (promises, promise_rows(ready))):
+        for first, *others in rows:
+            table.add_row(f"  {first}", *others)
+    notes, unpromised = ([line for each in lines for line in wrapped(each)] for lines in (outcome_notes(ready), not_promised(ready)))
+    return [text(outcomes), *notes, "", f"What could a filter promise?  {wins(ready)}", text(promises), *unpromised]
 
 
 def _leaks(result: dict[str, Any]) -> list[str]:

@@ -216,6 +216,8 @@ def strong(market: Market) -> dict[str, np.ndarray]:
         "filled once closed": market.filled(np.where(closed, chance < 0.9, chance < 0.4)),
         "filled for few wins and nobody else": market.filled(market.won & (chance < 0.25)),
         "empty for few losses and nobody else": market.filled(~market.lost | (chance > 0.25)),
+        "0 but for a third of wins": np.where(market.won & (chance < 0.35), np.abs(market.noise), 0.0),
+        "none but for a third of wins": np.where(market.won & (chance < 0.35), "SAVE10", "none").astype(object),
     }
 
 
@@ -236,6 +238,7 @@ def test_columns_that_are_merely_good_are_clean(seed):
         "good score": market.won + market.noise,
         "answered more by those who win": market.filled(np.where(market.won, chance < 0.65, chance < 0.4)),
         "rarely filled, five times by those who win": market.filled(np.where(market.won, chance < 0.1, chance < 0.02)),
+        "no but for the keen": np.where(chance < np.where(market.won, 0.3, 0.05), "yes", "no").astype(object),
         "filled ten times": market.filled(np.isin(np.arange(market.leads), np.flatnonzero(market.won)[:8])),
         "own text": np.array([f"text {n}" for n in range(market.leads)], dtype=object),
         "some": market.random.choice(["a", "b", "c"], market.leads).astype(object),
