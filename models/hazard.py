@@ -159,7 +159,9 @@ def fit_hazard(
         quick = replace(parameters, rounds=min(parameters.rounds, QUICK_ROUNDS), learning_rate=min(4 * parameters.learning_rate, 1.0))
         known = used[labels.mature[used] & np.isfinite(labels.outcome[used])]
         memory = {"share": parameters.recent_share, "threads": parameters.threads}
-        if recent_helps(lambda rows: fit(rows, 1.0, quick)[0], data, known, labels.outcome, **memory):
+        if recent_helps(
+            lambda rows, draw: fit(rows, 1.0, replace(quick, seed=quick.seed + draw))[0], data, known, labels.outcome, **memory
+        ):
             parts = [used, recent]
     boosters, alphas = zip(*(fit(rows, 1 / len(parts), parameters) for rows in parts), strict=True)
     return Hazard(booster=joined(boosters), alphas=np.mean(alphas, axis=0), edges=edges, events=int(event[used].sum()))
