@@ -11,6 +11,10 @@ from unittest.mock import patch
 
 import pytest
 
+# Read when the libraries are first loaded. Two test workers share two cores: threads that wait by spinning keep the others from working.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
