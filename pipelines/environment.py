@@ -12,6 +12,22 @@ from pathlib import Path
 from pipelines.orchestrator import orchestrator
 
 DEFAULT_HOME = Path(".leadsieve")
+LIBRARIES = {
+    "PREFECT_API_REQUEST_TIMEOUT": "120",  # the first request waits until the server is up
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    # Threads that wait for each other by spinning take ten times as long as soon as another process wants the same core.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    # Fits run side by side as it is: more threads inside each would only get in each other's way.
+    "OPENBLAS_NUM_THREADS": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+}
+ALONE = {
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is told once, by the command line
+    "PREFECT_LOGGING_TO_API_ENABLED": "false",
+}
 
 
 def home_folder(given: Path | None = None) -> Path:
@@ -24,44 +40,30 @@ def variables() -> Mapping[str, str]:
     return os.environ
 
 
-def keep_in(home: Path) -> None:
-    """Keep Prefect and MLflow quiet and inside ``home``; whatever the user has set wins. Before either is imported."""
-    defaults = {
-        "PREFECT_HOME": str(home / "prefect"),
-        "PREFECT_API_REQUEST_TIMEOUT": "120",  # the first request waits until the server is up
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is told once, by the command line
-        "PREFECT_LOGGING_TO_API_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        # Threads that wait for each other by spinning take ten times as long as soon as another process wants the same core.
-        "OMP_WAIT_POLICY": "PASSIVE",
-        # Fits run side by side as it is: more threads inside each would only get in each other's way.
-        "OPENBLAS_NUM_THREADS": "1",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    }
+def keep_in(home: Path, *, serving: bool = False) -> None:
+    """Keep Prefect and MLflow inside ``home``, and quiet unless they serve; whatever the user has set wins. Before either is imported."""
+    defaults = {"PREFECT_HOME": str(home / "prefect"), **LIBRARIES, **({} if serving else ALONE)}
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     home.mkdir(parents=True, exist_ok=True)  # Prefect makes its own folder, but not the one above
 
 
 @contextmanager
-def libraries_at(home: Path) -> Iterator[None]:
+def libraries_at(home: Path, *, port: int | None = None) -> Iterator[None]:
     """The libraries kept in ``home``, and a Prefect server to run flows on.
 
-    Must be entered before Prefect is imported, for its server then starts meanwhile. The heartbeat, for which each flow run would wait a
-    second, serves remote runs only.
+    Must be entered before Prefect is imported, for its server then starts meanwhile. With a ``port`` it is the whole server, which follows
+    schedules and has pages and logs. A single command needs none of that, nor the heartbeat, for which each flow run would wait a second.
     """
-    keep_in(home)
+    keep_in(home, serving=port is not None)
     with patient_collector(), ExitStack() as held:
-        ours = None if "PREFECT_API_URL" in os.environ else held.enter_context(orchestrator())
+        ours = None if "PREFECT_API_URL" in os.environ else held.enter_context(orchestrator(port))
 
         from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
         if PREFECT_API_URL.value() is not None:
             held.close()  # a server is named elsewhere, such as in a profile
-        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}, set_defaults={PREFECT_API_URL: ours}):
+        with temporary_settings({} if port else {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}, set_defaults={PREFECT_API_URL: ours}):
             yield
 
 

@@ -24,14 +24,15 @@ GRACE = 5.0  # seconds to shut down in
 
 
 @contextmanager
-def orchestrator() -> Iterator[str]:
+def orchestrator(port: int | None = None) -> Iterator[str]:
     """Serve Prefect's API inside, from the home that Prefect's own settings name; gives its address at once.
 
-    The socket listens before the server does: whoever calls early waits in line until it takes over.
+    With a ``port`` it is the whole server, with its pages and all that follows schedules and sends alerts. The socket listens before the
+    server does: whoever calls early waits in line until it takes over.
     """
-    with socket.create_server(("127.0.0.1", 0)) as line:
+    with socket.create_server(("127.0.0.1", port or 0)) as line:
         server = subprocess.Popen(
-            [sys.executable, "-P", __file__, str(line.fileno())],
+            [sys.executable, "-P", __file__, str(line.fileno()), *(["whole"] if port else [])],
             pass_fds=[line.fileno()],
             stdin=subprocess.PIPE,  # which closes when we end, however we end
             stdout=subprocess.DEVNULL,
@@ -47,7 +48,7 @@ def orchestrator() -> Iterator[str]:
                 worker.EventsWorker.drain_all(timeout=GRACE)  # what happened to tasks is still on its way
 
 
-def serve(line: int) -> None:
+def serve(line: socket.socket, *, whole: bool) -> None:
     """Run Prefect's server on a listening socket until whoever started this process ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.disable()  # all that imports make stays: looking for garbage in it would take a sixth of the time
@@ -60,9 +61,11 @@ def serve(line: int) -> None:
     url = make_url(prefect.settings.PREFECT_API_DATABASE_CONNECTION_URL.value())
     if url.get_backend_name() == "sqlite" and not Path(url.database).exists():
         lay_out(Path(url.database), template_of(prefect.__version__))
-    app = create_app(ephemeral=True, final=True)
-    gc.enable()
-    uvicorn.Server(uvicorn.Config(app, lifespan="on", log_level="error")).run(sockets=[socket.socket(fileno=line)])
+    pages = {prefect.settings.PREFECT_UI_API_URL: f"http://127.0.0.1:{line.getsockname()[1]}/api"}
+    with prefect.settings.temporary_settings(pages):
+        app = create_app(ephemeral=not whole, final=True)
+        gc.enable()
+        uvicorn.Server(uvicorn.Config(app, lifespan="on", log_level="error")).run(sockets=[line])
 
 
 def lay_out(database: Path, template: Path) -> None:
@@ -105,4 +108,4 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1])) if sys.argv[1:] else prepare()
+    serve(socket.socket(fileno=int(sys.argv[1])), whole="whole" in sys.argv) if sys.argv[1:] else prepare()

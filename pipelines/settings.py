@@ -23,6 +23,7 @@ from models.promotion import PromotionSettings
 from pipelines.addresses import redacted
 from pipelines.environment import variables
 from pipelines.mapping import Section, SourceSettings
+from pipelines.schedule import ScheduleSettings
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _SPAN = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)\s*$")
@@ -83,7 +84,7 @@ class Settings(Section):
     ----------
     source : SourceSettings or None
         None where nobody said where the data are: commands that read none need none.
-    label, features, model, evaluation, policy, promotion, monitor, registry, store, desk
+    label, features, model, evaluation, policy, promotion, monitor, schedule, registry, store, desk
         The sections of the same names.
     """
 
@@ -95,6 +96,7 @@ class Settings(Section):
     policy: PolicySettings = PolicySettings()
     promotion: PromotionSettings = PromotionSettings()
     monitor: MonitorSettings = MonitorSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
     registry: Place = Place()
     store: Place = Place()
     desk: DeskSettings = DeskSettings()
@@ -170,7 +172,9 @@ def _url(content: Mapping[str, Any], section: str = "source") -> Any:
 
 
 def _anchor(content: dict[str, Any], *, folder: Path) -> None:
-    """Make a relative path in the URL absolute."""
+    """Make relative paths absolute, in the URL and of the output."""
+    if isinstance(schedule := content.get("schedule"), dict) and isinstance(output := schedule.get("output"), str):
+        content["schedule"] = schedule | {"output": folder / Path(output).expanduser()}
     url = _url(content)
     scheme, colon, rest = url.partition(":") if isinstance(url, str) else ("", "", "")
     if scheme.lower() in _LOCAL and colon:

@@ -1,4 +1,4 @@
-"""What every command shares: its options, the home folder and the clock it runs with, and how its result is shown.
+"""What every command shares: its options, the home folder and the clock it runs with, read here alone, and how its result is shown.
 
 Heavy libraries are imported inside the commands, so that ``--help`` and a mistyped option answer at once.
 """
@@ -35,7 +35,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 
 @contextmanager
 def running(home: Path, *, quiet: bool) -> Iterator[datetime]:
-    """Libraries set up to keep everything in ``home``; gives the time of the run, the one place where the clock is read."""
+    """Libraries set up to keep everything in ``home``; gives the time of the run."""
     with ExitStack() as held:
         held.enter_context(libraries_at(home))
         if quiet:

@@ -1,0 +1,73 @@
+"""What a schedule runs: the flows with what they need from a configuration, at their scheduled time however late they start.
+
+A run ends in one sentence, its state's message: what came of it, or what a person can mend.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+
+from prefect import flow
+from prefect.client.schemas import State
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+
+from features.errors import LeadsieveError
+from pipelines import wording, wording_versions
+from pipelines.progress import hushed
+from pipelines.promote import promote_version
+from pipelines.score import score_leads
+from pipelines.settings import load_settings
+from pipelines.shell import clock
+from pipelines.train import train_leads
+
+
+def in_a_sentence(run: Callable[..., State]) -> Callable[..., State]:
+    """What users can mend ends a run as failed with what the command line would say; a traceback is for bugs."""
+
+    @wraps(run)
+    def told(*args: object, **kwargs: object) -> State:
+        try:
+            with hushed():
+                return run(*args, **kwargs)
+        except LeadsieveError as error:
+            return Failed(message=str(error))
+
+    return told
+
+
+@flow(name="score", description="Decide the leads that wait, each once, as of the scheduled time.")
+@in_a_sentence
+def score(config: Path | None, home: Path, as_of: datetime | None = None) -> State:
+    """Score what waits at the scheduled time; a file besides the log if [schedule] output says so."""
+    settings, moment = load_settings(config), scheduled(as_of)
+    report = score_leads.fn(settings, home, moment, output=settings.schedule.output_at(moment))
+    return completed(wording.scoring(report.to_json(), report.decisions))
+
+
+@flow(name="retrain", description="Fit a challenger as of the scheduled time, and promote it if the rule allows.")
+@in_a_sentence
+def retrain(config: Path | None, home: Path, as_of: datetime | None = None) -> State:
+    """Train, and let the challenger take over only by rule."""
+    settings, moment = load_settings(config), scheduled(as_of)
+    trained = train_leads.fn(settings, home, moment).to_json()
+    told = wording.training(trained)
+    if trained["version"] is None:
+        return Failed(message=told)
+    get_run_logger().info(told)
+    promoted = promote_version.fn(settings, home, clock(), as_of=moment, version=trained["version"], who="schedule")
+    return completed(wording_versions.promotion(promoted.to_json()))
+
+
+def scheduled(as_of: datetime | None) -> datetime:
+    """The moment asked for, else the one that this run was scheduled for; UTC without a zone."""
+    moment = as_of or flow_run.scheduled_start_time
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def completed(words: str, name: str = "Completed") -> State:
+    """All words go to the run's log, the first line to its state."""
+    get_run_logger().info(words)
+    return Completed(name=name, message=words.partition("\n")[0])
