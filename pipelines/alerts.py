@@ -1,9 +1,8 @@
 """Who hears of a run that failed or of a model to be retrained: an automation of Prefect that tells one of its notification blocks."""
 
-from prefect.automations import Automation
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.events.actions import SendNotification
-from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 
 from features.errors import UsageError
@@ -29,7 +28,7 @@ def keep_alert(client: SyncPrefectClient, *, name: str, block: str | None) -> No
         client.create_automation(told)
 
 
-def alert(client: SyncPrefectClient, called: str, *, name: str, block: str) -> Automation:
+def alert(client: SyncPrefectClient, called: str, *, name: str, block: str) -> AutomationCore:
     """An automation that tells a block of every run with our tag that ends in one of the states."""
     kind, _, document = block.partition("/")
     try:
@@ -43,4 +42,4 @@ def alert(client: SyncPrefectClient, called: str, *, name: str, block: str) -> A
         posture=Posture.Reactive,
         threshold=1,
     )
-    return Automation(name=called, trigger=trigger, actions=[SendNotification(block_document_id=found.id, subject=SUBJECT, body=BODY)])
+    return AutomationCore(name=called, trigger=trigger, actions=[SendNotification(block_document_id=found.id, subject=SUBJECT, body=BODY)])

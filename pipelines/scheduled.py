@@ -3,6 +3,7 @@
 A run ends in one sentence, its state's message: what came of it, or what a person can mend.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from prefect import flow
 from prefect.client.schemas import State
+from prefect.exceptions import FailedRun
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
@@ -29,6 +31,8 @@ def in_a_sentence(run: Callable[..., State]) -> Callable[..., State]:
 
     @wraps(run)
     def told(*args: object, **kwargs: object) -> State:
+        for kind in ("flow", "task"):
+            logging.getLogger(f"prefect.{kind}_runs").addFilter(without_traceback)
         try:
             with hushed():
                 return run(*args, **kwargs)
@@ -36,6 +40,13 @@ def in_a_sentence(run: Callable[..., State]) -> Callable[..., State]:
             return Failed(message=str(error))
 
     return told
+
+
+def without_traceback(record: logging.LogRecord) -> bool:
+    """Keep the sentence of what users can mend, and let go of the way that it came."""
+    if record.exc_info and isinstance(record.exc_info[1], (LeadsieveError, FailedRun)):
+        record.exc_info = None
+    return True
 
 
 @flow(name="score", description="Decide the leads that wait, each once, as of the scheduled time.")

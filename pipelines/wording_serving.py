@@ -14,4 +14,6 @@ def serving(schedule: ScheduleSettings, home: Path) -> str:
     lines = [f"  {flow:<8} {when if when == OFF else f'{when:<12} {schedule.timezone}'}" for flow, when in times.items()]
     pages = shown(PREFECT_API_URL.value()).removesuffix("/api")
     alert = f"Alerts go to {schedule.alert}." if schedule.alert else "Nobody is alerted: [schedule] alert names no block."
-    return "\n".join([f"Serving from {home}:", *lines, f"Runs, logs and tables: {pages}", alert, "Ctrl-C ends it and pauses the schedules."])
+    return "\n".join(
+        [f"Serving from {home}:", *lines, f"Runs, logs and tables: {pages}", alert, "Ctrl-C ends it and pauses the schedules."]
+    )

@@ -1,0 +1,260 @@
+"""Flows on a schedule, on a real Prefect server: a late run answers as of its scheduled time, and what fails is told once, and to whom."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+
+from tests.commands import leadsieve, written
+from tests.conftest import REPOSITORY
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+LATE = datetime(2024, 11, 15, 2, tzinfo=UTC)
+PATIENCE = 180  # seconds, on a busy machine
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def until(found: Callable[[], Any], process: subprocess.Popen | None = None) -> Any:
+    """Ask again until there is an answer, or until a process that should give it has ended."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        assert process is None or process.poll() is None, "it has ended"
+        if answer := found():
+            return answer
+        time.sleep(0.25)
+    pytest.fail("it never came")
+
+
+@contextmanager
+def running(*words: object, folder: Path, api: str = "") -> Iterator[subprocess.Popen]:
+    """A process of its own that knows of no Prefect server but the one given; ended as a service is ended."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "LEADSIEVE_"))}
+    environ |= {"PYTHONPATH": str(REPOSITORY), "HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+    environ |= {"PREFECT_API_URL": api, "PREFECT_API_SERVICES_SCHEDULER_LOOP_SECONDS": "2"} if api else {}
+    with (folder / "said.log").open("a") as said:
+        process = subprocess.Popen([sys.executable, "-m", *map(str, words)], cwd=folder, env=environ, stdout=said, stderr=said)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def alarm() -> Iterator[tuple[str, list[str]]]:
+    """An address that people would look at, and what came there."""
+    heard: list[str] = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Listener) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/", heard
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def served(world: Path, alarm: tuple[str, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder from which the flows are served on a Prefect server, whose client is this process."""
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    folder = tmp_path_factory.mktemp("served")
+    shutil.copytree(world / "home", folder / "home")
+    schedule = (
+        '[schedule]\nscore = "0 2 * * *"\nmonitor = "off"\nretrain = "off"\noutput = "queue/{date}.csv"\nalert = "custom-webhook/alarm"\n'
+    )
+    written(folder, {"crm.toml": (world / "quick.toml").read_text() + schedule})
+    port = free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    with (
+        running("prefect", "server", "start", "--host", "127.0.0.1", "--port", port, folder=folder) as server,
+        temporary_settings({PREFECT_API_URL: api}),
+        get_client(sync_client=True) as client,
+    ):
+        until(lambda: client.api_healthcheck() is None, server)
+        CustomWebhookNotificationBlock(name="alarm", url=alarm[0], json_data={"said": "{{subject}} | {{body}}"}).save("alarm")
+        with running("pipelines.cli", "serve", "--config", "crm.toml", "--home", "home", folder=folder, api=api) as serving:
+            until(lambda: len(client.read_deployments(limit=9, sort="NAME_ASC")) == 2, serving)
+            yield folder
+
+
+def run(flow: str, **options: Any) -> Any:
+    from prefect.deployments import run_deployment
+
+    return run_deployment(f"{flow}/leadsieve", timeout=PATIENCE, poll_interval=0.5, **options)
+
+
+def test_a_late_run_decides_as_of_the_time_it_was_scheduled_for(world, served, tmp_path):
+    from prefect.client.orchestration import get_client
+
+    done = run("score", scheduled_time=LATE)
+    assert done.state.name == "Completed", done.state.message
+    with get_client(sync_client=True) as client:
+        table = client.request("GET", "/artifacts/{key}/latest", path_params={"key": "decisions-by-channel"}).json()
+
+    home = Path(shutil.copytree(world / "home", tmp_path / "home"))
+    then = ("--as-of", LATE.isoformat(), "--output", tmp_path / "then.csv", "--json")
+    expected = leadsieve("score", "--config", world / "quick.toml", *then, home=home)
+    assert expected.json["as_of"] == "2024-11-15T02:00:00"
+    assert expected.json["scored"] > 20
+    assert (served / "queue" / "2024-11-15.csv").read_bytes() == (tmp_path / "then.csv").read_bytes()
+    pd.testing.assert_frame_equal(decided(served / "home"), decided(home))
+    assert f"scored {expected.json['scored']} leads as of 2024-11-15 02:00" in done.state.message
+    assert table["flow_run_id"] == str(done.id)
+    assert {row.pop("channel"): row for row in json.loads(table["data"])} == expected.json["by_channel"]
+
+
+def decided(home: Path) -> pd.DataFrame:
+    from pipelines.store import Store
+
+    return Store(f"sqlite:///{home / 'store.db'}").decisions()
+
+
+def test_runs_are_scheduled_as_configured_and_a_flow_that_is_off_is_not(served):
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        when = {each.id: each for each in client.read_deployments(limit=9, sort="NAME_ASC")}
+        schedules = {client.read_flow(each.flow_id).name: [s.schedule.cron for s in each.schedules] for each in when.values()}
+        assert schedules == {"score": ["0 2 * * *"], "retrain": []}
+        coming = until(
+            lambda: [each for each in client.read_flow_runs(limit=50, offset=0, sort="EXPECTED_START_TIME_ASC") if each.auto_scheduled]
+        )
+    assert {(each.expected_start_time.hour, each.expected_start_time.minute) for each in coming} == {(2, 0)}
+
+
+def logs_of(client: Any, run: Any) -> str:
+    """All lines that a run logged, once the last one is there."""
+    wanted = {"limit": 200, "offset": 0, "logs": {"flow_run_id": {"any_": [str(run.id)]}}}
+    lines = [line["message"] for line in client.request("POST", "/logs/filter", json=wanted).json()]
+    return "\n".join(lines) if f"Finished in state Failed({run.state.message!r})" in lines else ""
+
+
+def test_a_run_that_fails_says_why_in_a_sentence_tells_people_and_hides_passwords(served, alarm):
+    from prefect.client.orchestration import get_client
+
+    url = f"postgresql://ann:hidden-word@127.0.0.1:{free_port()}/crm"
+    written(served, {"down.toml": f'[source]\nurl = "{url}"'})
+    before = len(decided(served / "home"))
+    done = run("score", parameters={"config": str(served / "down.toml"), "home": str(served / "home")})
+    assert done.state.name == "Failed"
+    assert done.state.message.startswith("postgresql://ann:***@127.0.0.1")
+    assert "does not let us in" in done.state.message
+    assert len(done.state.message.splitlines()) == 1
+    assert len(decided(served / "home")) == before
+
+    heard = until(lambda: alarm[1])
+    assert len(heard) == 1
+    assert json.loads(heard[0])["said"] == f"leadsieve: score Failed | {done.state.message}"
+    with get_client(sync_client=True) as client:
+        logs = until(lambda: logs_of(client, done))
+        runs = client.request("POST", "/flow_runs/filter", json={"limit": 200, "offset": 0}).text
+        tasks = client.request("POST", "/task_runs/filter", json={"limit": 200, "offset": 0}).text
+        tables = client.request("POST", "/artifacts/filter", json={"limit": 200, "offset": 0}).text
+    assert logs.count(done.state.message) == 5, "said at each of three tries and as the end of the task and of the run"
+    assert "Traceback" not in logs
+    for told in (logs, runs, tasks, tables, (served / "said.log").read_text(), *heard):
+        assert "hidden-word" not in told
+
+
+def test_without_a_server_a_whole_one_runs_beside_and_plans_the_runs(world, tmp_path):
+    written(tmp_path, {"crm.toml": (world / "quick.toml").read_text()})
+    port = free_port()
+    with running("pipelines.cli", "serve", "--config", "crm.toml", "--home", "home", "--port", port, folder=tmp_path) as serving:
+
+        def planned() -> list[dict]:
+            with contextlib.suppress(httpx.HTTPError):
+                return httpx.post(f"http://127.0.0.1:{port}/api/flow_runs/filter", json={"limit": 9}, timeout=PATIENCE).json()
+            return []
+
+        until(planned, serving)
+        assert "<html" in httpx.get(f"http://127.0.0.1:{port}/").text
+    assert serving.returncode == 0
+    said = (tmp_path / "said.log").read_text()
+    assert f"http://127.0.0.1:{port}" in said
+    assert "All deployments have been paused" in said
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{port}/")
+
+
+def test_retraining_promotes_only_by_rule_and_says_so(world, home):
+    from pipelines.places import registry_of
+    from pipelines.scheduled import retrain
+    from pipelines.settings import load_settings
+
+    state = retrain(world / "quick.toml", home, as_of=LATE, return_state=True)
+    assert state.name == "Completed", state.message
+    registry = registry_of(load_settings(None), home)
+    newest = registry.versions()[0]
+    assert newest.tags["as_of"] == "2024-11-15T02:00:00"
+    if registry.champion() == "2":
+        assert state.message.startswith("version 2 is the champion instead of version 1")
+    else:
+        assert state.message == "version 2 was not promoted: sales sees no change"
+        assert newest.tags["refused_by"] == "schedule"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('score = "daily"', "schedule.score: 'daily' is no cron text: say it like"),
+        ('timezone = "Mars"', "schedule.timezone: 'Mars' is no time zone"),
+        ('alert = "slack"', "schedule.alert: 'slack' is no block of Prefect"),
+        ('score = "99 2 * * *"', "schedule.score: Prefect cannot read '99 2 * * *' as a cron text; nothing is served"),
+        ('alert = "slack-webhook/sales"', "schedule.alert: Prefect has no block 'slack-webhook/sales'; nothing is served"),
+    ],
+)
+def test_a_schedule_that_cannot_be_meant_is_refused_before_anything_is_served(tmp_path, line, said):
+    folder = written(tmp_path, {"c.toml": f"[schedule]\n{line}\n"})
+    refused = leadsieve("serve", "--config", folder / "c.toml", home=tmp_path / "home")
+    assert refused.code == 2
+    assert said in refused.err
+
+
+def test_a_prefect_server_that_does_not_answer_is_out_of_reach(tmp_path):
+    with running("pipelines.cli", "serve", "--home", "home", folder=tmp_path, api=f"http://127.0.0.1:{free_port()}/api") as serving:
+        assert serving.wait(timeout=PATIENCE) == 5
+    assert "does not answer; nothing is served." in (tmp_path / "said.log").read_text()
+
+
+def test_prefect_yaml_deploys_the_flows_by_module_path_as_the_configuration_schedules_them():
+    import yaml
+    from prefect.flows import load_flow_from_entrypoint
+
+    from pipelines.schedule import ScheduleSettings
+
+    told = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())
+    for each in told["deployments"]:
+        flow = load_flow_from_entrypoint(each["entrypoint"])
+        assert [entry["cron"] for entry in each["schedules"]] == [getattr(ScheduleSettings(), flow.name)]
+        flow.validate_parameters(each["parameters"])
