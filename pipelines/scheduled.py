@@ -17,13 +17,12 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from features.errors import LeadsieveError
-from pipelines import wording, wording_versions
+from pipelines import wording, wording_monitor
+from pipelines.monitor import monitor_leads
 from pipelines.progress import hushed
-from pipelines.promote import promote_version
+from pipelines.retrain import retrain as train_and_promote
 from pipelines.score import score_leads
 from pipelines.settings import load_settings
-from pipelines.shell import clock
-from pipelines.train import train_leads
 
 
 def in_a_sentence(run: Callable[..., State]) -> Callable[..., State]:
@@ -58,18 +57,21 @@ def score(config: Path | None, home: Path, as_of: datetime | None = None) -> Sta
     return completed(wording.scoring(report.to_json(), report.decisions))
 
 
+@flow(name="monitor", description="Hold outcomes against what the champion foretold, as of the scheduled time.")
+@in_a_sentence
+def monitor(config: Path | None, home: Path, as_of: datetime | None = None) -> State:
+    """Watch the champion; the state is called after the verdict, so that an automation can hear of it."""
+    found = monitor_leads.fn(load_settings(config), home, scheduled(as_of)).to_json()
+    return completed(wording_monitor.monitored(found), name="Completed" if found["verdict"] == "steady" else found["verdict"].capitalize())
+
+
 @flow(name="retrain", description="Fit a challenger as of the scheduled time, and promote it if the rule allows.")
 @in_a_sentence
 def retrain(config: Path | None, home: Path, as_of: datetime | None = None) -> State:
     """Train, and let the challenger take over only by rule."""
-    settings, moment = load_settings(config), scheduled(as_of)
-    trained = train_leads.fn(settings, home, moment).to_json()
-    told = wording.training(trained)
-    if trained["version"] is None:
-        return Failed(message=told)
-    get_run_logger().info(told)
-    promoted = promote_version.fn(settings, home, clock(), as_of=moment, version=trained["version"], who="schedule")
-    return completed(wording_versions.promotion(promoted.to_json()))
+    found = train_and_promote(load_settings(config), home, scheduled(as_of), why="on schedule").to_json()
+    words = "\n".join(wording_monitor.retrained(found))
+    return Failed(message=words) if found["version"] is None else completed(words)
 
 
 def scheduled(as_of: datetime | None) -> datetime:

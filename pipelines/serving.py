@@ -18,7 +18,7 @@ from pipelines.alerts import keep_alert
 from pipelines.schedule import OFF
 from pipelines.settings import Settings
 
-FLOWS: dict[str, Flow[..., Any]] = {"score": scheduled.score, "retrain": scheduled.retrain}
+FLOWS: dict[str, Flow[..., Any]] = {"score": scheduled.score, "monitor": scheduled.monitor, "retrain": scheduled.retrain}
 
 
 def serve_flows(settings: Settings, *, config: Path | None, home: Path, name: str) -> None:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -104,7 +105,7 @@ def served(world: Path, alarm: tuple[str, list[str]], tmp_path_factory: pytest.T
         until(lambda: client.api_healthcheck() is None, server)
         CustomWebhookNotificationBlock(name="alarm", url=alarm[0], json_data={"said": "{{subject}} | {{body}}"}).save("alarm")
         with running("pipelines.cli", "serve", "--config", "crm.toml", "--home", "home", folder=folder, api=api) as serving:
-            until(lambda: len(client.read_deployments(limit=9, sort="NAME_ASC")) == 2, serving)
+            until(lambda: len(client.read_deployments(limit=9, sort="NAME_ASC")) == 3, serving)
             yield folder
 
 
@@ -146,7 +147,7 @@ def test_runs_are_scheduled_as_configured_and_a_flow_that_is_off_is_not(served):
     with get_client(sync_client=True) as client:
         when = {each.id: each for each in client.read_deployments(limit=9, sort="NAME_ASC")}
         schedules = {client.read_flow(each.flow_id).name: [s.schedule.cron for s in each.schedules] for each in when.values()}
-        assert schedules == {"score": ["0 2 * * *"], "retrain": []}
+        assert schedules == {"score": ["0 2 * * *"], "monitor": [], "retrain": []}
         coming = until(
             lambda: [each for each in client.read_flow_runs(limit=50, offset=0, sort="EXPECTED_START_TIME_ASC") if each.auto_scheduled]
         )
@@ -217,11 +218,19 @@ def test_retraining_promotes_only_by_rule_and_says_so(world, home):
     registry = registry_of(load_settings(None), home)
     newest = registry.versions()[0]
     assert newest.tags["as_of"] == "2024-11-15T02:00:00"
-    if registry.champion() == "2":
-        assert state.message.startswith("version 2 is the champion instead of version 1")
-    else:
-        assert state.message == "version 2 was not promoted: sales sees no change"
-        assert newest.tags["refused_by"] == "schedule"
+    promoted = registry.champion() == "2"
+    assert ("is the champion now" in state.message) is promoted
+    assert ("was not promoted: sales sees no change" in state.message) is not promoted
+
+
+@pytest.mark.parametrize(("verdict", "state"), [("steady", "Completed"), ("watch", "Watch"), ("retrain", "Retrain")])
+def test_the_state_of_a_monitoring_run_is_called_after_its_verdict_so_that_people_can_be_told(world, home, monkeypatch, verdict, state):
+    from pipelines import monitor, scheduled
+
+    real = monitor.health_of
+    monkeypatch.setattr(monitor, "health_of", lambda *found, **told: replace(real(*found, **told), word=verdict))
+    done = scheduled.monitor(world / "quick.toml", home, as_of=LATE, return_state=True)
+    assert (done.name, done.message.partition(":")[0]) == (state, f"version 1 · {verdict}")
 
 
 @pytest.mark.parametrize(
