@@ -11,7 +11,7 @@ from app.rendering import render
 from app.sessions import signed_in
 from app.timeline import timeline
 from pipelines import answers, worklist
-from pipelines.answers import REASONS
+from pipelines.answers import REASONS, STATES
 from pipelines.people import Person
 
 router = APIRouter(include_in_schema=False)
@@ -24,22 +24,26 @@ def lead(request: Request, lead_id: str, person: Annotated[Person, Depends(signe
     desk = desk_of(request)
     now = desk.clock()
     row = worklist.listed(desk.store, lead_id)
-    if row is None:
+    if row is None or row.state not in STATES:
         raise HTTPException(404, "There is no such lead on the list.")
     known = desk.dossiers.leads([lead_id]).get(lead_id, {})
     happened = desk.dossiers.happenings([lead_id], until=now, most=MOST).get(lead_id, [])
     given = answers.history(desk.store, lead_id)
+    reasons = worklist.reasons(desk.store, [lead_id]).get(lead_id, [])
     others = [each for each in _of_account(request, row.account_id) if each["lead_id"] != lead_id]
     return render(
         request,
         "lead.html",
-        each={"lead": row, "reasons": worklist.reasons(desk.store, [lead_id]).get(lead_id, []), "latest": []},
+        each={"lead": row, "reasons": reasons, "latest": []},
         attributes={name: value for name, value in known.items() if name not in KEYS and value is not None},
         timeline=timeline(row, happened, given, now=now),
         answers=given,
         others=others,
         reasons=REASONS,
         decision=worklist.decided(desk.store, lead_id),
+        cut=worklist.cuts(desk.store, [lead_id]).get(lead_id),
+        widest=max([abs(told.weight or 0) for told in reasons], default=0),
+        pursue_days=desk.settings.label.pursue_days,
     )
 
 
@@ -49,9 +53,17 @@ def _of_account(request: Request, account_id: str | None) -> list[dict]:
         return []
     desk = desk_of(request)
     found = desk.dossiers.of_account(account_id)
+    names = desk.dossiers.portraits([lead_id for lead_id, _ in found])
     listed = {row.lead_id: row for row in worklist.some(desk.store, [lead_id for lead_id, _ in found])}
     latest = desk.dossiers.happenings([lead_id for lead_id, _ in found], until=desk.clock(), most=50)
     stages = {lead_id: next((each.what for each in happened if each.stage), None) for lead_id, happened in latest.items()}
     return [
-        {"lead_id": lead_id, "created_at": created, "row": listed.get(lead_id), "stage": stages.get(lead_id)} for lead_id, created in found
+        {
+            "lead_id": lead_id,
+            "created_at": created,
+            "row": listed.get(lead_id),
+            "stage": stages.get(lead_id),
+            "name": names.get(lead_id, lead_id),
+        }
+        for lead_id, created in found
     ]

@@ -25,12 +25,8 @@ def start() -> Response:
     return RedirectResponse("/queue", 303)
 
 
-@router.get("/queue")
-def queue(
-    request: Request,
-    person: Annotated[Person, Depends(signed_in)],
+def given_of(
     grade: Annotated[list[str], Query(max_length=8)] = [],  # noqa: B006  FastAPI copies it
-    list: Annotated[str, Query(max_length=20)] = "open",
     least: Annotated[str, Query(max_length=8)] = "",
     channel: Annotated[str, Query(max_length=200)] = "",
     country: Annotated[str, Query(max_length=200)] = "",
@@ -38,23 +34,33 @@ def queue(
     days: Annotated[str, Query(max_length=8)] = "",
     asked: Annotated[str, Query(max_length=1)] = "",
     q: Annotated[str, Query(max_length=200)] = "",
+) -> dict[str, str | list[str]]:
+    """The filters of an address, as they stand in it; those that are empty are not there."""
+    given = {"grade": grade, "least": least, "channel": channel, "country": country, "owner": owner, "days": days, "asked": asked, "q": q}
+    return {name: value for name, value in given.items() if value}
+
+
+@router.get("/queue")
+def queue(
+    request: Request,
+    person: Annotated[Person, Depends(signed_in)],
+    given: Annotated[dict, Depends(given_of)],
+    list: Annotated[str, Query(max_length=20)] = "open",
     page: Annotated[int, Query(ge=1, le=100_000)] = 1,
 ) -> Response:
     desk = desk_of(request)
     now = desk.clock()
     worklist.wake(desk.store, now=now)
-    given = {"grade": grade, "least": least, "channel": channel, "country": country, "owner": owner, "days": days, "asked": asked, "q": q}
     wish = wish_of(given, list, person, page)
     found = worklist.page_of(desk.store, wish, now=now)
-    given = {"list": list if list in LISTS else "open", **{name: value for name, value in given.items() if value}}
     return render(
         request,
         "queue.html",
         wish=wish,
-        given=given,
+        given={"list": list if list in LISTS else "open", **given},
         found=found,
         rows=shown(desk, found.rows, now),
-        states=worklist.states(desk.store, person.name),
+        states=worklist.states(desk.store, person.name, now=now),
         lists=LISTS,
         ages=AGES,
         reasons=REASONS,
@@ -64,20 +70,21 @@ def queue(
 
 def wish_of(given: dict, name: str, person: Person, page: int) -> Wish:
     """What a query asks for; what cannot be read leaves nothing out."""
-    number = given["least"].replace(",", ".")
+    number = given.get("least", "").replace(",", ".")
     least = float(number) / 100 if number.replace(".", "", 1).isdigit() and number.isascii() else None
-    days = int(given["days"]) if given["days"].isdigit() and given["days"].isascii() else None
+    told = given.get("days", "")
+    days = int(told) if told.isdigit() and told.isascii() else None
     return Wish(
         state={"mine": "accepted"}.get(name, name if name in LISTS else "open"),
         by=person.name if name == "mine" else None,
-        grades=tuple(each for each in given["grade"] if each),
+        grades=tuple(each for each in given.get("grade", ()) if each),
         least=least,
-        channel=given["channel"] or None,
-        country=given["country"] or None,
-        owner=given["owner"] or None,
+        channel=given.get("channel"),
+        country=given.get("country"),
+        owner=given.get("owner"),
         days=min(days, 36_500) if days else None,
-        asked=given["asked"] == "1",
-        search=given["q"],
+        asked=given.get("asked") == "1",
+        search=given.get("q", ""),
         page=page,
     )
 

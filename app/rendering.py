@@ -18,11 +18,8 @@ FOLDER = Path(__file__).parent
 TEMPLATES = Environment(
     loader=FileSystemLoader(FOLDER / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-TEMPLATES.filters.update(
-    ago=words.ago, ago_words=words.ago_words, percent=words.percent, money=words.money, plainly=words.plainly, reason=words.reason,
-    day=words.day, number=words.number, minute=words.minute,
-    path=lambda text: quote(text, safe=""), query=lambda pairs: urlencode(pairs, doseq=True),
-)  # fmt: skip
+TEMPLATES.filters.update({name: getattr(words, name) for name in words.FILTERS})
+TEMPLATES.filters.update(path=lambda text: quote(text, safe=""), query=lambda pairs: urlencode(pairs, doseq=True))
 SAID = "leadsieve_said"
 
 

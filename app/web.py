@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
-from app import pages_answer, pages_errors, pages_lead, pages_queue, pages_sign_in
+from app import pages_answer, pages_errors, pages_export, pages_held, pages_lead, pages_people, pages_queue, pages_sign_in
 from app.desk import Desk
 from app.rendering import FOLDER
 from app.security import Guard
@@ -20,7 +20,7 @@ from pipelines.settings import Settings
 
 EVERY = 5.0  # seconds between looks for new decisions
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
-PAGES = (pages_sign_in, pages_queue, pages_lead, pages_answer)
+PAGES = (pages_sign_in, pages_queue, pages_lead, pages_answer, pages_held, pages_export, pages_people)
 LARGE = ("/api/", "/upload")
 
 

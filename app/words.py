@@ -1,7 +1,16 @@
 """Figures and times as a rep would say them."""
 
 import math
-from datetime import datetime
+import re
+from datetime import datetime, timedelta
+
+from markupsafe import Markup
+
+from pipelines.worklist import Told
+
+_MAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
+_PHONE = re.compile(r"\+?[\d ()/-]{5,25}")
+FILTERS = ("ago", "ago_words", "percent", "money", "number", "plainly", "reason", "few", "day", "minute", "plus", "ordinal", "known")
 
 
 def ago(then: datetime | None, now: datetime) -> str:
@@ -57,6 +66,30 @@ def day(moment: datetime | None) -> str:
     return "–" if moment is None else f"{moment:%-d %b %Y}"
 
 
+def plus(moment: datetime, days: float) -> datetime:
+    return moment + timedelta(days=days)
+
+
+def ordinal(number: int) -> str:
+    """``1st``, ``2nd``, ``11th``."""
+    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"
+
+
+def known(value: object, column: str) -> str | Markup:
+    """An attribute to read; addresses and telephone numbers can be followed."""
+    if isinstance(value, datetime):
+        return minute(value) if value.time() else day(value)
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value == int(value) else f"{value:,.4g}"
+    text = str(value)
+    if _MAIL.fullmatch(text):
+        return Markup('<a href="mailto:{0}">{0}</a>').format(text)
+    if "phone" in column.lower() and _PHONE.fullmatch(text):
+        return Markup('<a href="tel:{}">{}</a>').format(text.replace(" ", ""), text)
+    return text
+
+
 def minute(moment: datetime | None) -> str:
     return "–" if moment is None else f"{moment:%-d %b %Y, %H:%M}"
 
@@ -64,3 +97,10 @@ def minute(moment: datetime | None) -> str:
 def number(count: float) -> str:
     """A count with its thousands apart."""
     return f"{count:,.0f}"
+
+
+def few(told: list[Told], most: int = 3) -> list[Told]:
+    """The reasons that fit into a row: the strongest, and among them one that speaks against the lead where there is one."""
+    against = next((each for each in told if not reason(each.words)[0]), None)
+    favouring = [each for each in told if each is not against][: most - (against is not None)]
+    return [*favouring, against] if against else favouring

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 import sqlalchemy as sa
 
@@ -10,6 +10,7 @@ from pipelines.store import Store
 from pipelines.store_desk import audit_table
 
 What = Literal["signed in", "sign-in refused", "signed out", "answer", "override", "export", "key", "person", "forgotten", "upload"]
+KINDS: tuple[str, ...] = get_args(What)
 A_PAGE = 100
 
 

@@ -8,12 +8,12 @@ import typer
 from features.errors import LeadsieveError
 from pipelines.commands_deciding import demo, score, value
 from pipelines.commands_learning import backtest, check, train
-from pipelines.commands_people import key, user
+from pipelines.commands_people import forget, key, user
 from pipelines.commands_serving import serve
 from pipelines.commands_versions import promote, report, rollback, versions
 from pipelines.commands_watching import monitor
 
-COMMANDS = (demo, check, train, backtest, promote, rollback, versions, report, score, value, monitor, serve)
+COMMANDS = (demo, check, train, backtest, promote, rollback, versions, report, score, value, monitor, serve, forget)
 GROUPS = (user, key)
 
 app = typer.Typer(

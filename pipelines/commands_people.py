@@ -9,6 +9,27 @@ import typer
 from pipelines.environment import home_folder
 from pipelines.shell import Config, Home, Json, settings_of, show, standing
 
+
+def forget(
+    lead: Annotated[str, typer.Argument(help="The lead's id, as in the source.")],
+    config: Config = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Erase a person's attributes, events and texts from snapshots and store. The decision stays, without a name."""
+    now = standing(folder := home_folder(home))
+    from pipelines.forgetting import forget as erase
+    from pipelines.places import store_of
+
+    done = erase(store_of(settings_of(config, None), folder), folder, lead, at=now, by=TERMINAL).to_json()
+    rows = ", ".join(f"{number:,} of {name}" for name, number in done["rows"].items())
+    show(
+        done,
+        f"forgotten: rows {rows} in {done['snapshots']} snapshots, {done['answers']} answers; no pull brings them back",
+        as_json=as_json,
+    )
+
+
 user = typer.Typer(name="user", help="People who sign in at the desk.", no_args_is_help=True)
 key = typer.Typer(name="key", help="Keys for programs that ask the desk.", no_args_is_help=True)
 TERMINAL = "command line"  # who did it, in the audit log

@@ -11,6 +11,7 @@ import duckdb
 from pipelines.addresses import redacted
 from pipelines.engine import quoted
 from pipelines.notes import Note, read_note
+from pipelines.portrait import Painter
 
 KEYS = ("lead_id", "account_id", "created_at")
 PROPERTIES = {"autoinstall_known_extensions": "false", "TimeZone": "UTC", "memory_limit": "256MB", "threads": "2"}
@@ -72,6 +73,12 @@ class Dossiers:
         names = ", ".join(_name(name) for name in wanted)
         rows = self._rows(f"SELECT {names} FROM {_file(folder, 'leads')} WHERE lead_id IN (SELECT unnest(?))", lead_ids)
         return {row[wanted.index("lead_id")]: dict(zip(wanted, row, strict=True)) for row in rows}
+
+    def portraits(self, lead_ids: Iterable[str]) -> dict[str, str]:
+        """What each lead is called."""
+        ids = list(lead_ids)
+        painter = Painter(self.columns())
+        return {lead_id: painter.paint(lead_id, row).name for lead_id, row in self.leads(ids, painter.columns).items()}
 
     def of_account(self, account_id: str, *, most: int = 50) -> list[tuple[str, datetime]]:
         """Id and time of creation of an account's leads, the newest first."""

@@ -1,5 +1,6 @@
 """The steps of a flow in which a network may fail for a moment: Prefect tasks that are tried again, the others not."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from features.errors import UnreachableError
-from pipelines.places import registry_of
+from pipelines.answered import standing_answers, with_answers
+from pipelines.forgotten import Forgotten, forgotten_of
+from pipelines.places import registry_of, store_of
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, pull
 
@@ -23,8 +26,14 @@ AGAIN = {"retries": 2, "retry_delay_seconds": 3, "retry_condition_fn": _out_of_r
 
 @task(name="pull-source", **AGAIN)
 def pull_source(settings: Settings, *, home: Path, until: datetime, leads_file: Path | None = None) -> Snapshot:
-    """The source's tables as they were known at ``until``, kept as a snapshot."""
-    return pull(settings.source, settings.label, home=home, until=until, leads_file=leads_file)
+    """The source's tables as they were known at ``until``, kept as a snapshot, and the desk's answers beside them."""
+    store = store_of(settings, home)
+    held = store.is_there()  # who only looks makes no store
+    forgotten = forgotten_of(store) if held else Forgotten()
+    snapshot = pull(settings.source, settings.label, home=home, until=until, leads_file=leads_file, forgotten=forgotten)
+    given = standing_answers(store, until) if held else ()
+    tables, more = with_answers(snapshot.tables, given, until)
+    return replace(snapshot, tables=tables, warnings=snapshot.warnings + more)
 
 
 @task(name="move-champion", **AGAIN)

@@ -138,6 +138,13 @@ def _fits(hashed: str, password: str) -> bool:
         return False
 
 
+def is_password(store: Store, name: str, password: str) -> bool:
+    """Whether it is this person's."""
+    with store.reading() as connection:
+        hashed = connection.scalar(sa.select(people_table.c.password).where(people_table.c.name == name))
+    return hashed is not None and _fits(hashed, password)
+
+
 def in_session(store: Store, token: str, *, at: datetime) -> Person | None:
     """Whose session a token opens, if it is still going on."""
     query = (

@@ -20,6 +20,7 @@ from pipelines.addresses import redacted
 from pipelines.canonical import Canonical, Reading
 from pipelines.engine import let_go, local_engine, quoted
 from pipelines.fingerprints import FORMAT, fingerprint_of_files, fingerprint_of_rows, stored_mapping
+from pipelines.forgotten import Forgotten
 from pipelines.mapping import SourceSettings
 from pipelines.newleads import with_new_leads
 from pipelines.notes import Note, read_note
@@ -28,6 +29,7 @@ from pipelines.sources import MemorySource, Source, open_source
 
 TICK = timedelta(microseconds=1)
 NAMES = ("leads", "events", "outcomes")
+NOBODY = Forgotten()
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,19 @@ class Snapshot:
         self.held.close()
 
 
-def pull(settings: SourceSettings | None, horizons: Horizons, *, home: Path, until: datetime, leads_file: Path | None = None) -> Snapshot:
+def pull(
+    settings: SourceSettings | None,
+    horizons: Horizons,
+    *,
+    home: Path,
+    until: datetime,
+    leads_file: Path | None = None,
+    forgotten: Forgotten = NOBODY,
+) -> Snapshot:
     """Read a source, judge its contract, keep it as a snapshot and hand out what was known before ``until``.
 
     A source that has not changed since an earlier pull is not read again, or, on a server, not stored again. ``leads_file`` adds new leads
-    to score, in the source's own column names.
+    to score, in the source's own column names. Nothing is stored or handed out of leads that were forgotten.
 
     Raises
     ------
@@ -93,18 +103,22 @@ def pull(settings: SourceSettings | None, horizons: Horizons, *, home: Path, unt
             fingerprint = fingerprint_of_files(source, resolved, horizons)
             stored = fingerprint is None or not (store / fingerprint).is_dir()
             if stored:
-                fingerprint, stored = _store(source, resolved, horizons, store=store, fingerprint=fingerprint, until=until)
+                fingerprint, stored = _store(
+                    source, resolved, horizons, store=store, fingerprint=fingerprint, until=until, forgotten=forgotten
+                )
             note = read_note(store / fingerprint)
             tables = opened(store / fingerprint, note, connection=connection)
             if settings.engine == "source" and source.is_server:
                 tables = replace(tables, **_every_table(_read(source, resolved, horizons)))
             else:
                 source.close()
-        tables = tables.until(min(until, settings.extracted_at or until))
+        tables = forgotten.out_of_tables(tables).until(min(until, settings.extracted_at or until))
         new_leads, warnings = None, note.warnings
         if leads_file is not None:
             tables, new_leads, more = with_new_leads(tables, resolved, leads_file, connection=connection, until=until)
             warnings += more
+            tables = forgotten.out_of_tables(tables)
+            new_leads = new_leads.semi_join(tables.leads, "lead_id")
         return Snapshot(
             folder=store / fingerprint,
             fingerprint=fingerprint,
@@ -135,7 +149,7 @@ def _read(source: Source, resolved: Resolved, horizons: Horizons) -> Reading:
 
 
 def _store(
-    source: Source, resolved: Resolved, horizons: Horizons, *, store: Path, fingerprint: str | None, until: datetime
+    source: Source, resolved: Resolved, horizons: Horizons, *, store: Path, fingerprint: str | None, until: datetime, forgotten: Forgotten
 ) -> tuple[str, bool]:
     """Write a snapshot beside the others, judge it, and only then give it its name."""
     given = source
@@ -146,7 +160,7 @@ def _store(
             if resolved.settings.engine == "source":
                 _judge_at_source(source, resolved, horizons)
             source, resolved = _landed(source, resolved, folder)
-        reading = _read(source, resolved, horizons)
+        reading = forgotten.out_of(_read(source, resolved, horizons))
         rows = _write(source, reading, folder)
         tables = opened(folder, _note(reading, resolved, rows, newest=datetime.max - TICK, until=until), connection=source.connection)
         _judge(reading, tables, resolved.settings)

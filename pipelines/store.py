@@ -99,7 +99,7 @@ class Store:
 
     def beside(self, lead_ids: pd.Series) -> pd.DataFrame | None:
         """``arm``, ``cut`` and ``action`` of each of these leads, row by row, empty where it was not decided; None where none was."""
-        if self.dialect == "sqlite" and not Path(self.url.database).exists():
+        if not self.is_there():
             return None  # who only looks makes no log
         table = decisions_table.c
         with self.reading() as connection:
@@ -145,6 +145,10 @@ class Store:
             return decisions_table.c.lead_id == sa.any_(sa.bindparam("ids", ids, type_=sa.ARRAY(sa.Text)))
         given = sa.func.json_each(json.dumps(ids)).table_valued("value")
         return decisions_table.c.lead_id.in_(sa.select(given.c.value))
+
+    def is_there(self) -> bool:
+        """Whether there is a database to be read; a server's is taken to be."""
+        return self.dialect != "sqlite" or Path(self.url.database or "").exists()
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:

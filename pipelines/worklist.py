@@ -129,6 +129,12 @@ def page_of(store: Store, wish: Wish, *, now: datetime, counted: tuple[str, ...]
     return Page(rows, count, counts)
 
 
+def every(store: Store, wish: Wish, *, now: datetime, most: int) -> list[Listed]:
+    """All wanted rows, at most so many."""
+    with store.reading() as connection:
+        return [Listed(*row) for row in connection.execute(selected(wish.condition(now), wish.state).limit(most))]
+
+
 def selected(wanted: sa.ColumnElement[bool], state: str) -> sa.Select:
     """The columns of ``Listed``, in the order in which a state is looked at."""
     order = {"open": WORK.worth.desc(), "held": WORK.worth.desc(), "snoozed": WORK.until}.get(state, WORK.answered_at.desc())
@@ -156,6 +162,16 @@ class Told:
     weight: float | None
 
 
+@dataclass(frozen=True)
+class Cut:
+    """Why a lead is held: its score, the cut in force, and whose it is."""
+
+    score: float | None
+    cut: float | None
+    by: str | None
+    decided_at: datetime
+
+
 def reasons(store: Store, lead_ids: list[str]) -> dict[str, list[Told]]:
     """The reasons of each lead's decision, as the log has them."""
     log = decisions_table.c
@@ -178,12 +194,21 @@ def decided(store: Store, lead_id: str) -> dict[str, Any]:
     return dict(row) if row else {}
 
 
-def states(store: Store, who: str) -> dict[str, int]:
-    """How many leads are in each state, and under "mine" how many this person has taken."""
+def cuts(store: Store, lead_ids: list[str]) -> dict[str, Cut]:
+    """By which cut each lead was held."""
+    log = decisions_table.c
+    with store.reading() as connection:
+        rows = connection.execute(sa.select(log.lead_id, log.score, log.cut, log.cut_by, log.decided_at).where(log.lead_id.in_(lead_ids)))
+        return {lead_id: Cut(*more) for lead_id, *more in rows}
+
+
+def states(store: Store, who: str, *, now: datetime) -> dict[str, int]:
+    """How many leads are in each state; under "mine" how many this person has taken, under "fresh" how many came within a day."""
     with store.reading() as connection:
         found = dict(connection.execute(sa.select(WORK.state, sa.func.count()).group_by(WORK.state)).all())
         mine = sa.select(sa.func.count()).where(WORK.answered_by == who, WORK.state == "accepted")
-        return {**found, "mine": connection.scalar(mine)}
+        fresh = sa.select(sa.func.count()).where(WORK.state == "open", WORK.created_at >= now - timedelta(days=1))
+        return {**found, "mine": connection.scalar(mine), "fresh": connection.scalar(fresh)}
 
 
 def wake(store: Store, *, now: datetime) -> int:

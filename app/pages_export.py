@@ -1,0 +1,44 @@
+"""The current list as a CSV file that a spreadsheet shows and does not run."""
+
+import io
+from typing import Annotated
+
+import pyarrow as pa
+import pyarrow.csv
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+
+from app.desk import desk_of
+from app.pages_queue import given_of, wish_of
+from app.sessions import address_of, signed_in
+from pipelines import worklist
+from pipelines.audit import note
+from pipelines.people import Person
+from pipelines.sinks import defused
+
+router = APIRouter(include_in_schema=False)
+MOST = 100_000  # rows
+HEADINGS = {
+    "lead_id": "lead_id", "name": "name", "about": "about", "country": "country", "channel": "channel", "owner": "owner", "grade": "grade",
+    "chance": "chance", "low": "low", "high": "high", "value": "expected_value", "created_at": "created_at", "state": "state",
+    "answered_by": "answered_by", "answered_at": "answered_at", "until": "until", "asked": "must_work",
+}  # fmt: skip
+
+
+@router.get("/export.csv")
+def export(
+    request: Request,
+    person: Annotated[Person, Depends(signed_in)],
+    given: Annotated[dict, Depends(given_of)],
+    list: Annotated[str, Query(max_length=20)] = "open",
+) -> Response:
+    desk = desk_of(request)
+    wish, now = wish_of(given, list, person, 1), desk.clock()
+    rows = worklist.every(desk.store, wish, now=now, most=MOST)
+    table = pa.table({heading: [getattr(row, name) for row in rows] for name, heading in HEADINGS.items()})
+    out = io.BytesIO()
+    pyarrow.csv.write_csv(defused(table), out)
+    with desk.store.writing() as connection:
+        note(connection, now, person.name, "export", f"{len(rows):,} leads of '{list}'", address=address_of(request))
+    name = f"leads-{wish.state}-{now:%Y-%m-%d}.csv"
+    return Response(out.getvalue(), media_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="{name}"'})

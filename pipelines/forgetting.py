@@ -1,0 +1,122 @@
+"""Forgetting a person: attributes, events and texts go from snapshots and store; that somebody was decided stays, without a name.
+
+The hash comes first, so that no pull beside us brings the lead back; then the snapshots, then the store. A run that is killed is run again.
+"""
+
+import json
+import secrets
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import sqlalchemy as sa
+
+from features.errors import UsageError
+from pipelines.audit import note
+from pipelines.dossier import PROPERTIES
+from pipelines.engine import quoted
+from pipelines.forgotten import Forgotten, forgotten_of
+from pipelines.notes import read_note
+from pipelines.sinks import replaced
+from pipelines.store import Store
+from pipelines.store_desk import answers_table, audit_table, forgotten_table, worklist_table
+from pipelines.store_tables import decisions_table
+
+GONE = "forgotten"  # the state of a lead on the list of which nothing is left
+TABLES = ("leads", "events", "outcomes")
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What was erased: rows of snapshots by table, and entries of the store."""
+
+    snapshots: int
+    rows: dict[str, int]
+    decisions: int
+    answers: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``forget`` object of the interface. It does not repeat who was forgotten."""
+        return {"forgotten": True, **asdict(self)}
+
+
+def forget(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> Erasure:
+    """Erase a person.
+
+    Raises
+    ------
+    UsageError
+        If neither a snapshot nor the store knows the lead; nothing is changed then.
+    """
+    folders = [folder for folder in sorted((home / "snapshots").glob("[!.]*")) if (folder / "snapshot.json").is_file()]
+    holding = [(folder, counts) for folder in folders if any((counts := _rows_of(folder, lead_id)).values())]
+    if not holding and not _in_store(store, lead_id):
+        raise UsageError(f"no snapshot and no decision knows a lead '{lead_id}'; nothing was changed. Is the id spelled as in the source?")
+    _remember(store, lead_id, at=at, by=by)
+    rows = dict.fromkeys(TABLES, 0)
+    for folder, counts in holding:
+        _erase(folder, lead_id, counts)
+        rows = {name: rows[name] + counts.get(name, 0) for name in rows}
+    decisions, answers = _make_anonymous(store, lead_id, at=at, by=by)
+    return Erasure(len(holding), rows, decisions, answers)
+
+
+def _in_store(store: Store, lead_id: str) -> bool:
+    with store.reading() as connection:
+        return connection.scalar(sa.select(decisions_table.c.lead_id).where(decisions_table.c.lead_id == lead_id)) is not None
+
+
+def _remember(store: Store, lead_id: str, *, at: datetime, by: str) -> None:
+    known = forgotten_of(store)
+    known = known if known.digests else Forgotten(salt=secrets.token_hex(16))
+    digest = known.digest(lead_id)
+    if digest not in known.digests:
+        with store.writing() as connection:
+            connection.execute(forgotten_table.insert().values(digest=digest, salt=known.salt, at=at, who=by))
+
+
+def _rows_of(folder: Path, lead_id: str) -> dict[str, int]:
+    """How many rows of each table are this lead's."""
+    with duckdb.connect(config=PROPERTIES) as database:
+        found = {}
+        for name in TABLES:
+            if (file := folder / f"{name}.parquet").is_file():
+                query = f"SELECT count(*) FROM read_parquet({quoted(file)}) WHERE lead_id = ?"
+                found[name] = database.execute(query, [lead_id]).fetchall()[0][0]
+    return found
+
+
+def _erase(folder: Path, lead_id: str, counts: dict[str, int]) -> None:
+    """Write the files anew without the lead; whoever reads the old ones meanwhile reads them to the end."""
+    for name, rows in counts.items():
+        file = folder / f"{name}.parquet"
+        if rows:
+            with replaced(file) as draft, duckdb.connect(config=PROPERTIES) as database:
+                kept = f"SELECT * FROM read_parquet({quoted(file)}) WHERE lead_id <> {quoted(lead_id)}"
+                database.execute(f"COPY ({kept}) TO {quoted(draft)} (FORMAT parquet, COMPRESSION snappy)")
+    told = read_note(folder)
+    told = replace(told, rows={name: number - counts.get(name, 0) for name, number in told.rows.items()})
+    with replaced(folder / "snapshot.json") as draft:
+        draft.write_text(json.dumps(asdict(told), indent=2, ensure_ascii=False) + "\n")
+
+
+def _make_anonymous(store: Store, lead_id: str, *, at: datetime, by: str) -> tuple[int, int]:
+    """Give the decision and the answers a name that says nothing, and take out every text."""
+    nobody = f"{GONE}-{secrets.token_hex(8)}"
+    with store.writing() as connection:
+        if store.dialect == "sqlite":
+            connection.exec_driver_sql("PRAGMA secure_delete = ON")  # what is overwritten is not left behind in the file
+        log, answers, audit, work = decisions_table, answers_table, audit_table, worklist_table
+        values = {"lead_id": nobody, "account_id": nobody, "reasons": "[]", "weights": "[]"}
+        decisions = connection.execute(log.update().where(log.c.lead_id == lead_id).values(**values)).rowcount
+        told = connection.execute(answers.update().where(answers.c.lead_id == lead_id).values(lead_id=nobody, words=None)).rowcount
+        connection.execute(audit.update().where(audit.c.lead_id == lead_id).values(lead_id=nobody))
+        nothing = {"lead_id": nobody, "account_id": nobody, "name": "", "about": "", "sought": "", "country": None, "state": GONE}
+        connection.execute(work.update().where(work.c.lead_id == lead_id).values(**nothing))
+        note(connection, at, by, "forgotten", "a person's attributes, events and texts were erased", lead_id=nobody)
+    if store.dialect == "sqlite":
+        with store.reading() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    return decisions, told

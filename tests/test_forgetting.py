@@ -1,0 +1,84 @@
+"""A person is forgotten: nothing about them is left in any file, the decision stays without a name, and no pull brings them back."""
+
+from datetime import timedelta
+
+import pytest
+
+from pipelines.answers import give
+from pipelines.engine import let_go, local_engine
+from pipelines.network import pull_source
+from pipelines.notes import read_note
+from pipelines.snapshots import opened
+from tests.commands import leadsieve
+from tests.desks import NOW, make_desk
+
+TEXTS = [b"Ann Smith", b"ann@acme.example", b"ann smith", b"+44 20 1234", b"rang her, is moving house", b'"L1"']
+
+
+@pytest.fixture
+def desk(tmp_path):
+    made = make_desk(tmp_path)
+    made.browser()
+    give(made.store, "L1", "rejected", turn=0, who="ann", at=NOW, reason="other", words="rang her, is moving house")
+    return made
+
+
+def everything(desk) -> bytes:
+    return b"".join(file.read_bytes() for file in desk.home.rglob("*") if file.is_file() and file.suffix != ".parquet")
+
+
+def lead_ids(desk) -> set[str]:
+    """Of every table of every snapshot."""
+    found = set()
+    for folder in (desk.home / "snapshots").glob("[!.]*"):
+        engine = local_engine()
+        tables = opened(folder, read_note(folder), connection=engine)
+        for table in (tables.leads, tables.events, tables.outcomes):
+            found |= set(table.lead_id.to_pyarrow().to_pylist())
+        assert read_note(folder).rows["leads"] == tables.leads.count().to_pyarrow().as_py()
+        let_go(engine)
+    return found
+
+
+def test_nothing_of_a_person_is_left_and_no_pull_brings_it_back(desk):
+    assert "L1" in lead_ids(desk)
+    config = desk.home.parent / "crm.toml"
+    said = leadsieve("forget", "L1", "--config", config, "--json", home=desk.home)
+    assert said.code == 0, said.err
+    assert said.json == {"forgotten": True, "snapshots": 1, "rows": {"leads": 1, "events": 2, "outcomes": 0}, "decisions": 1, "answers": 1}
+    assert lead_ids(desk) == {"L2", "L3", "L4", "L5"}
+    kept = everything(desk)
+    assert not [text for text in TEXTS if text in kept]
+
+    with (desk.home.parent / "exports" / "leads.csv").open("a") as more:
+        more.write("L9,2026-03-01 12:00,A9,New One,CEO,Ninth,n@ninth.example,,DE,event,north\n")
+    snapshot = pull_source.fn(desk.settings, home=desk.home, until=NOW + timedelta(days=1))
+    assert set(snapshot.tables.leads.lead_id.to_pyarrow().to_pylist()) == {"L2", "L3", "L4", "L5", "L9"}
+    snapshot.close()
+    assert lead_ids(desk) == {"L2", "L3", "L4", "L5", "L9"}
+
+
+def test_the_decision_stays_without_a_name_and_the_list_shows_nobody(desk):
+    before = desk.store.decisions(lead_ids=["L1"]).iloc[0]
+    leadsieve("forget", "L1", home=desk.home)
+    log = desk.store.decisions()
+    after = log[log["lead_id"].str.startswith("forgotten-")].iloc[0]
+    assert len(log) == 5
+    assert (after["p_convert"], after["action"], after["arm"], after["reasons"]) == (
+        before["p_convert"],
+        before["action"],
+        before["arm"],
+        [],
+    )
+    browser = desk.browser("admin", role="admin")
+    for address in ("/queue", "/queue?list=rejected", "/held", "/audit"):
+        assert "Ann Smith" not in browser.get(address).text
+    assert browser.get(f"/leads/{after['lead_id']}").status_code == 404
+    assert "erased" in browser.get("/audit").text
+
+
+def test_who_is_nowhere_cannot_be_forgotten_and_forgetting_twice_is_no_harm(desk):
+    said = leadsieve("forget", "L77", home=desk.home)
+    assert (said.code, "nothing was changed" in said.err) == (2, True)
+    assert leadsieve("forget", "L1", home=desk.home).code == 0
+    assert leadsieve("forget", "L1", home=desk.home).code == 2
