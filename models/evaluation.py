@@ -122,7 +122,7 @@ def evaluate(
     answers = _asked(trials, learning, plan, one_thread, workers=parameters.threads, rivals=not brief, progress=progress)
     reports: dict[str, ModelReport | None] = {"pursue": None, "convert": None}
     raw, shown, outcomes = ({name: np.full(len(as_of), np.nan) for name in reports} for _ in range(3))
-    platts, intervals, warnings = {}, {}, []
+    platts, intervals, warnings, to_report = {}, {}, [], {}
     for name, final in finals.items():
         judged: dict[bool, list[pd.DataFrame]] = {True: [], False: []}
         best_column = None
@@ -147,7 +147,9 @@ def evaluate(
         seen = told & np.isfinite(raw[name])
         platts[name] = fit_platt(raw[name][seen], final.outcome[seen])
         intervals[name] = fit_interval(platts[name].apply(raw[name][seen]), final.outcome[seen]) if seen.any() else None
-        reports[name] = _report(final, judged[True], judged[False], best_column, plan)
+        to_report[name] = (final, judged[True], judged[False], best_column, plan)
+    with ThreadPoolExecutor(parameters.threads) as pool:
+        reports |= zip(to_report, pool.map(lambda told: _report(*told), to_report.values()), strict=True)
 
     block_of = np.zeros(len(as_of), int)
     for block in blocks:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -217,12 +218,15 @@ def fit_scorer(
     """
     categories = data[0] if data else categories_of(frame, recipe)
     rows = data[1] if data else binned(encode(frame, categories), categorical_columns(categories), threads=parameters.threads)
-    models = {}
-    for name, target, horizon in (("pursue", pursue, recipe.horizons.pursue_days), ("convert", convert, recipe.horizons.convert_days)):
-        if target is None:
-            continue
+    targets = {name: target for name, target in (("pursue", pursue), ("convert", convert)) if target is not None}
+
+    def fitted(name: str) -> CalibratedHazard:
+        target, horizon = targets[name], getattr(recipe.horizons, f"{name}_days")
         hazard = fit_hazard(rows, target.labels, horizon=horizon, parameters=parameters, weights=target.weights)
-        models[name] = CalibratedHazard(hazard=hazard, platt=target.platt, interval=target.interval)
+        return CalibratedHazard(hazard=hazard, platt=target.platt, interval=target.interval)
+
+    with ThreadPoolExecutor(parameters.threads) as pool:  # while one fit waits for Python, the other grows trees
+        models = dict(zip(targets, pool.map(fitted, targets), strict=True))
     if not models:
         raise TooLittleDataError("there is neither a pursue nor a convert outcome to learn from; nothing was fitted.")
     scorer = Scorer(

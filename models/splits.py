@@ -139,7 +139,7 @@ def overlaps(blocks: Sequence[Block], as_of: np.ndarray, accounts: np.ndarray) -
             test, train = as_of[split.test], as_of[split.train]
             if len(train) and len(test) and train.max() >= test.min():
                 found.append(f"block {block.number} trains on a lead of {train.max()}, and its first lead to judge is of {test.min()}")
-            shared = np.intersect1d(pd.unique(accounts[split.test]), pd.unique(accounts[split.train]))
+            shared = np.intersect1d(pd.unique(accounts[split.test]), pd.unique(accounts[split.train]), assume_unique=True)
             if len(shared):
                 found.append(f"block {block.number} has {len(shared)} accounts on both sides, such as {shared[0]!r}")
             if len(test) and (test.min() < block.start or test.max() >= block.end):
