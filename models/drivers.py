@@ -1,6 +1,7 @@
 """What drives a model: how far each group of columns moves a lead's score, over all leads and within segments."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -33,8 +34,8 @@ class Moves:
     moves: np.ndarray
     recipe: Recipe
 
-    def by_group(self, chosen: np.ndarray | slice = slice(None)) -> pd.DataFrame:
-        """How far each group of columns moves a lead's score, over all or over chosen leads.
+    def by_group(self) -> pd.DataFrame:
+        """How far each group of columns moves a lead's score.
 
         Returns
         -------
@@ -42,20 +43,14 @@ class Moves:
             ``group``, ``strength`` (mean absolute move, in logits), ``hint``: "more raises it" or "more lowers it" where the number that
             moves the score most within the group clearly does, else empty. Strongest first; groups that move nothing are left out.
         """
-        values, moves = self.values[chosen], self.moves[chosen]
-        found = []
-        columns = pd.Series([column.group for column in self.recipe.columns])
-        for group, members in columns.groupby(columns, sort=False):
-            positions = members.index.to_numpy()
-            strength = np.abs(moves[:, positions].sum(axis=1)).mean()
-            leading = positions[np.abs(moves[:, positions]).mean(axis=0).argmax()]
-            is_number = self.recipe.columns[leading].kind == "number"
-            found.append((group, strength, _hint(values[:, leading], moves[:, leading]) if is_number else ""))
-        table = pd.DataFrame(found, columns=["group", "strength", "hint"])
+        strengths = self._strengths()
+        table = (
+            strengths.rename("strength").rename_axis("group").reset_index().assign(hint=[self._hint(group) for group in strengths.index])
+        )
         return table[table["strength"] > 0].sort_values("strength", ascending=False, kind="stable").reset_index(drop=True)
 
-    def by_segment(self, segment: pd.Series) -> dict[str, pd.DataFrame]:
-        """The same within the values of a column, the commonest six of those that at least 50 of the leads have.
+    def by_segment(self, segment: pd.Series) -> dict[str, pd.Series]:
+        """The strengths of all groups of columns within the values of a column, the commonest six of those that at least 50 leads have.
 
         Parameters
         ----------
@@ -66,7 +61,27 @@ class Moves:
         kept = list(counts[counts >= FEWEST].index[:MOST_SEGMENTS])
         if isinstance(segment.dtype, pd.CategoricalDtype) and segment.dtype.ordered:
             kept = [value for value in segment.dtype.categories if value in kept]
-        return {str(value): self.by_group((segment == value).to_numpy()) for value in kept}
+        return {str(value): self._strengths((segment == value).to_numpy()) for value in kept}
+
+    def _strengths(self, chosen: np.ndarray | slice = slice(None)) -> pd.Series:
+        return pd.Series({group: np.abs(self.moves[chosen][:, columns].sum(axis=1)).mean() for group, columns in self._columns.items()})
+
+    @cached_property
+    def _columns(self) -> dict[str, np.ndarray]:
+        """Where the columns of each group stand."""
+        groups = pd.Series([column.group for column in self.recipe.columns])
+        return {group: members.index.to_numpy() for group, members in groups.groupby(groups, sort=False)}
+
+    def _hint(self, group: str) -> str:
+        """Which way the column works that moves the score most within a group, if it is a number and clearly works one way."""
+        columns = self._columns[group]
+        leading = columns[np.abs(self.moves[:, columns]).mean(axis=0).argmax()]
+        filled = np.isfinite(self.values[:, leading])
+        values, moves = pd.Series(self.values[filled, leading]), pd.Series(self.moves[filled, leading])
+        if self.recipe.columns[leading].kind != "number" or values.nunique() < 2 or moves.nunique() < 2:
+            return ""
+        agreement = values.corr(moves, method="spearman")
+        return "more raises it" if agreement > CLEAR else "more lowers it" if agreement < -CLEAR else ""
 
 
 def moves_of(hazard: Hazard, encoded: pd.DataFrame, recipe: Recipe) -> Moves:
@@ -74,12 +89,3 @@ def moves_of(hazard: Hazard, encoded: pd.DataFrame, recipe: Recipe) -> Moves:
     rows = np.unique(np.linspace(0, len(encoded) - 1, min(len(encoded), CONTRIBUTION_ROWS)).astype(int))
     values = encoded.iloc[rows].to_numpy()
     return Moves(rows, values, hazard.booster.predict(values, pred_contrib=True)[:, :-1], recipe)
-
-
-def _hint(values: np.ndarray, moves: np.ndarray) -> str:
-    filled = np.isfinite(values)
-    values, moves = pd.Series(values[filled]), pd.Series(moves[filled])
-    if values.nunique() < 2 or moves.nunique() < 2:
-        return ""
-    agreement = values.corr(moves, method="spearman")
-    return "more raises it" if agreement > CLEAR else "more lowers it" if agreement < -CLEAR else ""

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
-from models.bootstrap import Estimate, number
-from models.segments import FALSE_ALARMS, Segment, error_of
+from models.bootstrap import number
+from models.influence import error_of, log_error
+from models.segments import FALSE_ALARMS, Segment
 
 FIGURES = ("held", "held_wins", "ratio", "auc")
 
@@ -89,10 +90,9 @@ def _value(segment: Segment, figure: str, own: Sequence[Segment]) -> tuple[float
     """A figure on the scale on which it is compared, and its standard error."""
     estimate = getattr(segment, figure)
     if figure == "ratio":
-        logs = Estimate(*np.log([estimate.value, estimate.low, estimate.high]))
-        return logs.value, error_of(logs)
+        return float(np.log(estimate.value)), log_error(estimate)
     error = error_of(estimate)
-    if figure == "held_wins":  # of few customers none may be held, in every resample: that is not certain for all that
+    if figure == "held_wins":  # that of few customers none is held says less than its own interval would
         usual = sum(each.held_wins.value * each.wins for each in own) / sum(each.wins for each in own)
         error = max(error, float(np.sqrt(usual * (1 - usual) / segment.wins)))
     return estimate.value, error

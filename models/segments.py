@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from models.bootstrap import Estimate, account_weights, ratio_of_sums
-from models.judging import ranking
+from models.bootstrap import Estimate
+from models.influence import auc, error_of, log_error, ratio, share
 
 Poor = Literal["promises too much", "promises too little", "ranks no better than chance", "misses more of its customers"]
 
@@ -76,8 +76,6 @@ def segment_figures(
     *,
     below: np.ndarray | None,
     audited: tuple[str, ...] = (),
-    resamples: int = 200,
-    seed: int = 0,
 ) -> tuple[Segment, ...]:
     """A model's figures in every group that is large enough.
 
@@ -98,19 +96,15 @@ def segment_figures(
     tuple of Segment
         By column, the largest group first, or in the order of its categories.
     """
-    account, names = pd.factorize(judged["account_id"])
-    weights = account_weights(len(names), resamples=resamples, seed=seed)
-
-    def figures(column: str, group: str, chosen: np.ndarray) -> tuple[Segment, dict[str, float]]:
-        held = None if below is None else below[chosen]
-        return _figures(judged[chosen], column, group, column in audited, held, account[chosen], weights)
-
-    found = [figures(*each) for each in _groups(judged, groups)]
-    columns = [segment.column for segment, _ in found]
-    found = [each for each in found if columns.count(each[0].column) > 1]
+    account = pd.factorize(judged["account_id"])[0]
+    found = [
+        _segment(judged, column, group, column in audited, below, account, chosen) for column, group, chosen in _groups(judged, groups)
+    ]
+    columns = [segment.column for segment in found]
+    found = [segment for segment in found if columns.count(segment.column) > 1]
     strict = float(norm.isf(FALSE_ALARMS / 2 / max(1, LOOKS * len(found))))
-    whole = figures("", "", np.ones(len(judged), bool))[0] if found else None
-    return tuple(replace(segment, poor=_poor(segment, errors, strict, whole)) for segment, errors in found)
+    whole = _segment(judged, "", "", False, below, account, np.ones(len(judged), bool)) if found else None
+    return tuple(replace(segment, poor=_poor(segment, strict, whole)) for segment in found)
 
 
 def _groups(judged: pd.DataFrame, groups: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
@@ -133,55 +127,39 @@ def _members(values: pd.Series) -> Iterator[tuple[str, np.ndarray]]:
         yield name, (texts == name).to_numpy()
 
 
-def _figures(
-    judged: pd.DataFrame, column: str, group: str, audited: bool, below: np.ndarray | None, account: np.ndarray, weights: np.ndarray
-) -> tuple[Segment, dict[str, float]]:
-    """One group's figures, and the standard errors of its ratio's logarithm, its AUC and its held wins."""
-    own, account = np.unique(account, return_inverse=True)
-    weights = weights[own]
-
-    def share(part: np.ndarray, whole: np.ndarray, rows: np.ndarray) -> Estimate:
-        return ratio_of_sums(part[rows].astype(float), whole[rows].astype(float), account=account[rows], weights=weights)
-
-    everyone, outcome, p = np.ones(len(judged), bool), judged["outcome"].to_numpy(float), judged["p"].to_numpy(float)
-    told, won = np.isfinite(outcome), outcome == 1
-    ratio = share(p, won, told)
-    rank = ranking(p[told], outcome[told], judged["block"].to_numpy(int)[told], account[told], weights)
-    held, held_wins = (Estimate(np.nan), Estimate(np.nan)) if below is None else (share(below, everyone, everyone), share(below, won, won))
-    log_ratio = Estimate(*np.log([ratio.value, ratio.low, ratio.high]))
-    errors = {"ratio": error_of(log_ratio), "auc": error_of(rank.auc), "held_wins": error_of(held_wins)}
+def _segment(
+    judged: pd.DataFrame, column: str, group: str, audited: bool, below: np.ndarray | None, account: np.ndarray, chosen: np.ndarray
+) -> Segment:
+    outcome, p, block = (judged[name].to_numpy(float) for name in ("outcome", "p", "block"))
+    told, won = chosen & np.isfinite(outcome), chosen & (outcome == 1)
+    nobody = Estimate(np.nan)
     return Segment(
         column=column,
         group=group,
         leads=int(told.sum()),
         wins=int(won.sum()),
-        base_rate=share(won, everyone, told),
+        base_rate=share(won[told], account[told]),
         predicted=float(p[told].mean()),
-        ratio=ratio,
-        auc=rank.auc,
-        held=held,
-        held_wins=held_wins,
+        ratio=ratio(p[told], outcome[told], account[told]),
+        auc=auc(p[told], outcome[told], block[told], account[told]),
+        held=nobody if below is None else share(below[chosen], account[chosen]),
+        held_wins=nobody if below is None else share(below[won], account[won]),
         audited=audited,
-    ), errors
+    )
 
 
-def error_of(estimate: Estimate) -> float:
-    """The standard error behind a 95 % interval."""
-    return (estimate.high - estimate.low) / (2 * norm.isf(0.025))
-
-
-def _poor(segment: Segment, errors: dict[str, float], strict: float, whole: Segment) -> Poor | None:
+def _poor(segment: Segment, strict: float, whole: Segment) -> Poor | None:
     """What is wrong with a group, the gravest first: beyond what is good enough, and ``strict`` standard errors beyond.
 
     Where all leads together are promised too much or too little, a group is to be that much worse than they are.
     """
     too_much, together = np.log(segment.ratio.value), np.log(whole.ratio.value)
     usual = together if abs(together) > np.log(CALIBRATED) and together * too_much > 0 else 0.0
-    if (too_much - usual) * np.sign(too_much) > max(np.log(CALIBRATED), strict * errors["ratio"]):
+    if (too_much - usual) * np.sign(too_much) > max(np.log(CALIBRATED), strict * log_error(segment.ratio)):
         return "promises too much" if too_much > 0 else "promises too little"
     usual = whole.held_wins.value
-    if segment.held_wins.value - usual > strict * max(errors["held_wins"], np.sqrt(usual * (1 - usual) / segment.wins)):
+    if segment.held_wins.value - usual > strict * max(error_of(segment.held_wins), np.sqrt(usual * (1 - usual) / segment.wins)):
         return "misses more of its customers"
-    if segment.auc.low < 0.5 and whole.auc.value - segment.auc.value > strict * errors["auc"]:
+    if segment.auc.low < 0.5 and whole.auc.value - segment.auc.value > strict * error_of(segment.auc):
         return "ranks no better than chance"
     return None

@@ -26,8 +26,7 @@ from pipelines.segment_columns import read_groups
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot
 
-JUDGED_LEADS = 60_000  # by segment: more would narrow intervals that are narrow, and take seconds
-RESAMPLES = 200
+JUDGED_LEADS = 100_000  # by segment: more would narrow intervals that are narrow, and take seconds
 ALMOST_ALL = 0.99
 MOST_DRIVERS = 6  # by segment
 OUTCOMES = {"pursue": "pursued", "convert": "converted"}
@@ -56,10 +55,8 @@ def card_of(report: TrainingReport, learning: LearningSet, snapshot: Snapshot, s
         groups.loc[judged["lead_id"]],
         below=judged["below"].to_numpy() if report.challenger.policy.held_share else None,
         audited=settings.features.audit,
-        resamples=RESAMPLES,
-        seed=settings.evaluation.seed,
     )
-    told = settings_told(settings)
+    main, told = list(drivers[decisive]["group"][:MOST_DRIVERS]), settings_told(settings)
     record = VersionRecord(
         number="the new one",
         verdict=evaluation.verdict.word,
@@ -80,7 +77,7 @@ def card_of(report: TrainingReport, learning: LearningSet, snapshot: Snapshot, s
             "drivers_by_segment": [
                 driven
                 for name in groups
-                if name not in settings.features.audit and (driven := _driven(moves[decisive], sample, groups[name]))
+                if name not in settings.features.audit and (driven := _driven(moves[decisive], sample, groups[name], main))
             ],
             "by_segment": {"of": decisive, "leads": len(judged), "all": len(evaluation.forward)},
             "segments": [segment.to_json() for segment in segments],
@@ -119,17 +116,15 @@ def _judged(learning: LearningSet, evaluation: Evaluation, challenger: Challenge
     )
 
 
-def _driven(moves: Moves, sample: pd.DataFrame, groups: pd.Series) -> dict[str, Any] | None:
+def _driven(moves: Moves, sample: pd.DataFrame, groups: pd.Series, main: list[str]) -> dict[str, Any] | None:
     """How strongly the model's main drivers move the leads of each group of a column; None where there are not two groups."""
     found = moves.by_segment(groups.loc[sample["lead_id"].iloc[moves.rows]])
     if len(found) < 2:
         return None
-    main = list(moves.by_group()["group"][:MOST_DRIVERS])
-    strengths = {value: table.set_index("group")["strength"] for value, table in found.items()}
     return {
         "column": groups.name,
         "groups": list(found),
-        "drivers": [{"group": group, "strengths": [float(each.get(group, 0.0)) for each in strengths.values()]} for group in main],
+        "drivers": [{"group": group, "strengths": [float(strengths[group]) for strengths in found.values()]} for group in main],
     }
 
 

@@ -81,7 +81,7 @@ def test_pictures_of_groups_name_them_and_mark_the_poor_ones(judged):
     judged = judged.assign(outcome=(np.arange(len(judged)) % 3 == 0) * 1.0, p=np.where(np.arange(len(judged)) % 2, 0.3, 0.9))
     groups = pd.DataFrame({"channel": np.where(np.arange(len(judged)) % 2, "web", "fair")})
     for below, expected in ((None, "AUC"), ((judged["p"] < 0.5).to_numpy(), "customers held")):
-        segments = [each.to_json() for each in segment_figures(judged, groups, below=below, resamples=20)]
+        segments = [each.to_json() for each in segment_figures(judged, groups, below=below)]
         text = words(figure := groups_picture(segments, title="by channel", outcome="customers", whole=0.6))
         assert drawn(figure)
         assert [each for each in ("by channel", "web  ·  450", "▸ fair  ·  450", expected) if each not in text] == []
@@ -121,7 +121,7 @@ def test_importance_sums_the_columns_of_a_group_and_says_which_way_a_number_work
     assert table["strength"]["visits"] == pytest.approx(np.abs(block["up"] + block["up_too"]).mean(), rel=0.1)
     within = moves.by_segment(pd.Series(np.where(block["down"] > 0, "large", "small")))
     assert set(within) == {"large", "small"}
-    assert within["large"].set_index("group")["strength"]["size"] == pytest.approx(0.5 * block["down"][block["down"] > 0].mean(), rel=0.2)
+    assert within["large"]["size"] == pytest.approx(0.5 * block["down"][block["down"] > 0].mean(), rel=0.2)
 
 
 def test_more_groups_than_can_be_read_are_summed():

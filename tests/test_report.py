@@ -205,7 +205,8 @@ def test_an_audited_column_is_no_feature_and_its_groups_are_told_apart(audited):
     own = [segment for segment in told["segments"] if segment["column"] == "gender"]
     assert [(segment["group"], segment["audited"]) for segment in own] in ([("f", True), ("m", True)], [("m", True), ("f", True)])
     assert {gap["figure"] for gap in told["gaps"]} == {"held", "held_wins", "ratio", "auc"}
-    assert sum(segment["held"]["value"] * 0.5 for segment in own) == pytest.approx(told["policy"]["held_share"], abs=0.08)  # equal scores are decided alike
+    # Equal scores are decided alike, so that a block may hold fewer.
+    assert sum(segment["held"]["value"] * 0.5 for segment in own) == pytest.approx(told["policy"]["held_share"], abs=0.08)
     page = report_page(told, "1")
     assert "gender: no feature of the model" in page
     assert "where gender is " in page

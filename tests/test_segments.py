@@ -4,7 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models import influence
+from models.bootstrap import account_weights, ratio_of_sums
 from models.gaps import gaps
+from models.judging import ranking
 from models.segments import EMPTY, segment_figures
 
 
@@ -27,7 +30,7 @@ def poor(judged: pd.DataFrame, groups: pd.DataFrame, **others) -> dict[tuple[str
 
 @pytest.mark.slow
 def test_of_a_hundred_true_models_at_most_a_few_are_told_that_any_group_is_poor():
-    alarms = sum(bool(poor(*market(seed, leads=4_000, groups=6), resamples=60)) for seed in range(100))
+    alarms = sum(bool(poor(*market(seed, leads=4_000, groups=6))) for seed in range(100))
     assert alarms <= 10  # .05, and two standard errors more
 
 
@@ -67,7 +70,7 @@ def test_of_a_hundred_models_that_treat_all_groups_alike_a_few_at_most_are_told_
     alarms = 0
     for seed in range(100):
         judged, groups = market(seed, leads=3_000, groups=4)
-        found = segment_figures(judged, groups[["channel"]], below=(judged["p"] < 0.08).to_numpy(), audited=("channel",), resamples=60)
+        found = segment_figures(judged, groups[["channel"]], below=(judged["p"] < 0.08).to_numpy(), audited=("channel",))
         alarms += any(gap.beyond_chance for gap in gaps(found))
     assert alarms <= 10  # .05, and two standard errors more
 
@@ -95,6 +98,32 @@ def test_where_all_leads_are_promised_too_little_only_groups_that_are_worse_than
     assert poor(judged, groups[["channel"]]) == {("channel", "c2"): "promises too little"}
     judged.loc[groups["channel"] == "c2", "p"] *= 1.6 * 1.5  # the one group that is promised what comes true is none to be named
     assert poor(judged, groups[["channel"]]) == {}
+
+
+def test_errors_without_resampling_are_those_of_resampled_accounts():
+    judged, _ = market(8, leads=6_000)
+    block = judged["block"].to_numpy()
+    judged["outcome"] = judged.groupby("account_id")["outcome"].transform("max")  # leads of an account share a fate
+    account, outcome, p = (judged[name].to_numpy() for name in ("account_id", "outcome", "p"))
+    weights = account_weights(account.max() + 1, resamples=1_000, seed=0)
+    drawn = ranking(p, outcome, block, account, weights)
+    ones = np.ones(len(p))
+    pairs = [
+        (influence.auc(p, outcome, block, account), drawn.auc),
+        (influence.ratio(p, outcome, account), ratio_of_sums(p, outcome, account=account, weights=weights)),
+        (influence.share(outcome == 1, account), ratio_of_sums(outcome, ones, account=account, weights=weights)),
+    ]
+    for ours, theirs in pairs:
+        assert ours.value == pytest.approx(theirs.value, abs=1e-9)
+        assert influence.error_of(ours) == pytest.approx(influence.error_of(theirs), rel=0.1)
+    naive = influence.share(outcome == 1, np.arange(len(p)))
+    assert influence.error_of(naive) < 0.8 * influence.error_of(pairs[2][0])
+
+
+@pytest.mark.parametrize(("part", "low", "high"), [([False] * 20, 0.0, 0.1684), ([True] * 20, 0.8316, 1.0), ([], np.nan, np.nan)])
+def test_a_share_of_none_or_of_all_has_the_exact_interval(part, low, high):
+    found = influence.share(np.array(part, bool), np.arange(len(part)))
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-4, nan_ok=True)
 
 
 def test_small_groups_and_columns_of_one_group_are_passed_over_and_emptiness_is_a_group():
