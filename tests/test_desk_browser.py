@@ -1,0 +1,167 @@
+"""The desk in a real browser: with the mouse, with the keyboard alone, two people at once, and what a checker for accessibility says."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from pipelines.people import add_person
+from tests.conftest import REPOSITORY, absent
+from tests.desks import PASSWORD, make_desk
+
+QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+PAGES = ("/queue", "/queue?list=mine", "/leads/L1", "/leads/L5", "/held", "/people", "/audit", "/password")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    program = shutil.which("chromium")
+    if program is None:
+        absent("Chromium (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=program, args=QUIET)
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    made = make_desk(tmp_path_factory.mktemp("desk"))
+    for name, role in (("ann", "admin"), ("bob", "rep")):
+        add_person(made.store, name, role, PASSWORD, at=made.now, by="a test")
+    return made
+
+
+@pytest.fixture(scope="module")
+def address(desk) -> Iterator[str]:
+    """The installed command, serving."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = ["desk", "--port", str(port), "--home", str(desk.home), "--config", str(desk.home.parent / "crm.toml")]
+    server = subprocess.Popen([sys.executable, "-m", "app.cli", *words], cwd=REPOSITORY, stderr=subprocess.PIPE)
+    try:
+        for _ in range(300):
+            assert server.poll() is None, server.stderr.read().decode()
+            with socket.socket() as line:
+                if line.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+        server.stderr.close()
+
+
+@contextmanager
+def at_desk(browser: Browser, address: str, name: str = "ann", **options) -> Iterator[Page]:
+    """Somebody who is signed in; nothing may be said on the console, and nobody else be asked for anything."""
+    context = browser.new_context(base_url=address, **options)
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    wrong = []
+    page.on(
+        "console",
+        lambda message: wrong.append(message.text) if message.type in ("error", "warning") and "409" not in message.text else None,
+    )
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith((address, "data:")) else None)
+    page.goto("/queue")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Waiting")).to_be_visible()
+    yield page
+    context.close()
+    assert wrong == []
+
+
+def row(page: Page, name: str):
+    return page.get_by_role("article", name=name)
+
+
+def test_a_morning_with_the_mouse_filter_take_turn_down_put_off_undo(browser, address):
+    with at_desk(browser, address) as page:
+        page.get_by_label("Country").select_option("DE")
+        expect(page).to_have_url(f"{address}/queue?list=open&q=&least=&channel=&country=DE&owner=&days=")
+        expect(page.get_by_role("article")).to_have_count(2)
+        page.get_by_role("link", name="Clear").click()
+        row(page, "Ann Smith").get_by_role("button", name="Take").click()
+        expect(row(page, "Ann Smith")).to_contain_text("Taken by you")
+        row(page, "Ann Smith").get_by_role("button", name="Undo").click()
+        expect(row(page, "Ann Smith").get_by_role("button", name="Take")).to_be_visible()
+        row(page, "Bob Braun").get_by_text("Turn down").first.click()
+        row(page, "Bob Braun").get_by_role("button", name="No budget").click()
+        expect(row(page, "Bob Braun")).to_contain_text("Turned down by you")
+        row(page, "Bob Braun").get_by_role("button", name="Undo").click()
+        row(page, "Dora Eng").get_by_text("Later").first.click()
+        row(page, "Dora Eng").get_by_role("button", name="A week").click()
+        expect(row(page, "Dora Eng")).to_contain_text("Put off until")
+        row(page, "Dora Eng").get_by_role("button", name="Undo").click()
+        expect(row(page, "Dora Eng").get_by_role("button", name="Take")).to_be_visible()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Export CSV").click()
+        assert "Ann Smith" in download.value.path().read_text()
+
+
+def test_two_browsers_race_for_a_lead_and_the_later_one_reads_who_was_first(browser, address):
+    with at_desk(browser, address) as ann, at_desk(browser, address, "bob") as bob:
+        row(ann, "Cleo Diaz").get_by_role("button", name="Take").click()
+        expect(row(ann, "Cleo Diaz")).to_contain_text("Taken by you")
+        row(bob, "Cleo Diaz").get_by_role("button", name="Take").click()
+        expect(row(bob, "Cleo Diaz").locator(".problem")).to_contain_text("Ann took this lead")
+        expect(row(bob, "Cleo Diaz").locator(".problem")).to_contain_text("was not recorded")
+        row(ann, "Cleo Diaz").get_by_role("button", name="Undo").click()
+        expect(row(ann, "Cleo Diaz").get_by_role("button", name="Take")).to_be_visible()
+
+
+def test_the_whole_morning_by_keyboard_alone(browser, address):
+    with at_desk(browser, address, "bob") as page:
+        page.keyboard.press("j")
+        expect(row(page, "Ann Smith")).to_be_focused()
+        page.keyboard.press("t")
+        expect(row(page, "Ann Smith")).to_contain_text("Taken by you")
+        page.keyboard.press("u")
+        expect(row(page, "Ann Smith").get_by_role("button", name="Take")).to_be_visible()
+        page.keyboard.press("j")
+        page.keyboard.press("r")
+        expect(row(page, "Bob Braun").get_by_role("button", name="Wrong person")).to_be_focused()
+        page.keyboard.press("Escape")
+        page.keyboard.press("s")
+        page.keyboard.press("Enter")
+        expect(row(page, "Bob Braun")).to_contain_text("Put off until")
+        page.keyboard.press("u")
+        expect(row(page, "Bob Braun").get_by_role("button", name="Take")).to_be_visible()
+        page.keyboard.press("o")
+        expect(page.get_by_role("heading", name="Bob Braun")).to_be_visible()
+
+
+def test_everything_works_without_scripts(browser, address):
+    with at_desk(browser, address, java_script_enabled=False) as page:
+        row(page, "Ann Smith").get_by_role("button", name="Take").click()
+        expect(page.get_by_text("You took Ann Smith.")).to_be_visible()
+        page.get_by_role("button", name="Undo").click()
+        expect(row(page, "Ann Smith")).to_be_visible()
+        row(page, "Ann Smith").get_by_text("Turn down").first.click()
+        row(page, "Ann Smith").get_by_role("button", name="No need").click()
+        expect(page.get_by_text("You turned down Ann Smith.")).to_be_visible()
+        page.get_by_role("button", name="Undo").click()
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (360, "dark")])
+def test_no_page_has_a_serious_barrier_or_overflows(browser, address, width, theme):
+    with at_desk(browser, address, viewport={"width": width, "height": 800}, color_scheme=theme) as page:
+        for path in PAGES:
+            page.goto(path)
+            found = Axe().run(page).response["violations"]
+            serious = [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")]
+            assert serious == [], path
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
