@@ -68,10 +68,7 @@ def at_desk(browser: Browser, address: str, name: str = "ann", **options) -> Ite
     page = context.new_page()
     page.set_default_timeout(15_000)
     wrong = []
-    page.on(
-        "console",
-        lambda message: wrong.append(message.text) if message.type in ("error", "warning") and "409" not in message.text else None,
-    )
+    page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") and "409" not in said.text else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith((address, "data:")) else None)
     page.goto("/queue")
