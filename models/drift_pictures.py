@@ -19,21 +19,25 @@ FEWER_TO_MORE = LinearSegmentedColormap.from_list("fewer to more", [ORANGE, "#f6
 STRONGEST = 5.0
 TOLD = 2.0  # from this z on the number stands in its cell
 MOST_CURVES = 6
+MOST_BESIDE = 13  # weeks: two panels side by side would be too small to read
 LONGEST_NAME = 26
 CAPITAL = {"pursue": "Taken up", "convert": "Won"}
 
 
 def z_picture(watches: Mapping[str, Watch]) -> Figure:
-    """z of every segment and week, an outcome beside the other; alarms are framed."""
+    """z of every segment and week, an outcome beside the other, or below it where the weeks are many; alarms are framed."""
     names = list(watches)
-    most = max(len(found.segments) for found in watches.values())
+    rows = [len(found.segments) for found in watches.values()]
     weeks = max(len(found.looks) for found in watches.values())
-    width = 1.9 + len(names) * max(2.4, 0.33 * weeks + 0.3)
+    below = weeks > MOST_BESIDE
+    wide = max(3.0, 0.33 * weeks)
+    size = (1.9 + wide, sum(1.0 + 0.25 * each for each in rows)) if below else (1.9 + len(names) * (wide + 0.3), 1.2 + 0.27 * max(rows))
     with rc_context(STYLE):
-        figure = Figure(figsize=(width, 1.6 + 0.27 * most))
-        panels = figure.subplots(1, len(names), squeeze=False)[0]
+        figure = Figure(figsize=size)
+        layout = {"nrows": len(names), "height_ratios": rows} if below else {"ncols": len(names)}
+        panels = np.ravel(figure.subplots(**layout, squeeze=False))
         for place, (axes, name) in enumerate(zip(panels, names, strict=True)):
-            _cells(axes, watches[name], named=place == 0 or watches[name].segments != watches[names[0]].segments)
+            _cells(axes, watches[name], named=below or place == 0 or watches[name].segments != watches[names[0]].segments)
             axes.set_title(f"{CAPITAL[name]}: z by week and segment")
         return figure
 

@@ -66,9 +66,10 @@ class Deviation:
 
     def words(self) -> str:
         """One sentence: what is wrong, in which segment, since when."""
+        z = f"{self.z:+.1f}".replace("-", "−")
         return (
             f"{self.segment.words}, decided since {str(self.since)[:10]}: {self.observed:,.0f} {DID[self.outcome]} so far where "
-            f"{self.expected:,.0f} were expected by now (× {self.ratio:.2f}, z {self.z:+.1f})"
+            f"{self.expected:,.0f} were expected by now (× {self.ratio:.2f}, z {z})"
         )
 
     def to_json(self) -> dict[str, Any]:
