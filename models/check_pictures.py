@@ -32,7 +32,7 @@ def spans_of(as_of: np.ndarray, labels: Labels) -> pd.DataFrame:
     return pd.DataFrame({"start": start + width * np.arange(number), **counts})
 
 
-def time_picture(spans: pd.DataFrame, *, did: str, moment: Callable[[pd.Timestamp], str | None]) -> Figure:
+def time_picture(spans: pd.DataFrame, *, did: str, moment: Callable[[pd.Timestamp], str | None], title: str | None = None) -> Figure:
     """Leads over time, stacked by what is known of their outcome, with the open tail marked; below, the settled share that had it.
 
     Parameters
@@ -58,7 +58,7 @@ def time_picture(spans: pd.DataFrame, *, did: str, moment: Callable[[pd.Timestam
                 upper.bar(places, spans[name], 0.86, bottom=floor, color=color, hatch=hatch, edgecolor=edge, linewidth=0.5, label=words)
                 floor = floor + spans[name].to_numpy()
         upper.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, frameon=False, handlelength=1.4, borderaxespad=0.1)
-        upper.set_title(f"Leads over time, and whether they were {did}", pad=26)
+        upper.set_title(title or f"Leads over time, and whether they were {did}", pad=26)
         upper.set(ylabel="leads", ylim=(0, 1.12 * max(floor.max(), 1)))
         if len(tail):
             for axes in (upper, lower):

@@ -9,7 +9,12 @@ from pipelines.store import Store
 
 def registry_of(settings: Settings, home: Path) -> Registry:
     """The registry of versions: [registry] url, else a SQLite file in the home folder."""
-    return Registry(settings.registry.url or f"sqlite:///{home / 'mlflow.db'}", turns=home / "champion.lock")
+    return Registry(registry_url(settings, home), turns=home / "champion.lock")
+
+
+def registry_url(settings: Settings, home: Path) -> str:
+    """Where MLflow keeps versions, for whoever asks MLflow itself."""
+    return settings.registry.url or f"sqlite:///{home / 'mlflow.db'}"
 
 
 def store_of(settings: Settings, home: Path) -> Store:

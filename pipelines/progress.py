@@ -32,7 +32,7 @@ class Stopwatch:
     @contextmanager
     def step(self, name: str, words: str) -> Iterator[Advance]:
         """Run one named step; call what it yields with (done, total) to move its bar."""
-        console = Console(stderr=True, quiet=_quiet.get())
+        console = Console(stderr=True, quiet=_quiet.get(), force_jupyter=False)
         columns = (
             SpinnerColumn(finished_text="✓"),
             TextColumn("{task.description}"),

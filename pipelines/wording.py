@@ -151,7 +151,7 @@ def _best(decisions: pd.DataFrame) -> str:
 
 def text(table: Table) -> str:
     out = io.StringIO()
-    Console(file=out, width=140, color_system=None).print(table)
+    Console(file=out, width=140, color_system=None, force_jupyter=False).print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
