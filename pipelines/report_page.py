@@ -50,6 +50,7 @@ def report_page(card: Card, version: str) -> str:
         more_worries=troubles[SHOWN_WORRIES:],
         decisive=decisive(card),
         trained=_trained(card),
+        known_until=known_until(card),
         outcomes=[
             [QUESTIONS[name], *(f"{found[key]:,}" for key in ("settled", "open", "unknown", "yes", "no"))]
             for name, found in card["outcomes"].items()
@@ -83,18 +84,25 @@ def report_page(card: Card, version: str) -> str:
 def _trained(card: Card) -> list[list[str]]:
     on = card["trained_on"]
     tables = ", ".join(f"{rows:,} {name}" for name, rows in on["rows"].items())
-    span = f"{short(on['from'])} to {short(on['to'])}" if on["from"] is not None else "no dates"
+    span = f"{short(on['from'])} to {short(on['to'])}" if on["from"] is not None else "without dates"
     accounts = "" if on["accounts"] is None else f" of {on['accounts']:,} accounts"
-    delay = f", scored {on['delay_days']:g} days after creation" if on["delay_days"] else ", scored at creation"
+    scored = f", scored {on['delay_days']:g} days after creation" if on["delay_days"] else ", scored at creation"
+    won = f"a customer within {on['convert_days']:g} days"
+    taken_up = f"taken up within {on['pursue_days']:g} days; {won} of being taken up" if "pursue" in card["outcomes"] else won
     reads = sum(on["reads"].values())
     return [
         ["source", on["source"]],
         ["data", f"{on['fingerprint']} (fingerprint): {tables}"],
-        ["leads", f"{card['leads']:,}{accounts}, {span}{delay}"],
-        ["known until", short(card["as_of"], 16).replace("T", " ") or "no dates"],
-        ["outcomes", f"taken up within {on['pursue_days']:g} days; customer within {on['convert_days']:g} days of being taken up"],
+        ["leads", f"{card['leads']:,}{accounts}, {span}{scored if on['clock'] == 'time' else ''}"],
+        ["known until", known_until(card) or "–"],
+        ["outcomes", taken_up if on["clock"] == "time" else "as the table tells them, whenever they came"],
         ["columns", f"{reads:,} in {len(on['reads'])} groups"],
     ]
+
+
+def known_until(card: Card) -> str:
+    """Up to when the version knew, to the minute; nothing where there is no order."""
+    return short(card["as_of"], 16).replace("T", " ")
 
 
 def _model(card: Card, name: str) -> dict[str, Any]:
@@ -181,7 +189,7 @@ def _poor(card: Card) -> list[str]:
     """The poor groups of the columns that the model sees, the largest first."""
     poor = [each for each in card["segments"] if each["poor"] and not each["audited"]]
     poor.sort(key=lambda each: -each["leads"])
-    words = [f"Where {each['column']} is {each['group']}, it {poor_words(each)}." for each in poor[:SHOWN_POOR]]
+    words = [poor_words(each) for each in poor[:SHOWN_POOR]]
     return words + ([f"So it does in {len(poor) - SHOWN_POOR} more groups, marked ▸ below."] if len(poor) > SHOWN_POOR else [])
 
 

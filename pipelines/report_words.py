@@ -70,9 +70,9 @@ def _good(card: Card) -> Answer:
     if model is None or model["auc"] is None:
         return Answer("How good is it?", "It could not be judged", "bad", ("There were too few leads whose outcome is known.",))
     lift, area, ratio = model["lift_at_10_percent"], model["auc"], model["calibration_ratio"]
-    words = f"The best tenth of leads holds {percent_of(lift['value'] / 10, 0)} of {FOUND[name]}"
+    words = f"{lift['value'] / 10:.0%}".replace("%", " %") + f" of {FOUND[name]} are among the best tenth of leads"
     lines = (
-        f"{lift['value']:.1f} times as many as drawing lots would find ({_span(lift, 1)}). AUC {area['value']:.2f} ({_span(area, 2)}).",
+        f"That is {lift['value']:.1f} times as many as drawing lots finds ({_span(lift, 1)}). AUC {area['value']:.2f} ({_span(area, 2)}).",
         f"On average it predicts {ratio['value']:.2f} times what comes true ({_span(ratio, 2)}); 1 is exact.",
     )
     return Answer("How good is it?", words, "plain", lines)
@@ -192,7 +192,7 @@ def _baselines(card: Card) -> Iterator[Worry]:
 def _poor(card: Card) -> Iterator[Worry]:
     poor = [segment for segment in card["segments"] if segment["poor"] and not segment["audited"]]
     for segment in sorted(poor, key=lambda each: -each["leads"])[:3]:
-        yield Worry(f"Where {segment['column']} is {segment['group']}, it {poor_words(segment)}.", "doubtful", "segments")
+        yield Worry(poor_words(segment), "doubtful", "segments")
     if len(poor) > 3:
         yield Worry(f"It is poor for {len(poor) - 3} more groups.", "doubtful", "segments")
 
@@ -208,16 +208,17 @@ def _data(card: Card) -> Iterator[Worry]:
 
 def poor_words(segment: Mapping[str, Any]) -> str:
     """What is wrong with a group, with its figure."""
+    where = f"Where ‘{segment['column']}’ is ‘{segment['group']}’, it"
     if segment["poor"] == "ranks no better than chance":
-        return f"ranks no better than chance: AUC {segment['auc']['value']:.2f}"
+        return f"{where} ranks no better than chance: AUC {segment['auc']['value']:.2f}."
     if segment["poor"] == "misses more of its customers":
-        return f"would hold back more of those who come true: {percent(segment['held_wins']['value'])}"
-    return f"{segment['poor']}: {segment['ratio']['value']:.2f} times what came true"
+        return f"{where} would hold back {percent(segment['held_wins']['value'])} of those who come true, more than elsewhere."
+    return f"{where} {segment['poor']}: {segment['ratio']['value']:.2f} times what came true."
 
 
 def gap_words(gap: Mapping[str, Any]) -> str:
     """The widest gap between groups that the model does not see, in a sentence."""
-    most, least = f"where {gap['column']} is {gap['most']}", f"where it is {gap['least']}"
+    most, least = f"where ‘{gap['column']}’ is ‘{gap['most']}’", f"where it is ‘{gap['least']}’"
     if gap["figure"] == "ratio":
         size = f"{gap['difference']:.2f} times as much ({gap['low']:.2f} to {gap['high']:.2f})"
         return f"Against what comes true, it predicts {size} {most} as {least}."
@@ -231,10 +232,6 @@ def gap_words(gap: Mapping[str, Any]) -> str:
 def signed(value: float, places: int) -> str:
     """A number with a minus that is as wide as a plus."""
     return f"{value:.{places}f}".replace("-", "−")
-
-
-def percent_of(share: float, places: int = 1) -> str:
-    return f"{100 * share:.{places}f} %"
 
 
 def _span(estimate: Mapping[str, float | None], places: int) -> str:

@@ -158,7 +158,7 @@ def test_a_ready_model_that_promises_something_and_has_no_faults_worries_nobody(
                     | {"beyond_chance": True}
                 ],
             },
-            "holds later customers 20.0 points more often (10.0 to 30.0) where sex is f than where it is m",
+            "holds later customers 20.0 points more often (10.0 to 30.0) where ‘sex’ is ‘f’ than where it is ‘m’",
             "audit",
             id="gap",
         ),
@@ -209,7 +209,7 @@ def test_an_audited_column_is_no_feature_and_its_groups_are_told_apart(audited):
     assert sum(segment["held"]["value"] * 0.5 for segment in own) == pytest.approx(told["policy"]["held_share"], abs=0.08)
     page = report_page(told, "1")
     assert "gender: no feature of the model" in page
-    assert "where gender is " in page
+    assert "where ‘gender’ is " in page
 
 
 def test_where_a_model_may_be_poor_is_told_by_what_drives_it_where_no_column_has_a_usual_name(audited):
