@@ -12,10 +12,13 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
 from app import pages_answer, pages_errors, pages_export, pages_held, pages_lead, pages_people, pages_queue, pages_sign_in
+from app.api import create_api
+from app.champions import Champions
 from app.desk import Desk
 from app.rendering import FOLDER
 from app.security import Guard
 from features.errors import LeadsieveError
+from pipelines.places import registry_of
 from pipelines.settings import Settings
 
 EVERY = 5.0  # seconds between looks for new decisions
@@ -39,13 +42,15 @@ def create_app(settings: Settings, home: Path, clock: Callable[[], datetime], *,
     """
     desk = Desk(settings, home, clock)
     app = FastAPI(title="Leadsieve", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_living)
-    app.state.desk = desk
+    champions = Champions(registry_of(settings, home), desk.dossiers.newest)
+    app.state.desk, app.state.champions = desk, champions
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL, *hosts, *settings.desk.hosts], www_redirect=False)
     app.add_middleware(Guard, large=LARGE)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     for pages in PAGES:
         app.include_router(pages.router)
     pages_errors.answer_in(app)
+    app.mount("/api", create_api(desk, champions))
     return app
 
 
@@ -57,7 +62,8 @@ async def _living(app: FastAPI) -> AsyncIterator[None]:
     watch = threading.Thread(target=_watch, args=(desk, over), daemon=True, name="desk")
     watch.start()
     try:
-        yield
+        with app.state.champions.watching():
+            yield
     finally:
         over.set()
         await run_in_threadpool(watch.join)

@@ -44,7 +44,7 @@ def matrix(tables: Tables, cohort: ir.Table, recipe: Recipe) -> pa.Table:
     ContractError
         If a column that the recipe reads is not in the tables.
     """
-    _all_there(tables, recipe)
+    all_there(tables, recipe)
     columns = {}
     with _numbered(cohort).cache() as rows:
         whole = fetch(rows.select(ROW, "lead_id", "account_id", "as_of"))
@@ -184,7 +184,7 @@ def _category(values: pa.ChunkedArray) -> pd.Categorical:
     return pd.Categorical.from_codes(rank[codes], categories=pd.Index(levels[order], dtype="str"))
 
 
-def _all_there(tables: Tables, recipe: Recipe) -> None:
+def all_there(tables: Tables, recipe: Recipe) -> None:
     """Refuse tables that lack what the recipe reads, naming all of it."""
     lacking = [f"leads.{name}" for name in dict.fromkeys(each.name for each in recipe.attributes) if name not in tables.leads.columns]
     lacking += [f"leads.{name}" for name in recipe.rate_keys if name not in tables.leads.columns and f"leads.{name}" not in lacking]

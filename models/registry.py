@@ -179,7 +179,10 @@ class Registry:
                 client.set_model_version_tag(MODEL, version, name, value)
 
     def champion(self) -> str | None:
-        """The champion's number, None where there is none."""
+        """The champion's number, None where there is none; who only looks makes no store."""
+        database = sqlite_file(self.tracking_uri)
+        if database and not database.exists():
+            return None
         with self._answering() as client:
             return self._aliases(client).get(CHAMPION)
 

@@ -1,0 +1,223 @@
+"""The API: the same scores as a scoring run, a new champion without a restart, and refusals that say what is wrong."""
+
+import json
+import re
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from models.registry import Registry
+from pipelines.people import keys, revoke_key
+from pipelines.places import store_of
+from pipelines.settings import load_settings
+from tests.apis import NOW, Api, as_sent, running_api
+from tests.commands import leadsieve
+from tests.conftest import REPOSITORY
+
+pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis 12 calls DuckDB 2 by an old name
+AS_OF = "2024-11-15T12:30:00"
+
+
+@pytest.fixture(scope="module")
+def decided(world: Path, tmp_path_factory) -> Path:
+    """A home in which a scoring run has decided leads as of a moment, and what it wrote."""
+    home = Path(shutil.copytree(world / "home", tmp_path_factory.mktemp("api") / "home"))
+    output = home / "decided.parquet"
+    done = leadsieve("score", "--all", "--config", world / "quick.toml", "--as-of", AS_OF, "--output", output, "--json", home=home)
+    assert done.code == 0, done.err
+    return home
+
+
+@pytest.fixture(scope="module")
+def api(decided: Path, world: Path):
+    with running_api(decided, world / "quick.toml") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def leads(decided: Path) -> list[dict]:
+    return [lead for lead in as_sent(decided) if lead["created_at"] < AS_OF]
+
+
+def scores(api: Api, leads: list[dict], **more) -> list[dict]:
+    answer = api.ask("POST", "/scores", json={"as_of": AS_OF + "Z", "leads": leads, **more})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["scores"]
+
+
+def test_scores_are_those_of_a_scoring_run(api, leads, decided):
+    found = pd.DataFrame([score for start in range(0, len(leads), 1000) for score in scores(api, leads[start : start + 1000])])
+    logged = pd.read_parquet(decided / "decided.parquet").set_index("lead_id").loc[found["lead_id"]].reset_index()
+    assert len(found) > 2000
+    for column in ("p_pursue", "p_convert", "p_both", "low", "high", "value"):
+        assert found[column].to_numpy(float) == pytest.approx(logged[column].to_numpy(float), rel=1e-9, abs=1e-9, nan_ok=True), column
+    assert found["grade"].tolist() == logged["grade"].tolist()
+    assert ["; ".join(each) for each in found["reasons"]] == logged["reasons"].tolist()
+
+
+def test_a_lead_that_the_source_does_not_have_is_scored_by_what_is_sent_alone(api, leads):
+    sent = {**leads[0], "lead_id": "new", "account_id": "nobody's", "created_at": "2024-11-15T12:00:00Z", "events": []}
+    quiet, busy = (
+        scores(api, [{**sent, "events": [{"kind": "form", "occurred_at": "2024-11-15T12:10:00Z"}] * count}])[0] for count in (0, 3)
+    )
+    assert quiet["p_both"] != busy["p_both"]
+    future = {**sent, "events": [{"kind": "form", "occurred_at": "2024-11-15T12:10:00Z", "recorded_at": "2024-11-15T12:30:00Z"}] * 3}
+    assert scores(api, [future])[0] == quiet
+
+
+def test_fifty_clients_at_once_get_what_one_alone_gets(api, leads):
+    wanted = leads[-50:]
+    alone = [scores(api, [lead])[0] for lead in wanted]
+    with ThreadPoolExecutor(50) as clients:
+        together = list(clients.map(lambda lead: scores(api, [lead])[0], wanted))
+    assert together == alone
+
+
+def test_a_promoted_version_is_in_use_without_a_restart_and_a_broken_one_takes_nothing_away(decided, world, tmp_path, monkeypatch, leads):
+    home = Path(shutil.copytree(decided, tmp_path / "home"))
+    with running_api(home, world / "quick.toml", every=0.2) as api:
+        registry = Registry(f"sqlite:///{home / 'mlflow.db'}")
+        first = api.champions.live
+        for number in ("2", "3"):
+            made = registry.register(registry.download("1"), params={}, metrics={}, tags={"verdict": "ready"}, figures={}, tables={})
+            assert made == number
+        registry.promote("2")
+        assert until(lambda: api.ask("GET", "/version").json()["version"] == "2")
+        assert scores(api, leads[:1])
+        assert api.champions.live is not first
+
+        broken = tmp_path / "broken"
+        broken.mkdir()
+        monkeypatch.setattr(Registry, "download", lambda self, version: broken)
+        registry.promote("3")
+        assert until(lambda: api.ask("GET", "/version").json()["trouble"])
+        told = api.ask("GET", "/version").json()
+        assert (told["version"], "holds no scorer" in told["trouble"]) == ("2", True)
+        assert scores(api, leads[:1])
+        assert api.ask("GET", "/health", role=None).json() == {"status": "old version", "version": "2"}
+
+
+def until(true) -> bool:
+    for _ in range(100):
+        if true():
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def test_everything_that_is_wrong_is_named_at_once(api):
+    leads = [
+        {"lead_id": "1", "created_at": "yesterday", "attributes": {}, "events": [{"kind": "form", "occurred_at": "2024-11-01T00:00:00Z"}]},
+        {"lead_id": "", "attributes": {"employees": [1]}, "colour": "red"},
+        {"lead_id": "3", "events": [{"kind": "form"}]},
+    ]
+    answer = api.ask("POST", "/scores", json={"leads": leads, "as_of": AS_OF})
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    told = answer.json()
+    assert [error["pointer"] for error in told["errors"]] == [
+        "/leads/0/created_at", "/leads/1/lead_id", "/leads/1/attributes/employees", "/leads/1/colour", "/leads/2/events/0/occurred_at",
+    ]  # fmt: skip
+    assert told["detail"] == "5 values cannot be used; nothing was done."
+
+
+def test_what_the_source_does_not_have_is_refused_with_what_was_probably_meant(api):
+    lead = {"lead_id": "1", "created_at": "2025-01-01T00:00:00", "attributes": {"employee": 3, "employees": "many"}}
+    answer = api.ask("POST", "/scores", json={"leads": [lead, {"lead_id": "1"}], "as_of": AS_OF})
+    told = {error["pointer"]: error["detail"] for error in answer.json()["errors"]}
+    assert told["/leads/0/attributes/employee"] == "the source's leads have no such column; did you mean 'employees'?"
+    assert told["/leads/0/attributes/employees"] == "is not a number, which is what this column of the source holds"
+    assert told["/leads/0/created_at"] == "lies at or after the as-of time, 2024-11-15T12:30:00Z"
+    assert told["/leads/1/lead_id"] == "repeats the id of /leads/0"
+    assert answer.json()["detail"] == "4 values cannot be used; no lead was scored."
+    late = api.ask("POST", "/scores", json={"leads": [{"lead_id": "1"}], "as_of": "2030-01-01T00:00:00Z"})
+    assert [error["pointer"] for error in late.json()["errors"]] == ["/as_of"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "status"),
+    [
+        ("GET", "/decisions", {"role": None}, 401),
+        ("POST", "/scores", {"role": "rep", "json": {"leads": [{"lead_id": "1"}]}}, 403),
+        ("GET", "/nothing", {}, 404),
+        ("DELETE", "/decisions", {}, 405),
+        ("POST", "/answers", {"json": {"lead_id": "nobody", "kind": "accepted", "turn": 0}}, 404),
+        ("POST", "/scores", {"content": b"{" + b" " * 16_000_001 + b"}", "role": "ops"}, 413),
+        ("POST", "/scores", {"content": b"{not json", "role": "ops"}, 422),
+        ("GET", "/decisions", {"params": {"limit": 0, "since": "tomorrow"}}, 422),
+    ],
+)
+def test_every_refusal_is_a_problem_document(api, method, path, options, status):
+    answer = api.ask(method, path, **options)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+    assert answer.json()["status"] == status
+    assert answer.json()["detail"].endswith(".")
+
+
+def test_a_revoked_key_opens_nothing(decided, world):
+    with running_api(decided, world / "quick.toml") as api:
+        assert api.ask("GET", "/version", role="rep").status_code == 200
+        store = store_of(load_settings(world / "quick.toml", environ={}), decided)
+        revoke_key(store, api.keys["rep"].split("_")[1], at=NOW, by="a test")
+        assert api.ask("GET", "/version", role="rep").status_code == 401
+        assert keys(store)
+
+
+def test_decisions_are_read_a_page_at_a_time_and_reps_see_no_arm(api, decided):
+    read, after = [], None
+    while True:
+        page = api.ask("GET", "/decisions", params={"limit": 1000, "action": "hand off"} | ({"after": after} if after else {})).json()
+        read += page["decisions"]
+        if (after := page["next"]) is None:
+            break
+    logged = pd.read_parquet(decided / "decided.parquet")
+    handed_off = logged[logged["action"] == "hand off"]
+    assert sorted(each["lead_id"] for each in read) == sorted(handed_off["lead_id"])
+    assert {each["arm"] for each in read} >= {"policy", "pass-through"}
+    seen = api.ask("GET", "/decisions", role="rep", params={"lead_id": read[0]["lead_id"]}).json()["decisions"]
+    assert [(each["lead_id"], each["arm"], each["propensity"], each["cut"]) for each in seen] == [(read[0]["lead_id"], None, None, None)]
+
+
+def test_an_answer_is_recorded_once_and_who_comes_late_is_told(api):
+    lead_id = api.ask("GET", "/decisions", params={"limit": 1, "action": "hand off"}).json()["decisions"][0]["lead_id"]
+    asked = {"lead_id": lead_id, "kind": "rejected", "turn": 0, "reason": "no budget"}
+    first, second = (api.ask("POST", "/answers", role="rep", json=asked) for _ in range(2))
+    assert (first.status_code, first.json()["turn"], first.json()["reason"]) == (201, 1, "no budget")
+    assert second.status_code == 409
+    assert "turned down this lead" in second.json()["detail"]
+    read = api.ask("GET", "/decisions", params={"lead_id": lead_id}).json()["decisions"][0]
+    assert (read["state"], read["turn"]) == ("rejected", 1)
+
+
+def test_hostile_texts_are_texts(api, leads):
+    evil = [
+        "'; DROP TABLE leads; --",
+        "<script>alert(1)</script>",
+        '=HYPERLINK("http://x")',
+        "\u202e\u0000".replace("\u0000", ""),
+        "🙂" * 200,
+    ]
+    sent = [{**leads[0], "lead_id": text, "channel": text, "attributes": {"job_title": text, "email": text}} for text in evil]
+    assert [each["lead_id"] for each in scores(api, sent)] == evil
+    assert api.ask("GET", "/decisions", params={"channel": evil[0], "after": evil[1]}).json() == {"decisions": [], "next": None}
+
+
+def test_the_description_is_whole(api):
+    told = api.ask("GET", "/openapi.json", role=None).json()
+    assert set(told["paths"]) == {"/scores", "/decisions", "/answers", "/health", "/version"}
+    assert told["components"]["schemas"]["Problem"]["properties"]["errors"]
+    references = set(json.dumps(told).split('"#/components/schemas/')[1:])
+    assert {each.partition('"')[0] for each in references} <= set(told["components"]["schemas"])
+
+
+def test_the_example_of_the_documents_works_and_gives_what_they_say(api):
+    text = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8").partition("## Scores")[2]
+    asked = re.search(r"/api/scores .*? --json '(.*?)'", text, re.DOTALL)[1]
+    told = json.loads(re.search(r"```json\n(.*?)```", text, re.DOTALL)[1])
+    answer = api.ask("POST", "/scores", json=json.loads(asked))
+    assert answer.status_code == 200, answer.text
+    assert set(answer.json()) == set(told)
+    assert set(answer.json()["scores"][0]) == set(told["scores"][0])
