@@ -115,7 +115,10 @@ class Reader:
 
     def _attribute(self, at: str, name: str, value: Any) -> Any:
         """A value as its column holds it."""
-        if name not in self.columns or name in ("lead_id", "created_at", *OPTIONS):
+        if name in ("lead_id", "created_at", *OPTIONS):
+            self.wrong(at, f"stands beside the attributes, not among them: give the lead a '{name}'")
+            return None
+        if name not in self.columns:
             known = [column for column in self.columns if column not in ("lead_id", "created_at", *OPTIONS)]
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(known[:30])}" if known else "there is none"
