@@ -165,7 +165,7 @@ def _recalibrated(model: CalibratedHazard, platt: Platt) -> CalibratedHazard:
 def _leniency(learning: LearningSet, evaluation: Evaluation, chance: np.ndarray) -> Leniency | None:
     """The warning light, on the judged leads and by the reps who took them."""
     forward, fates = evaluation.forward, learning.fates
-    rep = fates.set_index("lead_id")["rep"].reindex(forward["lead_id"])
+    rep = fates.dropna(subset=["rep"]).set_index("lead_id")["rep"].reindex(forward["lead_id"])
     if rep.isna().all():
         return None
     offered = fates.groupby("rep").size()

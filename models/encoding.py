@@ -60,8 +60,9 @@ def encode(frame: pd.DataFrame, categories: Categories) -> pd.DataFrame:
         raise ContractError(f"the matrix lacks {len(absent)} columns that the scorer needs; no lead was scored.\n  {', '.join(absent)}")
     block = np.empty((len(frame), len(categories)), dtype=np.float32, order="F")
     for position, (name, values) in enumerate(categories.items()):
-        block[:, position] = frame[name].to_numpy(dtype=np.float32, na_value=np.nan) if values is None else codes(frame[name], values)
-    block[np.isinf(block)] = np.nan
+        column = block[:, position]
+        column[:] = frame[name].to_numpy(dtype=np.float32, na_value=np.nan) if values is None else codes(frame[name], values)
+        column[np.isinf(column)] = np.nan
     return pd.DataFrame(block, columns=list(categories), index=frame.index, copy=False)
 
 

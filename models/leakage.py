@@ -79,7 +79,7 @@ def find_leaks(
     tried |= {"strength": _strength(learning, today, drawn, settings), "fresh against mature": _fresh(learning, today, drawn, settings)}
     # A leak that is found hides how much another one tells: both tell the same.
     known = {leak.column for found in tried.values() if not isinstance(found, str) for leak in found}
-    tried["uniqueness"] = _uniqueness(learning, learning.frame if matrix is None else matrix, drawn, known, settings)
+    tried["uniqueness"] = _uniqueness(learning, matrix, drawn, known, settings)
 
     samples = {
         "knowledge time": {"young then": len(young)},
@@ -224,7 +224,9 @@ def _ages(drawn: Drawn) -> dict[str, int]:
     return {"fresh": int((~newer.outcome).sum()), "mature": int(newer.outcome.sum()), "older": int(older.outcome.sum())}
 
 
-def _uniqueness(learning: LearningSet, matrix: pd.DataFrame, drawn: Drawn, known: set[str], settings: LeakSettings) -> list[Leak] | str:
+def _uniqueness(
+    learning: LearningSet, matrix: pd.DataFrame | None, drawn: Drawn, known: set[str], settings: LeakSettings
+) -> list[Leak] | str:
     """Columns without which the rest is far poorer, while it can do without any other."""
     samples = drawn.modelled(learning.names)
     if not samples:
@@ -237,7 +239,9 @@ def _uniqueness(learning: LearningSet, matrix: pd.DataFrame, drawn: Drawn, known
             groups.setdefault(source, []).append(position)
     found = {}
     for name, sample in samples.items():
-        looked_at = matrix.iloc[_places(learning.frame["lead_id"].iloc[sample.rows], matrix, "the matrix")]
+        looked_at = learning.frame.iloc[sample.rows]
+        if matrix is not None:
+            looked_at = matrix.iloc[_places(looked_at["lead_id"], matrix, "the matrix")]
         categories = categories_of(looked_at, learning.recipe)
         encoded = encode(looked_at, categories).to_numpy()
         costs = measure.costs_of_leaving_out(encoded, categorical_columns(categories), groups, sample, least=settings.cost)

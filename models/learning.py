@@ -56,8 +56,12 @@ class LearningSet:
 
     def labels(self, name: str, at: datetime | None = None) -> Labels:
         """A model's labels as they were known at a moment; by default at the end."""
-        until = self.known_until if at is None else at
-        return LABELS[name](self.fates, self.recipe.horizons, until, self.stages, self.outcome_times)
+        return self._final[name] if at is None else LABELS[name](self.fates, self.recipe.horizons, at, self.stages, self.outcome_times)
+
+    @cached_property
+    def _final(self) -> dict[str, Labels]:
+        """Every model's labels at the end: one half of the program after the other asks for them."""
+        return {name: self.labels(name, at=self.known_until) for name in LABELS}
 
     def until(self, moment: datetime) -> "LearningSet":
         """What was there to learn from at an earlier moment: the leads scored before it, and what had become of them by then."""
