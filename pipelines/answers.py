@@ -118,6 +118,21 @@ def history(store: Store, lead_id: str) -> list[Answer]:
         return [Answer(**row) for row in rows.mappings()]
 
 
+def pulled_out(store: Store) -> set[str]:
+    """Ids of held leads that people pulled out, unless they undid it: handed off by a person, and not by the filter."""
+    log = answers_table.c
+    with store.reading() as connection:
+        rows = connection.execute(sa.select(log.lead_id, log.kind).order_by(log.lead_id, log.turn)).all()
+    found, before = set(), None
+    for lead_id, kind in rows:
+        if kind == "released":
+            found.add(lead_id)
+        elif kind == "undone" and before == (lead_id, "released"):
+            found.discard(lead_id)
+        before = (lead_id, kind)
+    return found
+
+
 def _checked(kind: Kind, reason: str | None, words: str | None, until: datetime | None, at: datetime) -> datetime | None:
     if kind not in FROM:
         raise UsageError(f"'{kind}' is no answer: say {', '.join(FROM)}; nothing was recorded.")

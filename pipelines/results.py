@@ -119,10 +119,29 @@ class ScoringReport:
 
 
 @dataclass(frozen=True)
+class Overrides:
+    """Held leads that people pulled out, and what became of them: wins that the filter alone would have missed.
+
+    They prove nothing about the filter's share of losses, for people choose whom they pull out; so no other figure counts them.
+    """
+
+    pulled_out: int
+    taken_up: int
+    won: int
+
+    @classmethod
+    def of(cls, log: pd.DataFrame, lead_ids: set[str]) -> "Overrides":
+        """From what became of decided leads: ``lead_id``, ``accepted`` and ``won``."""
+        chosen = log[log["lead_id"].isin(lead_ids)]
+        return cls(len(lead_ids), int(chosen["accepted"].sum()), int(chosen["won"].sum()))
+
+
+@dataclass(frozen=True)
 class ValueReport:
     """What the filter has cost and brought since launch."""
 
     aftermath: Aftermath
+    overrides: Overrides
     since: pd.Timestamp
     warnings: tuple[str, ...]
     seconds: dict[str, float]
@@ -136,6 +155,7 @@ class ValueReport:
                 "decided": found.decided,
                 "settled": found.settled,
                 "promise": found.promise.to_json(),
+                "overrides": asdict(self.overrides),
                 "worth": {
                     unit: {name: value.to_json() | {"words": value.words()} for name, value in policies.items()}
                     for unit, policies in found.worth.items()

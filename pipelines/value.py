@@ -9,11 +9,12 @@ from prefect import flow
 from features.errors import TooLittleDataError
 from models.aftermath import aftermath
 from pipelines import artifacts
+from pipelines.answers import pulled_out
 from pipelines.network import pull_source
 from pipelines.places import store_of
 from pipelines.progress import Stopwatch
 from pipelines.reckoning import reckoned
-from pipelines.results import ValueReport
+from pipelines.results import Overrides, ValueReport
 from pipelines.settings import Settings
 
 
@@ -21,7 +22,8 @@ from pipelines.settings import Settings
 def value_policy(settings: Settings, home: Path, as_of: datetime) -> ValueReport:
     """Check the promise again on what is known by ``as_of``, and say what the filter was worth. Changes nothing."""
     watch = Stopwatch()
-    decisions = store_of(settings, home).decisions()
+    store = store_of(settings, home)
+    decisions = store.decisions()
     if decisions.empty:
         raise TooLittleDataError("no lead has been decided yet, so nothing can have been lost. Score leads first: leadsieve score.")
     with watch.step("pull", "pull what has changed"):
@@ -30,6 +32,9 @@ def value_policy(settings: Settings, home: Path, as_of: datetime) -> ValueReport
         log = reckoned(decisions, snapshot.tables, settings)
     with watch.step("value", "check the promise and value the filter"):
         found = aftermath(log, settings.policy, resamples=settings.evaluation.resamples, seed=settings.evaluation.seed)
-    report = ValueReport(aftermath=found, since=decisions["decided_at"].min(), warnings=snapshot.warnings, seconds=watch.seconds)
+    overrides = Overrides.of(log, pulled_out(store))
+    report = ValueReport(
+        aftermath=found, overrides=overrides, since=decisions["decided_at"].min(), warnings=snapshot.warnings, seconds=watch.seconds
+    )
     artifacts.publish_value(report.to_json())
     return report

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -54,12 +54,14 @@ class Wish:
     search: str = ""
     page: int = 1
 
-    def condition(self, now: datetime, *, without: str | None = None) -> sa.ColumnElement[bool]:
-        """The rows that are wanted, as SQL; ``without`` leaves one filter out."""
-        equal = {"state": self.state, "answered_by": self.by, "channel": self.channel, "country": self.country, "owner": self.owner}
-        parts = [WORK[name] == value for name, value in equal.items() if value is not None and name != without]
-        if self.grades and without != "grade":
-            parts.append(WORK.grade.in_(self.grades))
+    def condition(self, now: datetime, *, counted_apart: bool = False) -> sa.ColumnElement[bool]:
+        """The rows that are wanted, as SQL; ``counted_apart`` leaves out the filters on what is counted by, for `fits` to tell."""
+        parts = [WORK.state == self.state]
+        if self.by is not None:
+            parts.append(WORK.answered_by == self.by)
+        if not counted_apart:
+            parts += [WORK[name] == getattr(self, name) for name in ("channel", "country", "owner") if getattr(self, name) is not None]
+            parts += [WORK.grade.in_(self.grades)] if self.grades else []
         if self.least is not None:
             parts.append(WORK.chance >= self.least)
         if self.days is not None:
@@ -68,6 +70,13 @@ class Wish:
             parts.append(WORK.asked == 1)
         parts += [WORK.sought.contains(word, autoescape=True) for word in self.search.lower().split()[:8]]
         return sa.and_(*parts)
+
+    def fits(self, values: Mapping[str, Any], *, without: str | None = None) -> bool:
+        """Whether a row with these values of what is counted by is wanted; ``without`` leaves one filter out."""
+        if self.grades and without != "grade" and values["grade"] not in self.grades:
+            return False
+        asked = {name: getattr(self, name) for name in ("channel", "country", "owner") if name != without}
+        return all(value is None or values[name] == value for name, value in asked.items())
 
 
 @dataclass(frozen=True)
@@ -115,30 +124,42 @@ class Page:
 
 def page_of(store: Store, wish: Wish, *, now: datetime, counted: tuple[str, ...] = COUNTED) -> Page:
     """The wanted rows, the most valuable first; those that were answered, the latest first."""
-    wanted = wish.condition(now)
+    by = [WORK[name] for name in COUNTED]
+    grouped = sa.select(*by, sa.func.count()).where(wish.condition(now, counted_apart=True)).group_by(*by)
     with store.reading() as connection:
-        count = connection.scalar(sa.select(sa.func.count()).select_from(worklist_table).where(wanted))
-        query = selected(wanted, wish.state).limit(A_PAGE).offset(A_PAGE * (wish.page - 1))
-        rows = [Listed(*row) for row in connection.execute(query)]
-        counts = {}
-        for name in counted:
-            column, beside = WORK[name], wish.condition(now, without=name)
-            grouped = sa.select(column, sa.func.count()).where(beside, column.is_not(None)).group_by(column)
-            found = connection.execute(grouped.order_by(sa.func.count().desc(), column).limit(MOST_VALUES))
-            counts[name] = dict(sorted((value, number) for value, number in found))
-    return Page(rows, count, counts)
+        groups = [(dict(zip(COUNTED, values, strict=True)), number) for *values, number in connection.execute(grouped)]
+        count = sum(number for values, number in groups if wish.fits(values))
+        rare = count * 20 < sum(number for _, number in groups)
+        ids = selected(wish.condition(now), wish.state, "lead_id", through_index=not rare).limit(A_PAGE).offset(A_PAGE * (wish.page - 1))
+        wanted = connection.scalars(ids).all()
+        rows = {row.lead_id: row for row in _some(connection, wanted)}
+    return Page([rows[lead_id] for lead_id in wanted if lead_id in rows], count, {name: _counts(groups, wish, name) for name in counted})
+
+
+def _counts(groups: list[tuple[dict[str, Any], int]], wish: Wish, name: str) -> dict[str, int]:
+    """How many rows each value of a column has beside the other filters, the commonest values, in their order."""
+    found: dict[str, int] = {}
+    for values, number in groups:
+        if values[name] is not None and wish.fits(values, without=name):
+            found[values[name]] = found.get(values[name], 0) + number
+    commonest = sorted(found.items(), key=lambda entry: -entry[1])[:MOST_VALUES]
+    return dict(sorted(commonest))
 
 
 def every(store: Store, wish: Wish, *, now: datetime, most: int) -> list[Listed]:
     """All wanted rows, at most so many."""
     with store.reading() as connection:
-        return [Listed(*row) for row in connection.execute(selected(wish.condition(now), wish.state).limit(most))]
+        return [Listed(*row) for row in connection.execute(selected(wish.condition(now), wish.state, *COLUMNS).limit(most))]
 
 
-def selected(wanted: sa.ColumnElement[bool], state: str) -> sa.Select:
-    """The columns of ``Listed``, in the order in which a state is looked at."""
-    order = {"open": WORK.worth.desc(), "held": WORK.worth.desc(), "snoozed": WORK.until}.get(state, WORK.answered_at.desc())
-    return sa.select(*(WORK[name] for name in COLUMNS)).where(wanted).order_by(order, WORK.lead_id)
+def selected(wanted: sa.ColumnElement[bool], state: str, *names: str, through_index: bool = True) -> sa.Select:
+    """Columns of the list in the order in which a state is looked at.
+
+    With ``through_index`` rows may be met in that order; without, the few that are wanted are found first and put in order then.
+    """
+    column = WORK.until if state == "snoozed" else WORK.worth if state in ("open", "held") else WORK.answered_at
+    asked = column if through_index else sa.literal_column(f"+{column.name}") if column is WORK.worth else column
+    return sa.select(*(WORK[name] for name in names)).where(wanted).order_by(asked if state == "snoozed" else sa.desc(asked), WORK.lead_id)
 
 
 def listed(store: Store, lead_id: str) -> Listed | None:
@@ -150,8 +171,12 @@ def listed(store: Store, lead_id: str) -> Listed | None:
 def some(store: Store, lead_ids: list[str]) -> list[Listed]:
     """Several leads of the list, as far as they are on it."""
     with store.reading() as connection:
-        rows = connection.execute(sa.select(*(WORK[name] for name in COLUMNS)).where(WORK.lead_id.in_(lead_ids)))
-        return [Listed(*row) for row in rows]
+        return _some(connection, lead_ids)
+
+
+def _some(connection: sa.Connection, lead_ids: Sequence[str]) -> list[Listed]:
+    rows = connection.execute(sa.select(*(WORK[name] for name in COLUMNS)).where(WORK.lead_id.in_(lead_ids)))
+    return [Listed(*row) for row in rows]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pipelines.store_desk import worklist_table
 from pipelines.store_tables import decisions_table
 from pipelines.worklist import worth_of
 
-AT_ONCE = 10_000
+AT_ONCE = 5_000
 TAKEN = (
     "lead_id", "account_id", "batch", "decided_at", "channel", "owner", "grade", "p_convert", "p_both", "low", "high", "value", "arm",
     "action", "this_week",
@@ -41,20 +41,21 @@ class Filler:
             batch = connection.scalar(sa.select(sa.func.max(decisions_table.c.batch))) or 0
         if batch == self._batch:
             return 0
-        added = 0
-        while more := self._some():
-            added += more
+        added, last = 0, ""
+        while found := self._some(last):
+            added, last = added + len(found), found[-1]
         self._batch = batch
         return added
 
-    def _some(self) -> int:
-        """The next few, in a transaction: a process that is killed goes on where it stopped."""
+    def _some(self, last: str) -> list[str]:
+        """Add the next few beyond an id, in a transaction: a process that is killed goes on where it stopped."""
         log, work = decisions_table, worklist_table
         absent = sa.select(*(log.c[name] for name in TAKEN)).outerjoin(work, work.c.lead_id == log.c.lead_id)
+        absent = absent.where(work.c.lead_id.is_(None), log.c.lead_id > last).order_by(log.c.lead_id).limit(AT_ONCE)
         with self.store.reading() as connection:
-            rows = connection.execute(absent.where(work.c.lead_id.is_(None)).limit(AT_ONCE)).mappings().all()
+            rows = connection.execute(absent).mappings().all()
         if not rows:
-            return 0
+            return []
         entries = self._entries(rows)
         with self.store.writing() as connection:
             there = sa.select(work.c.lead_id).where(work.c.lead_id.in_(sa.bindparam("ids", expanding=True)))
@@ -62,7 +63,7 @@ class Filler:
             for first in range(0, len(entries), 900):
                 known |= set(connection.scalars(there, {"ids": [entry["lead_id"] for entry in entries[first : first + 900]]}))
             connection.execute(work.insert(), [entry for entry in entries if entry["lead_id"] not in known])
-        return len(entries)
+        return [row["lead_id"] for row in rows]
 
     def _entries(self, rows: list[sa.RowMapping]) -> list[dict]:
         painter = Painter(self.dossiers.columns(), named=self.named)

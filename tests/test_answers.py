@@ -4,12 +4,14 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import pandas as pd
 import pytest
 
 from features.errors import UsageError
 from pipelines import answers, worklist
 from pipelines.answers import TooLateError, give
 from pipelines.network import pull_source
+from pipelines.results import Overrides
 from tests.conftest import REPOSITORY
 from tests.desks import NOW, make_desk
 
@@ -136,3 +138,19 @@ def test_nothing_in_the_code_changes_or_removes_an_answer_but_forgetting_a_perso
     files = [file for folder in ("pipelines", "app") for file in (REPOSITORY / folder).glob("*.py")]
     changing = re.compile(r"\b(answers|audit)(_table)?\.(update|delete)\(")
     assert [file.name for file in files if changing.search(file.read_text())] == ["forgetting.py"]
+
+
+def test_held_leads_that_people_pulled_out_are_counted_as_overrides_and_undoing_takes_that_back(desk):
+    answer(desk, "L5", "released", 0)
+    assert answers.pulled_out(desk.store) == {"L5"}
+    answer(desk, "L5", "accepted", 1)
+    answer(desk, "L5", "undone", 2)  # the taking, not the pulling out
+    assert answers.pulled_out(desk.store) == {"L5"}
+    log = pd.DataFrame({"lead_id": ["L1", "L5"], "accepted": [True, True], "won": [True, False]})
+    assert Overrides.of(log, answers.pulled_out(desk.store)) == Overrides(pulled_out=1, taken_up=1, won=0)
+
+
+def test_a_pulled_out_lead_that_is_put_back_is_no_override(desk):
+    answer(desk, "L5", "released", 0)
+    answer(desk, "L5", "undone", 1)
+    assert answers.pulled_out(desk.store) == set()
