@@ -47,7 +47,7 @@ def _cells(axes: Axes, found: Watch, *, named: bool) -> None:
     axes.imshow(found.z, cmap=FEWER_TO_MORE, vmin=-STRONGEST, vmax=STRONGEST, aspect="auto")
     for row, column in np.argwhere((np.abs(found.z) >= TOLD) | found.alarmed):
         value, alarm = found.z[row, column], found.alarmed[row, column]
-        ink = "white" if abs(value) > 0.75 * STRONGEST else INK
+        ink = "white" if abs(value) > 0.9 * STRONGEST else INK
         axes.text(
             column,
             row,

@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from models.encoding import Categories, binned, categorical_columns, encode
 
-Kind = Literal["score shift", "lead shift", "arrivals", "stale", "late scoring", "emptied", "unseen"]
+Kind = Literal["score shift", "lead shift", "arrivals", "stale", "emptied", "unseen"]
 
 PSI_GROUPS = 10
 FEWEST_SHIFTED = 200

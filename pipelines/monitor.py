@@ -10,6 +10,7 @@ from prefect import flow
 
 from models.aftermath import promise_of
 from models.health import health_of
+from models.scorer import CalibratedHazard
 from models.watch import WEEK, Watch, looks_of, watch
 from pipelines import artifacts
 from pipelines.champion import load_record
@@ -80,6 +81,6 @@ def monitor_leads(settings: Settings, home: Path, as_of: datetime) -> MonitorRep
     return report
 
 
-def _watch(name: str, seen: Watched, model, looks: np.ndarray, settings: Settings) -> Watch:
+def _watch(name: str, seen: Watched, model: CalibratedHazard, looks: np.ndarray, settings: Settings) -> Watch:
     options = {"columns": seen.columns, "false_alarms": settings.monitor.false_alarms, "outcomes": len(seen.leads)}
     return watch(name, seen.leads[name], seen.reference[name], model, looks=looks, **options)

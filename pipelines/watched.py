@@ -1,7 +1,7 @@
 """What a monitor looks at: the champion's decisions beside what became of them, and the leads before its training to compare with."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 
 import ibis
 import numpy as np
@@ -104,7 +104,7 @@ def _judged(before: pd.DataFrame, labels: Labels, name: str) -> pd.DataFrame:
     return before.assign(outcome=labels.outcome, p=before[f"p_{name}"])[whole].reset_index(drop=True)
 
 
-def _from_creation(leads: pd.DataFrame, before: pd.DataFrame, labels: Labels, scorer: Scorer, *, delay: datetime) -> pd.DataFrame:
+def _from_creation(leads: pd.DataFrame, before: pd.DataFrame, labels: Labels, scorer: Scorer, *, delay: timedelta) -> pd.DataFrame:
     """Being taken up, by the clock that the model learned by: a lead decided late enters it late, and is another kind of lead."""
     start = leads["created_at"] + delay
     entry = ((leads["as_of"] - start) / DAY).clip(lower=0)
