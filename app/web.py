@@ -11,19 +11,21 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
-from app import pages_answer, pages_errors, pages_export, pages_held, pages_lead, pages_people, pages_queue, pages_sign_in
+from app import pages_answer, pages_errors, pages_export, pages_held, pages_lead, pages_people, pages_queue, pages_sign_in, pages_upload
 from app.api import create_api
 from app.champions import Champions
 from app.desk import Desk
+from app.limits import Limit
 from app.rendering import FOLDER
-from app.security import Guard
+from app.security import LONGEST_FORM, Guard
+from app.uploads import Uploads
 from features.errors import LeadsieveError
 from pipelines.places import registry_of
 from pipelines.settings import Settings
 
 EVERY = 5.0  # seconds between looks for new decisions
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
-PAGES = (pages_sign_in, pages_queue, pages_lead, pages_answer, pages_held, pages_export, pages_people)
+PAGES = (pages_sign_in, pages_queue, pages_lead, pages_answer, pages_held, pages_export, pages_people, pages_upload)
 LARGE = ("/api/", "/upload")
 
 
@@ -43,8 +45,9 @@ def create_app(settings: Settings, home: Path, clock: Callable[[], datetime], *,
     desk = Desk(settings, home, clock)
     app = FastAPI(title="Leadsieve", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_living)
     champions = Champions(registry_of(settings, home), desk.dossiers.newest)
-    app.state.desk, app.state.champions = desk, champions
+    app.state.desk, app.state.champions, app.state.uploads = desk, champions, Uploads(desk, champions)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL, *hosts, *settings.desk.hosts], www_redirect=False)
+    app.add_middleware(Limit, most=pages_upload.LARGEST + LONGEST_FORM)
     app.add_middleware(Guard, large=LARGE)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     for pages in PAGES:
@@ -67,6 +70,7 @@ async def _living(app: FastAPI) -> AsyncIterator[None]:
     finally:
         over.set()
         await run_in_threadpool(watch.join)
+        await run_in_threadpool(app.state.uploads.close)
         desk.dossiers.close()
 
 

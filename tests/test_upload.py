@@ -1,0 +1,99 @@
+"""Marketing's page: a file dropped, understood, scored in the background and taken away; a bad one refused with all that is wrong."""
+
+import csv
+import io
+import re
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from starlette.testclient import TestClient
+
+from app.web import create_app
+from pipelines.audit import entries
+from pipelines.people import add_person
+from pipelines.places import store_of
+from pipelines.settings import load_settings
+from tests.apis import NOW
+from tests.desks import PASSWORD, Browser, hidden
+
+pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis 12 calls DuckDB 2 by an old name
+EVIL = ['=HYPERLINK("http://x")', "<script>alert(1)</script>", "'; DROP TABLE decisions; --"]
+
+
+@pytest.fixture
+def desk(home: Path, world: Path):
+    """A running desk, and browsers of two people."""
+    settings = load_settings(world / "quick.toml", environ={})
+    store = store_of(settings, home)
+    for name, role in (("olga", "ops"), ("rob", "rep")):
+        add_person(store, name, role, PASSWORD, at=NOW, by="a test")
+    app = create_app(settings, home, lambda: NOW, hosts=("testserver",))
+    app.state.champions.every = 3600
+    with TestClient(app, follow_redirects=False, raise_server_exceptions=False) as client:
+        app.state.champions.look()
+        browsers = {}
+        for name in ("olga", "rob"):
+            browsers[name] = Browser(TestClient(app, follow_redirects=False, raise_server_exceptions=False))
+            browsers[name].client.portal = client.portal
+            assert browsers[name].sign_in(name, PASSWORD).status_code == 303
+        yield home, store, browsers
+
+
+def dropped(browser: Browser, content: str) -> str:
+    """Where the desk leads to after a file was dropped."""
+    token = hidden(browser.get("/upload").text)
+    answer = browser.client.post("/upload", data={"token": token}, files={"file": ("../../leads.csv", content, "text/csv")})
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"]
+
+
+def finished(browser: Browser, place: str) -> str:
+    """The page once there is nothing more to wait for."""
+    for _ in range(600):
+        text = browser.get(place).text
+        if 'http-equiv="refresh"' not in text:
+            return text
+        time.sleep(0.1)
+    raise TimeoutError
+
+
+def test_a_file_is_scored_and_taken_away_and_leaves_nothing_behind(desk):
+    home, store, browsers = desk
+    folder = next(file for file in (home / "snapshots").iterdir() if not file.name.startswith("."))
+    leads = pd.read_parquet(folder / "leads.parquet").tail(40).assign(colour="red")
+    leads.loc[leads.index[:3], ["lead_id", "campaign"]] = [[text, text] for text in EVIL]
+    place = dropped(browsers["olga"], leads.to_csv(index=False))
+    page = finished(browsers["olga"], place)
+    assert "<strong>40</strong> leads scored" in page
+    assert re.search(r"colour</th><td><span[^>]*>not used", page)
+    assert "Grades by channel" in page
+    assert "Grades by campaign" in page
+    assert "<script>alert" not in page
+
+    answer = browsers["olga"].get(f"{place}/scores.csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert len(rows) == 40
+    assert {row["lead_id"] for row in rows} >= {f"'{EVIL[0]}", EVIL[1]}
+    assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "@"))]
+    assert store.decided() == set()
+    assert not list((home / "tmp").glob("upload-*"))
+    assert {each.what for each in entries(store)[0]} >= {"upload", "export"}
+
+    assert browsers["rob"].get("/upload").status_code == 403
+    assert browsers["rob"].get(place).status_code == 403
+    assert browsers["rob"].get(f"{place}/scores.csv").status_code == 403
+    assert browsers["olga"].get("/upload/nothing").status_code == 404
+
+
+def test_a_file_that_breaks_the_contract_is_refused_with_everything_that_is_wrong(desk):
+    _, store, browsers = desk
+    content = "lead_id,created_at,channel\n1,2024-01-01,event\n1,2024-01-02,event\n2,yesterday,event\n"
+    page = finished(browsers["olga"], dropped(browsers["olga"], content))
+    assert "This file cannot be scored; nothing was stored" in page
+    assert "repeats an id" in page
+    assert "holds no time" in page
+    assert store.decided() == set()
+    page = finished(browsers["olga"], dropped(browsers["olga"], "PK\x03\x04not a csv"))
+    assert "not a CSV file" in page
