@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from models.metrics import captured, counts_by_score
+from models.metrics import counts_by_score
 
 SHARES = np.linspace(0, 1, 101)
 RANKINGS = ("p", "logistic", "naive_bayes", "newest_first")
@@ -41,7 +41,8 @@ def gain(judged: pd.DataFrame, score: str) -> np.ndarray:
     found = np.zeros(len(SHARES))
     for _, block in judged.groupby("block"):
         counts = counts_by_score(block[score].to_numpy(float), block["outcome"].to_numpy(float))
-        found += [captured(counts, share * len(block))[0] for share in SHARES]
+        reached, sizes = np.cumsum(counts.positives[:, 0]), np.cumsum(counts.positives[:, 0] + counts.negatives[:, 0])
+        found += np.interp(SHARES * len(block), np.append(0, sizes), np.append(0, reached))
     return found / max(judged["outcome"].sum(), 1)
 
 

@@ -13,6 +13,7 @@ from pipelines.wording import BASELINES, QUESTIONS, percent, sentence
 Card = Mapping[str, Any]
 PAGE = "report.html"
 SHOWN_POOR = 8
+NO_BREAK = "\N{NO-BREAK SPACE}"
 FIGURES = {
     "auc": ("AUC", 3, "of two leads, one with the outcome: how often it has the higher score. ½ is chance, 1 perfect"),
     "average_precision": ("average precision", 3, "how pure the top of the list is; the base rate is chance"),
@@ -246,7 +247,10 @@ def _value(value: Any) -> str:
 def _within(each: Mapping[str, Any], words: Any) -> str:
     if each["rate"] is None:
         return "–"
-    return words(each["rate"]) if each["low"] is None else f"{words(each['rate'])} [{words(each['low'])} – {words(each['high'])}]"
+    if each["low"] is None:
+        return words(each["rate"])
+    interval = f"[{words(each['low'])} – {words(each['high'])}]"
+    return f"{words(each['rate'])} {interval.replace(' ', NO_BREAK)}"
 
 
 def _estimate(estimate: Mapping[str, Any] | None, places: Any) -> str:
