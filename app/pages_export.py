@@ -34,11 +34,11 @@ def export(
 ) -> Response:
     desk = desk_of(request)
     wish, now = wish_of(given, list, person, 1), desk.clock()
-    rows = worklist.every(desk.store, wish, now=now, most=MOST)
-    table = pa.table({heading: [getattr(row, name) for row in rows] for name, heading in HEADINGS.items()})
+    columns = worklist.every(desk.store, wish, *HEADINGS, now=now, most=MOST)
+    table = pa.table({HEADINGS[name]: values for name, values in columns.items()})
     out = io.BytesIO()
     pyarrow.csv.write_csv(defused(table), out)
     with desk.store.writing() as connection:
-        note(connection, now, person.name, "export", f"{len(rows):,} leads of '{list}'", address=address_of(request))
+        note(connection, now, person.name, "export", f"{len(table):,} leads of '{list}'", address=address_of(request))
     name = f"leads-{wish.state}-{now:%Y-%m-%d}.csv"
     return Response(out.getvalue(), media_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -14,7 +14,7 @@ from pipelines.notes import Note, read_note
 from pipelines.portrait import Painter
 
 KEYS = ("lead_id", "account_id", "created_at")
-PROPERTIES = {"autoinstall_known_extensions": "false", "TimeZone": "UTC", "memory_limit": "128MB", "threads": "2"}
+PROPERTIES = {"autoinstall_known_extensions": "false", "TimeZone": "UTC", "memory_limit": "96MB", "threads": "2"}
 
 
 @dataclass(frozen=True)

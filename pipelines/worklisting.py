@@ -11,7 +11,7 @@ from pipelines.store_desk import worklist_table
 from pipelines.store_tables import decisions_table
 from pipelines.worklist import worth_of
 
-AT_ONCE = 5_000
+AT_ONCE = 2_000
 TAKEN = (
     "lead_id", "account_id", "batch", "decided_at", "channel", "owner", "grade", "p_convert", "p_both", "low", "high", "value", "arm",
     "action", "this_week",

@@ -41,3 +41,57 @@ def test_who_is_not_signed_in_sees_nothing_and_comes_back_to_where_he_wanted(des
         done = browser.get(address)
         assert (done.status_code, done.text) == (303, "")
     assert done.headers["location"].endswith("/sign-in?next=%2Fleads%2FL1")
+
+
+def test_what_is_wanted_stands_in_the_address_and_counts_agree_with_what_is_shown(desk):
+    browser = desk.browser("ann")
+    wanted = {
+        "grade=A&grade=C": ["Ann Smith", "Cleo Diaz"],
+        "least=15": ["Ann Smith", "Bob Braun"],
+        "least=15&country=DE": ["Bob Braun"],
+        "country=DE": ["Bob Braun", "Cleo Diaz"],
+        "owner=south": ["Cleo Diaz", "Dora Eng"],
+        "channel=paid_search": ["Dora Eng"],
+        "days=1": ["Ann Smith"],
+        "asked=1": ["Cleo Diaz"],
+        "q=braun+CEO": ["Bob Braun"],
+        "q=%25": [],
+        "q=L4": ["Dora Eng"],
+        "country=nowhere": [],
+        "least=nonsense&days=nonsense": ["Ann Smith", "Bob Braun", "Cleo Diaz", "Dora Eng"],
+    }
+    for filters, expected in wanted.items():
+        page = browser.get(f"/queue?{filters}").text
+        assert names(page) == expected, filters
+        assert f'<small id="count">{len(expected)} lead' in page, filters
+    page = browser.get("/queue?country=DE&grade=B").text  # each count leaves its own filter out, and keeps the others
+    assert '<option value="GB">' not in page
+    assert re.search(r'value="DE" selected>DE \(1\)', page)
+    assert re.search(r'name="grade" value="C"><span>C <small>1<', page)
+
+
+def test_a_leads_page_tells_why_what_happened_and_what_else_the_account_did(desk):
+    browser = desk.browser("ann")
+    page = browser.get("/leads/L2").text
+    for words in (
+        "Bob Braun",
+        "20 %",
+        "3 visits in 7 days",
+        "Email open",
+        "Lead created",
+        "version 7",
+        "Cleo Diaz",
+        "accepted",
+        "mailto:bob@",
+    ):
+        assert words in page, words
+    assert page.count('<rect class="bar"') == 2
+    assert browser.get("/leads/nobody").status_code == 404
+
+
+def test_pages_of_a_long_list_follow_each_other_without_a_gap(tmp_path):
+    many = [(f"M{row:03}", f"M{row:03}", 0.2, 1000.0 - row // 7, "B", "hand off", "policy") for row in range(120)]
+    browser = make_desk(tmp_path, decisions=many).browser("ann")
+    found = [name for page in (1, 2, 3) for name in names(browser.get(f"/queue?page={page}").text)]
+    assert found == [f"Lead M{row:03}" for row in range(120)]
+    assert names(browser.get("/queue?page=9").text) == []
