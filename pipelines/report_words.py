@@ -157,7 +157,8 @@ def _behind(card: Card) -> Iterator[Worry]:
 def _promises(card: Card) -> Iterator[Worry]:
     promise = card["policy"]["promise"]
     if not promise["certified"]:
-        yield Worry(sentence(f"nothing is promised: {promise['why']}"), "doubtful", "promise")
+        told = promise["why"] if promise["why"].startswith("nothing is promised") else f"nothing is promised: {promise['why']}"
+        yield Worry(sentence(told), "doubtful", "promise")
     leniency = card["leniency"]
     if leniency and leniency["warns"]:
         yield Worry(sentence(f"sales may see what the model does not: {leniency['words']}"), "doubtful", "promise")

@@ -127,6 +127,14 @@ def test_what_the_data_say_is_text_on_the_page(audited):
     assert "<script" not in report_page(changed, "1")
 
 
+def test_a_model_that_could_not_be_judged_has_a_page_too(card):
+    bare = with_changes(card, curves={}, segments=[], drivers_by_segment=[], grades=[], verdict="too little data")
+    for model in bare["models"].values():
+        model |= {"verdict": "too little data", "auc": None, "blocks": [], "newest": None, "baselines": dict.fromkeys(model["baselines"])}
+    assert "It could not be judged" in report_page(bare, "1")
+    assert answers(bare)[1].words == "It could not be judged"
+
+
 # ── what is said first ──
 
 
