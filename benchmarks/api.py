@@ -5,6 +5,7 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -62,17 +63,32 @@ def report(home: Path, key: str, process: int, given: argparse.Namespace) -> Non
     events = np.mean([body.count(b'"kind"') for body in bodies])
     for body in bodies[:20]:
         ask("/scores", key, body)
+    before = processor_seconds(process)
     alone = np.array([timed(key, bodies[i % len(bodies)]) for i in range(given.requests)])
-    print(f"one lead with {events:.0f} events: p50 {told(alone, 50)} ms, p99 {told(alone, 99)} ms")
+    spent = 1000 * (processor_seconds(process) - before) / given.requests
+    print(f"one lead with {events:.0f} events: p50 {told(alone, 50)} ms, p99 {told(alone, 99)} ms, {spent:.1f} ms of the processor")
+    print(f"  memory {memory(process)} MB")
     begun = time.perf_counter()
     with ThreadPoolExecutor(given.clients) as clients:
         together = np.array(list(clients.map(lambda i: timed(key, bodies[i % len(bodies)]), range(given.requests))))
     rate = given.requests / (time.perf_counter() - begun)
     print(f"{given.clients} clients: {rate:.0f} requests/s, p50 {told(together, 50)} ms, p99 {told(together, 99)} ms, no error")
+    print(f"  memory {memory(process)} MB")
     many = json.dumps({"leads": [lead for body in bodies for lead in json.loads(body)["leads"]][:1000]}).encode()
     print(f"1,000 leads in one request: {timed(key, many):.2f} s")
-    memory = Path(f"/proc/{process}/status").read_text()
-    print("memory:", *(line.split(":")[1].strip() for line in memory.splitlines() if line.startswith(("VmRSS", "VmHWM"))))
+    print(f"  memory {memory(process)} MB")
+
+
+def processor_seconds(process: int) -> float:
+    """What a process has had of the processors so far: unlike the clock on the wall, it does not tell of others on the machine."""
+    user, system = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def memory(process: int) -> int:
+    """Resident megabytes."""
+    line = next(line for line in Path(f"/proc/{process}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) // 1024
 
 
 def requests(home: Path) -> list[bytes]:

@@ -20,6 +20,7 @@ from features.tables import Tables
 
 TIME = pa.timestamp("us")
 ASKED = pa.schema({ROW: pa.int32(), "lead_id": pa.string(), "account_id": pa.string(), "created_at": TIME, "as_of": TIME})
+TOGETHER = 15  # aggregates of one query
 MOST_TEXTS = 20_000  # of different titles whose features are kept
 
 
@@ -46,7 +47,10 @@ class Statements:
     recipe : Recipe
     schemas : mapping of str to schema
         The tables that the statements read.
-    of_lead, of_events, of_past : Statement or None
+    of_lead : Statement
+    of_events : tuple of Statement
+        Each gives some of the columns: to set up a query takes time that grows with the square of its aggregates.
+    of_past : Statement or None
         None where the recipe has no such column.
     of_titles : mapping of str to Statement
         By attribute; each reads a table of different titles.
@@ -55,7 +59,7 @@ class Statements:
     recipe: Recipe
     schemas: Mapping[str, pa.Schema]
     of_lead: Statement
-    of_events: Statement | None
+    of_events: tuple[Statement, ...]
     of_past: Statement | None
     of_titles: Mapping[str, Statement]
 
@@ -79,7 +83,7 @@ class Statements:
             recipe=recipe,
             schemas=schemas,
             of_lead=Statement.of(lead.select(ROW, **computed(columns, lead), **keys)),
-            of_events=_events(given["asked"], fresh, recipe) if recipe.columns_of("events") else None,
+            of_events=_events(given["asked"], fresh, recipe) if recipe.columns_of("events") else (),
             of_past=_past(given["beside"], recipe) if recipe.columns_of("account") or recipe.columns_of("key") else None,
             of_titles={title: _of_title(given["titles"], title, some) for title, some in of_titles.items()},
         )
@@ -90,9 +94,10 @@ def _of_title(titles: ir.Table, attribute: str, columns: list[Column]) -> Statem
     return Statement.of(titles.select(__title=attribute, **computed(columns, titles)))
 
 
-def _events(asked: ir.Table, tables: Tables, recipe: Recipe) -> Statement:
-    known = known_events(tables, asked)
-    return Statement.of(known.group_by(ROW).aggregate(**computed(recipe.columns_of("events"), known)))
+def _events(asked: ir.Table, tables: Tables, recipe: Recipe) -> tuple[Statement, ...]:
+    known, columns = known_events(tables, asked), recipe.columns_of("events")
+    parts = [columns[first : first + TOGETHER] for first in range(0, len(columns), TOGETHER)]
+    return tuple(Statement.of(known.group_by(ROW).aggregate(**computed(part, known))) for part in parts)
 
 
 def _past(beside: ir.Table, recipe: Recipe) -> Statement:
@@ -161,7 +166,7 @@ class PreparedMatrix:
 
     def _all(self) -> Iterator[Statement]:
         of = self.statements
-        yield from (each for each in (of.of_lead, of.of_events, of.of_past, *of.of_titles.values()) if each is not None)
+        yield from (each for each in (of.of_lead, *of.of_events, of.of_past, *of.of_titles.values()) if each is not None)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -194,9 +199,9 @@ class PreparedMatrix:
                 pa.table({**dict(zip(asked.column_names, asked.columns, strict=True)), **keys})
             )
             found |= self._run(self.statements.of_past, rows)
-        if self.statements.of_events is not None:
+        for statement in self.statements.of_events:
             self.given["events"].table = events
-            found |= self._run(self.statements.of_events, rows)
+            found |= self._run(statement, rows)
         columns = {name: asked[name] for name in ("lead_id", "account_id", "as_of")}
         for column in self.statements.recipe.columns:
             none = REGISTER[column.feature].none

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
 
 from models.registry import Registry
 from pipelines.people import keys, revoke_key
@@ -221,3 +224,27 @@ def test_the_example_of_the_documents_works_and_gives_what_they_say(api):
     assert answer.status_code == 200, answer.text
     assert set(answer.json()) == set(told)
     assert set(answer.json()["scores"][0]) == set(told["scores"][0])
+
+
+@pytest.mark.parametrize("mode", GenerationMode, ids=lambda mode: mode.name.lower())
+def test_nothing_that_the_description_allows_or_forbids_ends_in_a_bug(api, mode):
+    schema = schemathesis.openapi.from_dict(api.ask("GET", "/openapi.json", role=None).json())
+    seen = set()
+    for operation in (result.ok() for result in schema.get_all_operations()):
+        if mode is GenerationMode.NEGATIVE and operation.path in ("/health", "/version"):
+            continue  # which take nothing that could be wrong
+
+        @settings(max_examples=25, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def ask(case):
+            sent = case.as_transport_kwargs(base_url="http://testserver/api")
+            sent["content"] = sent.pop("data", None)
+            sent.pop("cookies", None)
+            sent["headers"]["Authorization"] = f"Bearer {api.keys['admin']}"
+            answer = api.client.request(**{name: value for name, value in sent.items() if value is not None})
+            seen.add(answer.status_code)
+            assert answer.status_code < 500, answer.text
+            assert answer.status_code < 400 or answer.headers["content-type"] == "application/problem+json"
+
+        ask()
+    assert seen >= {422}
