@@ -154,7 +154,7 @@ def blocks_picture(blocks: Sequence[Mapping[str, Any]], together: Mapping[str, f
     blocks : sequence of mapping
         As ``ModelReport.to_json`` tells them, with their ends in words.
     together : mapping
-        The AUC of all blocks: ``value``, ``low``, ``high``.
+        The AUC of all blocks: ``value``, ``low``, ``high``; None where it cannot be told, as the interval where accounts are too few.
     title : str
     """
     places = np.arange(len(blocks))
@@ -163,7 +163,9 @@ def blocks_picture(blocks: Sequence[Mapping[str, Any]], together: Mapping[str, f
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(1.3, 1))
         values, lows, highs = (np.array([block[name] for block in blocks], float) for name in ("auc", "auc_low", "auc_high"))
         upper.axhline(0.5, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)))
-        upper.axhspan(together["low"], together["high"], color=BLUE, alpha=0.12, linewidth=0)
+        whole = together["value"]
+        if together["low"] is not None:
+            upper.axhspan(together["low"], together["high"], color=BLUE, alpha=0.12, linewidth=0)
         upper.vlines(places, lows, highs, color=BLUE, linewidth=1.4)
         upper.plot(places, values, "o", color=BLUE, markersize=6, markeredgecolor="white", markeredgewidth=0.8)
         for place, value in zip(places, values, strict=True):
@@ -173,8 +175,8 @@ def blocks_picture(blocks: Sequence[Mapping[str, Any]], together: Mapping[str, f
         finite = np.concatenate([lows, highs, values, [0.5]])
         finite = finite[np.isfinite(finite)]
         low, high = max(0.0, finite.min() - 0.04), min(1.0, finite.max() + 0.04)
-        whole = together["value"]
-        _beside(upper, right, {"chance": (0.5, GREY), f"together {whole:.3f}": (whole, BLUE)}, gap=0.1 * (high - low))
+        levels = {"chance": (0.5, GREY)} | ({} if whole is None else {f"together {whole:.3f}": (whole, BLUE)})
+        _beside(upper, right, levels, gap=0.1 * (high - low))
         upper.set(title=title, ylabel="AUC within the block", ylim=(low, high))
 
         rates = np.array([block["positives"] / block["rows"] for block in blocks])

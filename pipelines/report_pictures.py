@@ -75,8 +75,8 @@ def segment_pictures(card: Card, *, audited: bool) -> dict[str, Figure]:
 
 
 def driver_pictures(card: Card) -> dict[str, Figure]:
-    """For each column of groups, what drives the model within them."""
-    return {each["column"]: drivers_picture(each, title=f"by {each['column']}") for each in card["drivers_by_segment"]}
+    """For each column of groups, what drives the model within them; nothing where no column moves a score."""
+    return {each["column"]: drivers_picture(each, title=f"by {each['column']}") for each in card["drivers_by_segment"] if each["drivers"]}
 
 
 def short(time: str | int | None, letters: int = 10) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,10 @@ def running(*words: object, folder: Path, api: str = "") -> Iterator[subprocess.
     environ |= {"PYTHONPATH": str(REPOSITORY), "HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
     environ |= {"PREFECT_API_URL": api, "PREFECT_API_SERVICES_SCHEDULER_LOOP_SECONDS": "2"} if api else {}
     with (folder / "said.log").open("a") as said:
-        process = subprocess.Popen([sys.executable, "-m", *map(str, words)], cwd=folder, env=environ, stdout=said, stderr=said)
+        # A shell that starts tests in the background has them ignore the signal, and so would every child.
+        heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        command = [sys.executable, "-m", *map(str, words)]
+        process = subprocess.Popen(command, cwd=folder, env=environ, stdout=said, stderr=said, preexec_fn=heeding)
     try:
         yield process
     finally:
