@@ -13,6 +13,7 @@ RIVALS = {
     "logistic": "logistic",
     "naive_bayes": "naive Bayes",
 }
+SHOWN_REASONS = 12
 SHOWN_RIVALS = ("random", "logistic", "naive_bayes")
 
 
@@ -46,7 +47,7 @@ def replayed(result: dict[str, Any]) -> str:
     if total["open"]:
         lines.append(f"  {total['open']:,} of these leads may still become customers")
     uncertified = [span for span in result["spans"] if span["basis"] != "certified"]
-    lines += [f"  {_day(span['from'])}: {span['why']}" for span in uncertified[-1:]]
+    lines += [f"  {_day(span['from'])}: {span['why']}" for span in uncertified[-SHOWN_REASONS:]]
     lines += [f"note: {warning}" for warning in result["warnings"]]
     lines.append(f"picture: {result['picture']} · " + " · ".join(f"{name} {spent:.1f} s" for name, spent in result["seconds"].items()))
     return "\n".join(lines)
