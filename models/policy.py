@@ -65,7 +65,7 @@ class Policy:
             "held_share": self.held_share,
             "score": self.score,
             "promise": self.promise.to_json(moment),
-            "arms": asdict(self.arms),
+            "arms": asdict(self.arms) | {"words": list(self.arms.words())},
             "value": None if self.economics is None else self.economics.to_json(),
         }
 

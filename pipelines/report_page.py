@@ -157,12 +157,7 @@ def _filter(card: Card) -> list[str]:
             f"The cut ({whose}): leads whose {CHANCE[policy['score']]} is below {percent(policy['cut'])} are held back, "
             f"{percent(policy['held_share'])} of the newest."
         )
-    arms = policy["arms"]
-    lines.append(f"{percent(arms['pass_through'])} of accounts pass whatever their score, so that the promise can be checked after launch.")
-    if arms["forced"]:
-        lines.append(
-            f"{percent(arms['forced'])} of accounts are worked whatever their score, to learn how leads fare that sales never tries."
-        )
+    lines += [sentence(words) for words in policy["arms"]["words"]]
     lines += [sentence(told["words"]) for told in (card["recalibration"], card["leniency"]) if told]
     return lines
 

@@ -102,6 +102,7 @@ def _filter(result: dict[str, Any]) -> str:
         held = f"holds leads whose {chance} is below {percent(policy['cut'])}: {percent(policy['held_share'])} of the newest"
     lines = ["Whom does the filter hold?  " + {"none": "nobody", "configured": "not certified"}.get(policy["basis"], policy["basis"])]
     lines += [f"  {held}", *wrapped(policy["promise"]["why"])]
+    lines += [line for each in policy["arms"]["words"] for line in wrapped(each)]
     if value is not None:
         lines += wrapped(" · ".join(f"{words} {value[key]:,.0f}" for key, words in WORTH.items() if value[key]))
         lines += [line for note in value["notes"] for line in wrapped(note)]

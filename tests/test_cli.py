@@ -51,6 +51,7 @@ def test_train_prints_one_object_with_every_key_of_the_interface(world):
     assert result["verdict"] in ("ready", "weak")
     assert result["seconds"].keys() >= {"pull", "features", "fit", "evaluate", "register"}
     assert result["policy"].keys() >= {"cut", "held_share", "promise"}
+    assert [words.partition(":")[0] for words in result["policy"]["arms"]["words"]] == ["pass_through = 0.05", "forced = 0"]
     assert result["models"].keys() == {"pursue", "convert"}
     for model in result["models"].values():
         assert model.keys() >= MODEL
