@@ -167,9 +167,14 @@ def recipe_for(tables: Tables, settings: FeatureSettings, horizons: Horizons) ->
     return Recipe(columns=columns, **ingredients)
 
 
+def in_order() -> list[Feature]:
+    """Every feature: whoever imported one first must not change the order of columns, and with it what a model learns."""
+    return sorted(REGISTER.values(), key=lambda feature: feature.compute.__module__)
+
+
 def _columns(recipe: Recipe) -> Iterator[Column]:
     """Every registered feature for everything it is repeated for."""
-    for each in REGISTER.values():
+    for each in in_order():
         if _possible(each, recipe):
             spans = {
                 "attribute": [attribute.name for attribute in recipe.attributes if attribute.kind in each.attributes],

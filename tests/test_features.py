@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,6 +12,7 @@ from features.matrix import frame, matrix
 from features.recipe import FeatureSettings, recipe_for
 from features.register import REGISTER
 from features.tables import training_cohort
+from tests.conftest import REPOSITORY
 from tests.matrices import HORIZONS, assert_same, computed
 from tests.twin import TWINS, twin_matrix
 from tests.worlds import START, random_world, row_world
@@ -123,3 +126,14 @@ def test_the_frame_has_categories_and_numbers_and_no_texts(engine):
         assert isinstance(dtype, pd.CategoricalDtype) if column.kind == "category" else dtype == "float32", column.name
     channels = made["channel"].astype(object).where(made["channel"].notna(), None)
     assert channels.tolist() == arrow["channel"].to_pylist()
+
+
+def test_the_order_of_columns_does_not_hang_on_who_imported_what_first():
+    program = "import {first}\nfrom features import recipe\nprint([each.name for each in recipe.in_order()])"
+    orders = {
+        subprocess.run(
+            [sys.executable, "-c", program.format(first=first)], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        ).stdout
+        for first in ("features.recipe", "features.titles", "features.history")
+    }
+    assert len(orders) == 1
