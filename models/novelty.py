@@ -85,12 +85,11 @@ def _emptied(name: str, values: pd.Series, filled: Mapping[str, float]) -> Oddit
 
 
 def _unseen(name: str, values: pd.Series, known: tuple[str, ...] | None, max_new: float) -> Oddity | None:
-    there = values.dropna().astype(str)
-    if known is None or len(there) < FEWEST:
+    if known is None:
         return None
-    counts = there.value_counts()
-    new = counts[~np.isin(counts.index, known)]
-    new = new[new > 0]
-    if new.sum() <= max_new * len(there):
+    counts = values.value_counts()
+    there = counts.sum()
+    new = counts[~np.isin(counts.index.astype(str), known) & (counts > 0)]
+    if there < FEWEST or new.sum() <= max_new * there:
         return None
-    return Oddity(name, "unseen", float(new.sum() / len(there)), 0.0, tuple(new.index[:EXAMPLES]))
+    return Oddity(name, "unseen", float(new.sum() / there), 0.0, tuple(new.index[:EXAMPLES].astype(str)))
