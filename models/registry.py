@@ -20,6 +20,7 @@ import pandas as pd
 
 from features.errors import UnreachableError
 from models.registry_address import reach, shown, sqlite_file
+from models.registry_file import ARTIFACTS, artifacts_of, lay_out, settle
 from models.reigns import Change, previous, written
 from models.scorer import Scorer, load_scorer
 from models.served import usual_row
@@ -258,9 +259,11 @@ class Registry:
     def _client(self) -> "MlflowClient":
         from mlflow import MlflowClient
 
-        database = sqlite_file(self.tracking_uri)
-        if database:
-            database.parent.mkdir(parents=True, exist_ok=True)
+        if database := sqlite_file(self.tracking_uri):
+            if not database.exists():
+                with self._alone():
+                    lay_out(database, made)
+            settle(database, self.experiment)
         return MlflowClient(self.tracking_uri, registry_uri=self.tracking_uri)
 
     @cached_property
@@ -269,8 +272,7 @@ class Registry:
         if found:
             return found.experiment_id
         database = sqlite_file(self.tracking_uri)
-        location = (database.parent / "artifacts").as_uri() if database else None
-        return self._client.create_experiment(self.experiment, artifact_location=location)
+        return self._client.create_experiment(self.experiment, artifact_location=artifacts_of(database) if database else None)
 
     def _ensure_model(self, client: "MlflowClient") -> None:
         if not client.search_registered_models(f"name='{MODEL}'"):
@@ -279,6 +281,12 @@ class Registry:
     def _aliases(self, client: "MlflowClient") -> dict[str, str]:
         found = client.search_registered_models(f"name='{MODEL}'")
         return {alias: str(number) for alias, number in client.get_registered_model(MODEL).aliases.items()} if found else {}
+
+
+def made(uri: str) -> None:
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    SqlAlchemyStore(uri, ARTIFACTS).engine.dispose()
 
 
 def signature(scorer: Scorer) -> "ModelSignature":

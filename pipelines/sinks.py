@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from features.errors import UsageError
+from pipelines.processes import runs
 
 SUFFIXES = (".csv", ".parquet")
 FORMULA = r"^[=+\-@\t\r]"  # what makes a spreadsheet run a cell instead of showing it
@@ -77,6 +79,7 @@ def replaced(path: Path) -> Iterator[Path]:
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path)
         try:
             yield draft
             os.replace(draft, path)
@@ -84,3 +87,11 @@ def replaced(path: Path) -> Iterator[Path]:
             draft.unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"'{path}' cannot be written; nothing was written: {error.strerror or error}") from error
+
+
+def sweep(path: Path) -> None:
+    """Remove the drafts that runs left beside a file that were killed."""
+    for draft in path.parent.glob(f".{escape(path.name)}.*.draft"):
+        pid = draft.suffixes[-2].removeprefix(".")
+        if pid.isdigit() and not runs(int(pid)):
+            draft.unlink(missing_ok=True)

@@ -24,6 +24,7 @@ from pipelines.forgotten import Forgotten
 from pipelines.mapping import SourceSettings
 from pipelines.newleads import with_new_leads
 from pipelines.notes import Note, read_note
+from pipelines.processes import runs
 from pipelines.resolving import Resolved, resolve
 from pipelines.sources import MemorySource, Source, open_source
 
@@ -284,15 +285,5 @@ def _sweep(store: Path) -> None:
     """Remove what pulls left behind that were killed."""
     for folder in store.glob(".*-*"):
         pid = folder.name[1:].partition("-")[0]
-        if pid.isdigit() and not _runs(int(pid)):
+        if pid.isdigit() and not runs(int(pid)):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -1,0 +1,105 @@
+"""Many commands in processes of their own without the seconds that imports take: a parent that has imported everything forks for each.
+
+A child can be killed when it is about to touch the world for the n-th time: open a file to write, rename, make or remove one, or send SQL
+that changes something. That needs no list of worst moments: it is every moment there is.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.conftest import REPOSITORY
+
+PARENT = r"""
+import importlib, json, os, pathlib, signal, sys, threading
+from pipelines.environment import keep_in
+keep_in(pathlib.Path(sys.argv[1]))
+for name in ("prefect", "mlflow", "mlflow.pyfunc", "lightgbm", "sqlalchemy", "pipelines.cli"):
+    importlib.import_module(name)
+for file in pathlib.Path("pipelines").glob("*.py"):
+    importlib.import_module(f"pipelines.{file.stem}")
+assert threading.active_count() == 1
+
+def touching(last, watched, count):
+    import sqlalchemy
+    seen = [0]
+    def touch():
+        seen[0] += 1
+        if seen[0] == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.pwrite(count, b"%9d" % seen[0], 0)
+    def audited(event, args):
+        if event == "open":
+            writes = isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        else:
+            writes = event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link")
+        if writes and isinstance(args[0], (str, bytes)) and os.fsdecode(args[0]).startswith(watched):
+            touch()
+    def executed(connection, cursor, statement, *rest):
+        if statement.lstrip()[:6].upper() in ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER "):
+            touch()
+    sys.addaudithook(audited)
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", executed)
+    sqlalchemy.event.listen(sqlalchemy.Engine, "commit", lambda connection: touch())
+
+print("ready", flush=True)
+for line in sys.stdin:
+    runs = json.loads(line)
+    pids = []
+    for run in runs:
+        pid = os.fork()
+        if pid == 0:
+            for number, name in ((1, "out"), (2, "err")):
+                os.dup2(os.open(f"{run['said']}.{name}", os.O_CREAT | os.O_TRUNC | os.O_WRONLY), number)
+            touching(run["last"], run["watched"], os.open(f"{run['said']}.count", os.O_CREAT | os.O_TRUNC | os.O_WRONLY))
+            from pipelines.cli import main
+            code = main(run["words"])
+            sys.stdout.flush()
+            os._exit(code)
+        pids.append(pid)
+    print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]), flush=True)
+"""
+
+
+class Forks:
+    """Runs commands in forked children."""
+
+    def __init__(self, parent: subprocess.Popen[str], scratch: Path) -> None:
+        self.parent, self.scratch = parent, scratch
+
+    def run(self, *commands: Sequence[object], home: Path, kill_at: int = 0) -> list[tuple[int, str, str]]:
+        """Exit code, output and errors of commands that run at once; with ``kill_at`` they die at their n-th touch of the world."""
+        said = [str(self.scratch / f"{number}") for number in range(len(commands))]
+        runs = [
+            {"words": [*map(str, words), "--home", str(home)], "last": kill_at, "watched": str(home.parent), "said": place}
+            for words, place in zip(commands, said, strict=True)
+        ]
+        self.parent.stdin.write(json.dumps(runs) + "\n")
+        self.parent.stdin.flush()
+        codes = json.loads(self.parent.stdout.readline())
+        return [(code, Path(f"{place}.out").read_text(), Path(f"{place}.err").read_text()) for code, place in zip(codes, said, strict=True)]
+
+    def touches(self) -> int:
+        """How often the first command of the last run touched the world."""
+        return int((self.scratch / "0.count").read_text())
+
+
+@contextmanager
+def forks(scratch: Path) -> Iterator[Forks]:
+    """A parent with everything imported, against the test's Prefect server."""
+    from prefect.settings import PREFECT_API_URL
+
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("LEADSIEVE_")}
+    environ |= {"PREFECT_API_URL": PREFECT_API_URL.value(), "PYTHONPATH": str(REPOSITORY)}
+    (scratch / "parent").mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(scratch / "parent")],
+        cwd=REPOSITORY, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as parent:  # fmt: skip
+        assert parent.stdout.readline() == "ready\n"
+        yield Forks(parent, scratch)
+        parent.stdin.close()
