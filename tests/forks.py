@@ -29,7 +29,7 @@ def touching(last, watched, count):
     seen = [0]
     def touch():
         seen[0] += 1
-        if seen[0] == last:
+        if 0 < last <= seen[0]:
             os.kill(os.getpid(), signal.SIGKILL)
         os.pwrite(count, b"%9d" % seen[0], 0)
     def audited(event, args):
