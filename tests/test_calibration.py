@@ -57,3 +57,12 @@ def test_it_keeps_the_order_of_leads_and_stays_between_nothing_and_certain():
 
 def test_an_empty_score_stays_empty():
     assert np.isnan(Platt(0.1, 1.0).apply(np.array([np.nan])))[0]
+
+
+def test_scores_that_ranked_the_wrong_way_round_are_drawn_together_but_never_turned_round():
+    probability, outcome = world(20_000, shift=-1.0, slope=-1.0)
+    platt = fit_platt(probability, outcome)
+    calibrated = platt.apply(probability)
+    assert (np.argsort(calibrated) == np.argsort(probability)).all()
+    assert np.std(calibrated) < 0.2 * np.std(probability)
+    assert calibrated.mean() == pytest.approx(outcome.mean(), abs=1e-3)

@@ -11,6 +11,7 @@ from features.labels import Labels
 from models.encoding import BINNING, binned
 from models.grouped import GroupedTime, bins_at_risk, edges_for
 from models.hazard import HazardParameters, fit_hazard, tree_settings
+from models.metrics import auc
 from models.recency import newest
 
 HORIZON = 90.0
@@ -256,11 +257,11 @@ def test_nobody_watched_long_enough_is_too_little_data():
         fit_hazard(frame(np.zeros((5, 1))), labels(np.ones(5), np.full(5, np.inf)), horizon=HORIZON, parameters=HazardParameters())
 
 
-def test_where_the_world_has_turned_half_the_trees_know_it():
+def test_where_the_world_has_turned_the_newest_trees_know_it():
     rng = np.random.default_rng(15)
-    x = rng.normal(size=(8000, 1))
-    sign = np.where(np.arange(8000) < 6000, 1.0, -1.0)  # what was good has become bad since row 6000
-    outcome = (rng.random(8000) < 1 / (1 + np.exp(1 - 1.5 * sign * x[:, 0]))).astype(float)
+    x = rng.normal(size=(20_000, 1))
+    sign = np.where(np.arange(20_000) < 15_000, 1.0, -1.0)  # what was good has become bad since row 15,000
+    outcome = (rng.random(20_000) < 1 / (1 + np.exp(1 - 1.5 * sign * x[:, 0]))).astype(float)
     fresh = frame(np.array([[-1.0], [1.0]]))
     one, two = (
         fit_hazard(frame(x), flat(outcome), horizon=HORIZON, parameters=HazardParameters(recent_share=share)).raw(fresh)
@@ -270,9 +271,8 @@ def test_where_the_world_has_turned_half_the_trees_know_it():
     assert two[1] - two[0] < 0.3 * (one[1] - one[0])
 
 
-def test_two_memories_are_the_mean_of_two_fits(monkeypatch):
-    monkeypatch.setattr("models.hazard.recent_helps", lambda *_, **__: True)
-    x, _, delay, age = world(16, 6000)
+def test_two_memories_are_two_fits_weighed_two_to_one():
+    x, _, delay, age = world(16, 20_000)
     told = labels(age, delay)
     data = binned(x)
     parameters = HazardParameters(rounds=20, recent_share=1)
@@ -280,16 +280,40 @@ def test_two_memories_are_the_mean_of_two_fits(monkeypatch):
     used = np.flatnonzero(bins)
     both = fit_hazard(data, told, horizon=HORIZON, parameters=HazardParameters(rounds=20, recent_share=0.25))
     apart = [fit_hazard(data, told, horizon=HORIZON, parameters=parameters, rows=rows) for rows in (used, newest(used, 0.25))]
-    assert both.raw(x) == pytest.approx(np.mean([each.raw(x) for each in apart], axis=0), abs=1e-6)
-    assert both.alphas == pytest.approx(np.mean([each.alphas for each in apart], axis=0), abs=1e-6)
+    assert both.raw(x) == pytest.approx(np.average([each.raw(x) for each in apart], axis=0, weights=[2, 1]), abs=1e-6)
+    assert both.alphas == pytest.approx(np.average([each.alphas for each in apart], axis=0, weights=[2, 1]), abs=1e-6)
 
 
-def test_where_nothing_has_changed_and_history_is_needed_all_of_it_is_used_alone():
+def test_where_nothing_has_changed_a_second_memory_costs_next_to_nothing():
     rng = np.random.default_rng(17)
-    x = frame(rng.normal(size=(6000, 30)))
-    outcome = (rng.random(6000) < 1 / (1 + np.exp(2 - x.to_numpy()[:, :10].sum(axis=1) / 3))).astype(float)
+    x = rng.normal(size=(40_000, 30))
+    truth = 1 / (1 + np.exp(2 - x[:, :10].sum(axis=1) / 3))
+    outcome = (rng.random(40_000) < truth).astype(float)
+    known, later = slice(0, 20_000), slice(20_000, None)
     two, one = (
-        fit_hazard(x, flat(outcome), horizon=HORIZON, parameters=HazardParameters(rounds=40, recent_share=share)).raw(x)
-        for share in (0.05, 1)
+        fit_hazard(frame(x[known]), flat(outcome[known]), horizon=HORIZON, parameters=HazardParameters(recent_share=share))
+        for share in (0.25, 1)
+    )
+    assert auc(outcome[later], two.raw(frame(x[later]))) > auc(outcome[later], one.raw(frame(x[later]))) - 0.003
+
+
+def test_too_few_newest_leads_make_no_memory_of_their_own():
+    x, _, delay, age = world(18, 8000)
+    two, one = (
+        fit_hazard(x, labels(age, delay), horizon=HORIZON, parameters=HazardParameters(rounds=10, recent_share=share)).raw(x)
+        for share in (0.25, 1)
     )
     assert two.tolist() == one.tolist()
+
+
+def test_past_so_many_leads_a_tree_learns_from_a_draw_of_them_and_ranks_as_well(monkeypatch):
+    x, _, delay, age = world(19, 20_000)
+    told = labels(age, delay)
+    parameters = HazardParameters(recent_share=1)
+    whole = fit_hazard(x, told, horizon=HORIZON, parameters=parameters)
+    monkeypatch.setattr("models.hazard.ROWS_PER_TREE", 5_000)
+    drawn = fit_hazard(x, told, horizon=HORIZON, parameters=parameters)
+    assert drawn.raw(x).tolist() == fit_hazard(x, told, horizon=HORIZON, parameters=parameters).raw(x).tolist()
+    assert drawn.raw(x).tolist() != whole.raw(x).tolist()
+    assert drawn.probability(drawn.raw(x)).mean() == pytest.approx(whole.probability(whole.raw(x)).mean(), rel=0.02)
+    assert np.corrcoef(drawn.raw(x), whole.raw(x))[0, 1] > 0.95
