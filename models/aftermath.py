@@ -84,7 +84,7 @@ def aftermath(log: pd.DataFrame, settings: PolicySettings, *, resamples: int = 2
 
 def promise_of(known: pd.DataFrame, settings: PolicySettings) -> Recheck:
     """The promise checked again on settled leads of the log, as :func:`aftermath` takes it."""
-    passing = known.loc[known["arm"] == PASS_THROUGH, "propensity"].min()
+    passing = settings.pass_through if known.empty else known.loc[known["arm"] == PASS_THROUGH, "propensity"].min()
     forced = known.loc[known["arm"] == FORCED, "propensity"].max()
     return promise_recheck(
         score=known["score"].to_numpy(float),

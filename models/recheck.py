@@ -53,8 +53,12 @@ class Recheck:
             verdict = "is kept"
         elif self.kept is False:
             verdict = "is broken: lower the cut, or train anew"
+        elif self.wins_missing is None and not self.held_wins:
+            verdict = "cannot be confirmed: no lead below the cut has passed through, so a customer among them would not be seen"
         elif self.wins_missing is None:
             verdict = "cannot be confirmed, and more customers at this share would not change that"
+        elif not self.wins:
+            verdict = f"needs {self.wins_missing:,} customers, none of them below the cut, to be confirmed"
         else:
             verdict = f"needs {self.wins_missing:,} more customer{'s' * (self.wins_missing != 1)} at this share to be confirmed"
         return f"{seen}; {lost}; the promise of {100 * self.max_lost_share:g} % {verdict}"

@@ -64,6 +64,13 @@ def test_leads_whose_time_is_not_over_do_not_count():
     assert found.promise.wins == table.loc[1::2, "won"].sum()
 
 
+def test_before_anything_is_settled_the_promise_says_how_many_customers_it_needs():
+    table = log().assign(settled=False)
+    told, silent = (aftermath(table, PolicySettings(pass_through=share)).promise.words() for share in (0.05, 0.0))
+    assert told.endswith("the promise of 5 % needs 1,140 customers, none of them below the cut, to be confirmed")
+    assert "no lead below the cut has passed through" in silent
+
+
 def test_with_accounts_that_passed_every_figure_is_randomised_and_the_filter_is_worth_less_in_customers():
     found = aftermath(log(), SETTINGS)
     assert {value.basis for policies in found.worth.values() for value in policies.values()} == {"randomised"}
