@@ -258,11 +258,12 @@ class Registry:
     @cached_property
     def _client(self) -> "MlflowClient":
         from mlflow import MlflowClient
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
         if database := sqlite_file(self.tracking_uri):
             if not database.exists():
                 with self._alone():
-                    lay_out(database, made)
+                    lay_out(database, lambda uri: SqlAlchemyStore(uri, ARTIFACTS).engine.dispose())
             settle(database, self.experiment)
         return MlflowClient(self.tracking_uri, registry_uri=self.tracking_uri)
 
@@ -281,12 +282,6 @@ class Registry:
     def _aliases(self, client: "MlflowClient") -> dict[str, str]:
         found = client.search_registered_models(f"name='{MODEL}'")
         return {alias: str(number) for alias, number in client.get_registered_model(MODEL).aliases.items()} if found else {}
-
-
-def made(uri: str) -> None:
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    SqlAlchemyStore(uri, ARTIFACTS).engine.dispose()
 
 
 def signature(scorer: Scorer) -> "ModelSignature":
