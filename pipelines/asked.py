@@ -34,6 +34,10 @@ class Asked:
     waiting: ir.Table
     decided: tuple[str, ...]
 
+    def decided_elsewhere(self, decisions: pd.DataFrame, recorded: pd.DataFrame) -> list[str]:
+        """Ids of the leads that other runs have decided: before this one, or while it was at its ``decisions``."""
+        return [*self.decided, *decisions.loc[~decisions["lead_id"].isin(recorded["lead_id"]), "lead_id"]]
+
 
 def asked_of(cohort: ir.Table, store: Store) -> Asked:
     """Split a cohort by what the decision log says."""

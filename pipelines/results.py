@@ -84,7 +84,7 @@ class Promotion:
 
 @dataclass(frozen=True)
 class ScoringReport:
-    """What a scoring run decided; leads that an earlier run had decided are counted in ``already_decided`` alone."""
+    """What a scoring run decided; leads that another run has decided are counted in ``already_decided`` alone."""
 
     version: str
     as_of: str | int | None

@@ -71,15 +71,16 @@ def score_leads(
 
     with watch.step("record", "record the decisions"):
         recorded = store.record(decisions)
+        elsewhere = asked.decided_elsewhere(decisions, recorded)
         if output:
-            earlier = store.decisions(lead_ids=asked.decided) if asked.decided else recorded.iloc[:0]
+            earlier = store.decisions(lead_ids=elsewhere) if elsewhere else recorded.iloc[:0]
             write_decisions(for_sales(recorded, earlier), output)
 
     report = ScoringReport(
         version=champion.version,
         as_of=moment(as_of, tables.clock),
         decisions=recorded,
-        already_decided=len(asked.decided),
+        already_decided=len(elsewhere),
         output=output,
         warnings=(*(f"these leads are not as the model knows them: {each.words()}" for each in odd), *snapshot.warnings),
         seconds=watch.seconds,

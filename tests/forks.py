@@ -18,7 +18,10 @@ PARENT = r"""
 import importlib, json, os, pathlib, signal, sys, threading
 from pipelines.environment import keep_in
 keep_in(pathlib.Path(sys.argv[1]))
-for name in ("prefect", "mlflow", "mlflow.pyfunc", "lightgbm", "sqlalchemy", "pipelines.cli"):
+for name in (
+    "prefect", "mlflow.pyfunc", "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store", "lightgbm",
+    "ibis.backends.duckdb", "matplotlib.backends.backend_agg", "pipelines.cli",
+):
     importlib.import_module(name)
 for file in pathlib.Path("pipelines").glob("*.py"):
     importlib.import_module(f"pipelines.{file.stem}")
@@ -82,6 +85,12 @@ class Forks:
         self.parent.stdin.flush()
         codes = json.loads(self.parent.stdout.readline())
         return [(code, Path(f"{place}.out").read_text(), Path(f"{place}.err").read_text()) for code, place in zip(codes, said, strict=True)]
+
+    def told(self, *words: object, home: Path) -> str:
+        """The output of one command, which has to succeed."""
+        code, out, err = self.run(words, home=home)[0]
+        assert code == 0, err
+        return out
 
     def touches(self) -> int:
         """How often the first command of the last run touched the world."""
