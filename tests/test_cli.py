@@ -119,6 +119,23 @@ def test_a_second_run_decides_nobody_and_its_output_is_complete_all_the_same(wor
     assert again == known
 
 
+def test_a_run_that_another_one_overtakes_gives_sales_a_complete_list_too(world, home, tmp_path, monkeypatch):
+    from pipelines.store import Store
+
+    record = Store.record
+
+    def overtaken(store, decisions):
+        record(store, decisions.head(30))  # by the other one
+        return record(store, decisions)
+
+    monkeypatch.setattr(Store, "record", overtaken)
+    overtaken = scored(world, home, "--output", tmp_path / "overtaken.csv", "--json").json
+    again = scored(world, home, "--output", tmp_path / "again.csv", "--json").json
+    assert (overtaken["scored"], overtaken["already_decided"]) == (again["already_decided"] - 30, 30)
+    known, complete = (sorted(rows_of(tmp_path / name), key=lambda row: row["lead_id"]) for name in ("overtaken.csv", "again.csv"))
+    assert known == complete
+
+
 def test_a_spreadsheet_runs_nothing_of_what_is_exported(tmp_path):
     leads = [line.split(",") for line in flat_leads(rows=400, signal=0.9).splitlines()]
     text = "\n".join(",".join([f"=cmd|{row[0]}" if at else row[0], *row[1:]]) for at, row in enumerate(leads))
