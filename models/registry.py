@@ -9,7 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -21,12 +21,13 @@ import pandas as pd
 from features.errors import UnreachableError
 from models.registry_address import reach, shown, sqlite_file
 from models.registry_file import ARTIFACTS, artifacts_of, lay_out, settle
+from models.registry_reading import champion_in, folder_in, versions_in
 from models.reigns import Change, previous, written
 from models.scorer import Scorer, load_scorer
 from models.served import usual_row
 from models.staging import points, stage
 from models.turns import my_turn
-from models.versions import CHALLENGER, CHAMPION, ChampionMovedError, Version, number_of
+from models.versions import CHALLENGER, CHAMPION, ChampionMovedError, Version, listed, number_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 MODEL = "leadsieve"
+DATA = "data/scorer"  # where a registered scorer's files are among the version's
 REQUIREMENTS = ("mlflow", "lightgbm", "numpy", "pandas", "pydantic", "ibis-framework", "duckdb", "scipy")
 OUTPUTS = {"p_pursue": "double", "p_convert": "double", "p_both": "double", "low": "double", "high": "double", "grade": "string"}
 OUT_OF_REACH = ("TEMPORARILY_UNAVAILABLE", "UNAUTHENTICATED", "PERMISSION_DENIED", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED")
@@ -181,9 +183,8 @@ class Registry:
 
     def champion(self) -> str | None:
         """The champion's number, None where there is none; who only looks makes no store."""
-        database = sqlite_file(self.tracking_uri)
-        if database and not database.exists():
-            return None
+        if database := sqlite_file(self.tracking_uri):
+            return champion_in(database, MODEL)
         with self._answering() as client:
             return self._aliases(client).get(CHAMPION)
 
@@ -198,27 +199,22 @@ class Registry:
     def download(self, version: str) -> Path:
         """A folder with the data that were registered as a version. To be read, not to be changed: it may be the store's own."""
         number = self.resolve(version)
+        if (database := sqlite_file(self.tracking_uri)) and (there := folder_in(database, MODEL, number, self.experiment)):
+            return there / DATA
         with self._answering():
             import mlflow
 
             whole = mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{number}")
-            return Path(whole) / "data" / "scorer"
+            return Path(whole) / DATA
 
     def versions(self) -> tuple[Version, ...]:
         """All versions, the newest first."""
+        if database := sqlite_file(self.tracking_uri):
+            return versions_in(database, MODEL)
         with self._answering() as client:
             aliases = self._aliases(client)
-            found = {str(entry.version): entry for entry in client.search_model_versions(f"name='{MODEL}'")}
-        return tuple(
-            Version(
-                number=number,
-                aliases=tuple(sorted(alias for alias, named in aliases.items() if named == number)),
-                run=found[number].run_id,
-                tags=dict(found[number].tags),
-                made_at=datetime.fromtimestamp(found[number].creation_timestamp / 1000, UTC).replace(tzinfo=None),
-            )
-            for number in sorted(found, key=int, reverse=True)
-        )
+            found = client.search_model_versions(f"name='{MODEL}'")
+        return listed(((int(each.version), each.run_id, each.creation_timestamp, each.tags) for each in found), aliases)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -1,8 +1,8 @@
 """Registered versions as everybody else sees them, and how they are called by name."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from features.errors import LeadsieveError, UsageError
 
@@ -31,6 +31,20 @@ class Version:
     run: str
     tags: dict[str, str]
     made_at: datetime | None = field(default=None, compare=False)
+
+
+def listed(rows: Iterable[tuple[int, str, int, Mapping[str, str]]], aliases: Mapping[str, str]) -> tuple[Version, ...]:
+    """Versions from their numbers, runs, milliseconds of registration and tags, the newest first; aliases are numbers by name."""
+    return tuple(
+        Version(
+            number=str(number),
+            aliases=tuple(sorted(alias for alias, named in aliases.items() if named == str(number))),
+            run=run,
+            tags=dict(tags),
+            made_at=datetime.fromtimestamp(made / 1000, UTC).replace(tzinfo=None),
+        )
+        for number, run, made, tags in sorted(rows, key=lambda row: row[0], reverse=True)
+    )
 
 
 class ChampionMovedError(LeadsieveError):

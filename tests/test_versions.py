@@ -147,7 +147,7 @@ def trained(tmp_path_factory, prefect_server) -> Path:
 
 @pytest.fixture
 def folder(trained, tmp_path) -> Path:
-    """The same, a test's own; MLflow's artifacts stay where they are."""
+    """The same, a test's own."""
     return Path(shutil.copytree(trained, tmp_path / "crm"))
 
 
@@ -199,26 +199,18 @@ def test_a_challenger_that_may_do_harm_is_refused_with_4_and_its_reasons_are_pri
 
 @pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize("version", ["challenger", "2"])
-def test_a_leak_refuses_before_any_figure_is_had(folder, trained, version):
+def test_a_leak_refuses_before_any_figure_is_had(folder, version):
     number = "3" if version == "challenger" else version
-    place = Registry(f"sqlite:///{trained / 'home' / 'mlflow.db'}").download(number) / LEAKS
-    kept = place.read_text()
+    place = Registry(f"sqlite:///{folder / 'home' / 'mlflow.db'}").download(number) / LEAKS
     place.write_text(json.dumps([{"column": "visits", "verdict": "suspicious", "why": "AUC .92 alone"}]))
-    try:
-        said = run(folder, "promote", version, "--json")  # without a source
-    finally:
-        place.write_text(kept)
+    said = run(folder, "promote", version, "--json")  # without a source
     assert (said.code, said.json["reasons"]) == (4, ["it reads 'visits', which is suspicious: AUC .92 alone"])
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_a_version_that_does_not_say_what_it_learned_from_is_not_compared(folder, trained):
-    place = Registry(f"sqlite:///{trained / 'home' / 'mlflow.db'}").download("2") / LEARNED
-    hidden = place.rename(place.with_suffix(".hidden"))
-    try:
-        said = run(folder, "promote", "2", "--json")
-    finally:
-        hidden.rename(place)
+def test_a_version_that_does_not_say_what_it_learned_from_is_not_compared(folder):
+    (Registry(f"sqlite:///{folder / 'home' / 'mlflow.db'}").download("2") / LEARNED).unlink()
+    said = run(folder, "promote", "2", "--json")
     assert said.code == 4
     assert said.json["reasons"] == ["version 2 does not say which leads it learned from, so that nothing can be judged honestly"]
 
