@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.environment import home_folder
+from pipelines.environment import home_folder, only_scoring
 from pipelines.shell import Config, Home, Source, clock, settings_of, standing
 
 
@@ -17,6 +17,7 @@ def desk(
 ) -> None:
     """Serve the pages on which sales works the queue and answers. Add people first: leadsieve user add ann --role rep."""
     folder = home_folder(home)
+    only_scoring()  # before the settings import what it keeps out
     settings = settings_of(config, source)
     standing(folder)
 

@@ -62,7 +62,7 @@ class LiveScorer:
             If the snapshot lacks a column that the version reads.
         """
         note, recipe = read_note(snapshot), champion.scorer.recipe
-        engine = local_engine()
+        engine = local_engine(sparing=True)
         try:
             tables = opened(snapshot, note, connection=engine)
             all_there(tables, recipe)
@@ -70,6 +70,7 @@ class LiveScorer:
             rows = row_of(tables.leads.created_at.max().to_pyarrow().as_py()) + 1 if note.clock != "time" else note.rows["leads"]
         finally:
             let_go(engine)
+            pa.default_memory_pool().release_unused()  # what adding up a past took, tens of megabytes, is not needed again
         workers, texts = SimpleQueue(), {}
         for _ in range(AT_ONCE):
             workers.put(PreparedMatrix(statements, histories, texts))
@@ -105,7 +106,7 @@ class LiveScorer:
 
     def created_at(self, lead_id: str) -> datetime | None:
         """When the source has a lead created; None for one that it does not have."""
-        number = self.histories.numbers.get(lead_id)
+        number = self.histories.leads.number(lead_id)
         return None if number is None else EPOCH + timedelta(microseconds=int(self.histories.own["created_at"][number]))
 
     def close(self) -> None:

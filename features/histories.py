@@ -13,10 +13,10 @@ import pyarrow as pa
 from features.asof import DAY, ROW
 from features.past import MILESTONES, SUMS, facts_of, is_daily, keys_of, milestones, moment_of
 from features.recipe import Recipe
+from features.sortedtexts import SortedTexts
 from features.tables import Tables
 
 EPOCH = datetime(1970, 1, 1)
-NO_KEY = -1
 # Of each sum: the milestone at which a lead adds to it, and what it adds, where that is not simply 1.
 OWN = {
     "decided": ("decided_at", None),
@@ -38,8 +38,8 @@ class Ledger:
 
     Attributes
     ----------
-    codes : mapping of str to int
-        The key's values, numbered.
+    values : SortedTexts
+        Of the key.
     starts : array of int, shape (n_values + 1,)
         Where each value's moments begin.
     moments : array of int64, shape (n_moments,)
@@ -48,7 +48,7 @@ class Ledger:
         Sums over all moments before one, of all values before it too.
     """
 
-    codes: dict[str, int]
+    values: SortedTexts
     starts: np.ndarray
     moments: np.ndarray
     totals: np.ndarray
@@ -58,22 +58,21 @@ class Ledger:
         """The facts of a table with the key, ``moment`` and the columns to be summed."""
         facts = facts.filter(facts[key].notnull())
         by_moment = facts.group_by(key, "moment").aggregate(**{name: facts[name].sum() for name in sums})
-        rows = by_moment.order_by(key, "moment").to_pyarrow()
+        rows = by_moment.to_pyarrow().sort_by([(key, "ascending"), ("moment", "ascending")])
         values = rows[key].combine_chunks().dictionary_encode()  # numbered as they come, and they come in order
-        levels = values.dictionary.to_pylist()
         totals = np.zeros((len(rows) + 1, len(sums)), dtype=np.int32)
         for position, name in enumerate(sums):
             totals[1:, position] = np.cumsum(rows[name].to_numpy())
         return cls(
-            codes={value: code for code, value in enumerate(levels)},
-            starts=np.searchsorted(values.indices.to_numpy(), np.arange(len(levels) + 1)),
+            values=SortedTexts.of(values.dictionary),
+            starts=np.searchsorted(values.indices.to_numpy(), np.arange(len(values.dictionary) + 1)),
             moments=rows["moment"].cast(pa.int64()).to_numpy(),
             totals=totals,
         )
 
     def before(self, value: str, moment: int) -> list[int]:
         """The sums over the facts of a value that were known strictly before a moment."""
-        code = self.codes.get(value)
+        code = self.values.number(value)
         if code is None:
             return [0] * self.totals.shape[1]
         start, end = self.starts[code : code + 2]
@@ -82,7 +81,7 @@ class Ledger:
 
     def latest(self, value: str, moment: int, *, but: int | None) -> int | None:
         """The last moment of a value strictly before a moment; ``but`` is one that does not count, unless it is there twice."""
-        code = self.codes.get(value)
+        code = self.values.number(value)
         if code is None:
             return None
         start, end = self.starts[code : code + 2]
@@ -106,10 +105,10 @@ class Histories:
         By a key's name: sums of ``SUMS``; those of the account end with the leads themselves.
     created : Ledger or None
         When the leads of each account were created.
-    numbers : mapping of str to int
-        The snapshot's leads, numbered.
+    leads : SortedTexts
+        Ids of the snapshot's leads.
     own : mapping of str to array
-        What each of them added: the codes of its keys, and its milestones.
+        What each of them added: the numbers of its keys' values, and its milestones.
     end : int
         Nothing that became known from then on is counted, in microseconds.
     daily : mapping of str to bool
@@ -119,7 +118,7 @@ class Histories:
     keys: Mapping[str | None, str]
     ledgers: Mapping[str, Ledger]
     created: Ledger | None
-    numbers: Mapping[str, int]
+    leads: SortedTexts
     own: Mapping[str, np.ndarray]
     end: int
     daily: Mapping[str, bool]
@@ -139,13 +138,13 @@ class Histories:
                 if account:
                     one = marks.select(name, moment=marks.created_at, leads=1)
                     created = Ledger.of(one, name, ("leads",))
-            leads = marks.select("lead_id", *keys.values(), *MILESTONES).to_pyarrow()
-        own = {name: _codes(leads[name], ledgers[name]) for name in keys.values()}
+            leads = marks.select("lead_id", *keys.values(), *MILESTONES).to_pyarrow().sort_by("lead_id")
+        own = {name: ledgers[name].values.numbers(leads[name].combine_chunks()) for name in keys.values()}
         for name in MILESTONES:
             values = leads[name]
             own[name] = values.cast(pa.int64()).to_numpy() if pa.types.is_timestamp(values.type) else values.to_numpy()
-        numbers = {lead_id: number for number, lead_id in enumerate(leads["lead_id"].to_pylist())}
-        return cls(keys, ledgers, created, numbers, own, microseconds(tables.end), daily)
+        ids = SortedTexts.of(leads["lead_id"].combine_chunks())
+        return cls(keys, ledgers, created, ids, own, microseconds(tables.end), daily)
 
     def beside(self, leads: pa.Table) -> pa.Table:
         """What was known of the other leads with the same keys.
@@ -161,7 +160,7 @@ class Histories:
             ROW, ``as_of``, and beside each row ``{key}_{sum}`` as int32, empty where it has no such key; of the account also
             ``{key}_leads`` and ``{key}_previous_created_at``.
         """
-        numbers = [self.numbers.get(lead_id) for lead_id in leads["lead_id"].to_pylist()]
+        numbers = [self.leads.number(lead_id) for lead_id in leads["lead_id"].to_pylist()]
         as_of, created_at = (leads[name].cast(pa.int64()).to_pylist() for name in ("as_of", "created_at"))
         found = {ROW: leads[ROW], "as_of": leads["as_of"]}
         for key, name in self.keys.items():
@@ -184,7 +183,7 @@ class Histories:
             return None
         ledger, daily = self.ledgers[name], self.daily[name]
         sums = ledger.before(value, _midnight(as_of) if daily else as_of)
-        if number is None or self.own[name][number] != ledger.codes.get(value):
+        if number is None or self.own[name][number] != ledger.values.number(value):
             return sums
         return [total - mine for total, mine in zip(sums, self._added(number, as_of, daily=daily), strict=False)]
 
@@ -199,15 +198,10 @@ class Histories:
 
     def _own_creation(self, name: str, account: str, number: int | None) -> int | None:
         """When the snapshot has the lead itself created, if under the same account."""
-        if number is None or self.own[name][number] != self.ledgers[name].codes.get(account):
+        if number is None or self.own[name][number] != self.ledgers[name].values.number(account):
             return None
         return int(self.own["created_at"][number])
 
 
 def _midnight(moment: int) -> int:
     return moment - moment % DAY
-
-
-def _codes(values: pa.ChunkedArray, ledger: Ledger) -> np.ndarray:
-    """Each value's number in a ledger."""
-    return np.array([ledger.codes.get(value, NO_KEY) for value in values.to_pylist()], dtype=np.int32)

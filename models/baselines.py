@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
 
 from models.metrics import auc
 from models.naive_bayes import fit_naive_bayes
@@ -96,6 +95,8 @@ def column_score(known: pd.Series, outcome: np.ndarray, asked: pd.Series) -> np.
 
 def logistic(train: pd.DataFrame, outcome: np.ndarray, test: pd.DataFrame) -> np.ndarray:
     """Probabilities of a ridge logistic regression on standardised numbers, flags of emptiness and the commonest categories."""
+    from sklearn.linear_model import LogisticRegression  # 60 MB that a process which only scores is spared
+
     known, asked = [], []
     for name in train:
         of_column = _one_hot if isinstance(train[name].dtype, pd.CategoricalDtype) else _standardised

