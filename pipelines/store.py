@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -146,6 +146,10 @@ class Store:
         given = sa.func.json_each(json.dumps(ids)).table_valued("value")
         return decisions_table.c.lead_id.in_(sa.select(given.c.value))
 
+    def insert(self, table: sa.Table) -> Any:
+        """An INSERT that can be told what to do where a key is there already, which both databases spell their own way."""
+        return (postgresql if self.dialect == "postgresql" else sqlite).insert(table)
+
     def is_there(self) -> bool:
         """Whether there is a database to be read; a server's is taken to be."""
         return self.dialect != "sqlite" or Path(self.url.database or "").exists()
@@ -212,6 +216,7 @@ def sqlite_engine(url: sa.URL) -> sa.Engine:
         connection.isolation_level = None  # the driver begins no transaction of its own
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA cache_size = -32000")
 
     try:
         Path(url.database).absolute().parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from pipelines.store_desk import worklist_table
 from pipelines.store_tables import decisions_table
 from pipelines.worklist import worth_of
 
-AT_ONCE = 2_000
+AT_ONCE = 10_000
 TAKEN = (
     "lead_id", "account_id", "batch", "decided_at", "channel", "owner", "grade", "p_convert", "p_both", "low", "high", "value", "arm",
     "action", "this_week",
@@ -58,11 +58,7 @@ class Filler:
             return []
         entries = self._entries(rows)
         with self.store.writing() as connection:
-            there = sa.select(work.c.lead_id).where(work.c.lead_id.in_(sa.bindparam("ids", expanding=True)))
-            known = set()
-            for first in range(0, len(entries), 900):
-                known |= set(connection.scalars(there, {"ids": [entry["lead_id"] for entry in entries[first : first + 900]]}))
-            connection.execute(work.insert(), [entry for entry in entries if entry["lead_id"] not in known])
+            connection.execute(self.store.insert(work).on_conflict_do_nothing(), entries)  # another desk may fill the same list
         return [row["lead_id"] for row in rows]
 
     def _entries(self, rows: list[sa.RowMapping]) -> list[dict]:
