@@ -132,7 +132,7 @@ def ready(champions: Champions) -> LiveScorer:
 def scored(asked: ScoreRequest, live: LiveScorer, *, now: datetime) -> Scores:
     """The answer to a request."""
     tables = given.read(asked, live, now=now)
-    rows = live.score(tables.leads, tables.events, tables.as_of, reasons=asked.reasons).to_dict("records")
+    rows = live.score(tables.leads, tables.events, tables.as_of, worded=asked.reasons).to_dict("records")
     numbers = ("p_pursue", "p_convert", "p_both", "low", "high", "value")
     scores = [
         Score.model_construct(

@@ -1,6 +1,6 @@
 """Scores for leads at hand, in milliseconds: one version with everything that it looks up, loaded once and never changed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,11 +17,13 @@ from features.statements import PreparedMatrix, Statements
 from features.tables import row_of
 from models.decisions import decide_all
 from models.policy import HAND_OFF, HOLD
+from models.reasons import Reason, reasons
 from pipelines.champion import Champion
 from pipelines.engine import let_go, local_engine
 from pipelines.notes import Note, read_note
 from pipelines.snapshots import opened
 
+ALL, FAINTEST = 50, 0.02  # reasons of one lead, and logits that one of them must move
 AT_ONCE = 2  # requests that are computed side by side; more would share the same cores and only wait for each other
 
 
@@ -76,7 +78,7 @@ class LiveScorer:
             workers.put(PreparedMatrix(statements, histories, texts))
         return cls(champion, snapshot, note, statements, histories, rows, workers)
 
-    def score(self, leads: pa.Table, events: pa.Table | None, as_of: pa.Array, *, reasons: bool = True) -> pd.DataFrame:
+    def score(self, leads: pa.Table, events: pa.Table | None, as_of: pa.Array, *, worded: bool = True) -> pd.DataFrame:
         """What a scoring run would say of each lead, were it one of the source's.
 
         Parameters
@@ -84,7 +86,7 @@ class LiveScorer:
         leads, events : table
             As the snapshot's canonical tables; no lead twice.
         as_of : array of timestamp, one for each lead
-        reasons : bool
+        worded : bool
             Whether to say why.
 
         Returns
@@ -99,10 +101,19 @@ class LiveScorer:
             self.champion.policy,
             frame(matrix, self.champion.scorer.recipe),
             version=self.champion.version,
-            with_reasons=len(leads) if reasons else 0,
+            with_reasons=len(leads) if worded else 0,
         )
         below = found["score"].to_numpy() < found["cut"].to_numpy()
         return found.assign(action=np.where(below, HOLD, HAND_OFF))
+
+    def chances(self, lead: pa.Table, events: pa.Table | None, moments: Sequence[datetime]) -> tuple[pd.DataFrame, list[Reason]]:
+        """One lead at several moments, each by what was known then: ``as_of, chance, low, high``; and all reasons for the last of them."""
+        with self._worker() as worker:
+            matrix = worker.of(lead, events, pa.array(moments, pa.timestamp("us")), rows_of=[0] * len(moments))
+        champion, found = self.champion, frame(matrix, self.champion.scorer.recipe)
+        decided = decide_all(champion.scorer, champion.policy, found, version=champion.version, with_reasons=0)
+        told = reasons(champion.scorer, found.iloc[-1:], most=(ALL, ALL), least=FAINTEST)[0]
+        return decided[["as_of", "low", "high"]].assign(chance=decided["p_convert"].fillna(decided["p_both"])), told
 
     def created_at(self, lead_id: str) -> datetime | None:
         """When the source has a lead created; None for one that it does not have."""

@@ -7,6 +7,8 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from app.desk import desk_of
+from app.moves import moves
+from app.moves_picture import picture
 from app.rendering import render
 from app.sessions import signed_in
 from app.timeline import timeline
@@ -29,7 +31,11 @@ def lead(request: Request, lead_id: str, person: Annotated[Person, Depends(signe
     known = desk.dossiers.leads([lead_id]).get(lead_id, {})
     happened = desk.dossiers.happenings([lead_id], until=now, most=MOST).get(lead_id, [])
     given = answers.history(desk.store, lead_id)
+    decision = worklist.decided(desk.store, lead_id)
     reasons = worklist.reasons(desk.store, [lead_id]).get(lead_id, [])
+    may_see = row.state != "held" or person.may("ops")  # beside its figures a rep could tell which leads of the queue were drawn to pass
+    live = request.app.state.champions.live if may_see else None
+    moved = moves(row, desk.dossiers, live, decided_as_of=decision.get("as_of"), now=now)
     others = [each for each in _of_account(request, row.account_id) if each["lead_id"] != lead_id]
     return render(
         request,
@@ -40,9 +46,12 @@ def lead(request: Request, lead_id: str, person: Annotated[Person, Depends(signe
         answers=given,
         others=others,
         reasons=REASONS,
-        decision=worklist.decided(desk.store, lead_id),
+        decision=decision,
+        may_see=may_see,
+        moved=moved,
+        picture=picture(moved.steps) if moved and len(moved.steps) > 1 else None,
         cut=worklist.cuts(desk.store, [lead_id]).get(lead_id),
-        widest=max([abs(told.weight or 0) for told in reasons], default=0),
+        widest=max([abs(told.weight or 0) for told in (*reasons, *(moved.reasons if moved else ()))], default=0),
         pursue_days=desk.settings.label.pursue_days,
     )
 

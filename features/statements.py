@@ -1,6 +1,6 @@
 """The matrix of a few leads that are not in any table yet: the same expressions as ``features.matrix``, compiled once and kept ready."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,7 +172,7 @@ class PreparedMatrix:
         """Let go of the connection."""
         self.connection.close()
 
-    def of(self, leads: pa.Table, events: pa.Table | None, as_of: pa.Array) -> pa.Table:
+    def of(self, leads: pa.Table, events: pa.Table | None, as_of: pa.Array, *, rows_of: Sequence[int] | None = None) -> pa.Table:
         """What ``features.matrix.matrix`` gives, for leads at hand.
 
         Parameters
@@ -180,16 +180,20 @@ class PreparedMatrix:
         leads, events : table
             With the columns of the canonical tables that the statements were compiled for; no lead twice.
         as_of : array of timestamp, one for each lead
+        rows_of : sequence of int, optional
+            Of which lead each as-of time is, where it is not one for each.
 
         Returns
         -------
         table
-            ``lead_id``, ``account_id``, ``as_of``, then the recipe's columns, in the order of ``leads``.
+            ``lead_id``, ``account_id``, ``as_of``, then the recipe's columns, in the order of ``as_of``.
         """
+        self.given["leads"].table = leads
+        leads = leads if rows_of is None else leads.take(pa.array(rows_of, pa.int32()))
         rows = range(len(leads))
         known = {name: leads[name] for name in ("lead_id", "account_id", "created_at")}
         asked = pa.table({ROW: pa.array(rows, pa.int32()), **known, "as_of": as_of})
-        self.given["asked"].table, self.given["leads"].table = asked, leads
+        self.given["asked"].table = asked
         found = self._run(self.statements.of_lead, rows)
         for title, statement in self.statements.of_titles.items():
             found |= self._of_titles(title, statement, leads[title].to_pylist())

@@ -63,8 +63,16 @@ def splits_by_category(booster: lgb.Booster) -> bool:
     return any(line.startswith("num_cat=") and line != "num_cat=0" for line in booster.model_to_string().splitlines())
 
 
-def reasons(scorer: Scorer, frame: pd.DataFrame, *, hidden: Sequence[str] = (), encoded: pd.DataFrame | None = None) -> list[list[Reason]]:
-    """What the model counts most for and against each lead: at most 3 up, then at most 2 down, each above .1 logit.
+def reasons(
+    scorer: Scorer,
+    frame: pd.DataFrame,
+    *,
+    hidden: Sequence[str] = (),
+    encoded: pd.DataFrame | None = None,
+    most: tuple[int, int] = (MOST_UP, MOST_DOWN),
+    least: float = LEAST,
+) -> list[list[Reason]]:
+    """What the model counts most for and against each lead: by default at most 3 up, then at most 2 down, each above .1 logit.
 
     Where there are two models, the contributions to both are added up, as their log-probabilities are in ``p_both``.
 
@@ -76,6 +84,10 @@ def reasons(scorer: Scorer, frame: pd.DataFrame, *, hidden: Sequence[str] = (), 
         Groups that are never shown, such as protected columns.
     encoded : data frame, optional
         The same matrix as the scorer's categories encode it, where that is at hand.
+    most : tuple of two int
+        How many that count for a lead, and how many that count against it.
+    least : float
+        Logits that a reason must move.
     """
     encoded = encode(frame, scorer.categories) if encoded is None else encoded
     groups = [column.group for column in scorer.recipe.columns]
@@ -92,8 +104,8 @@ def reasons(scorer: Scorer, frame: pd.DataFrame, *, hidden: Sequence[str] = (), 
         ranked = np.argsort(-totals, axis=1, kind="stable")
         words = Wording(scorer, frame.iloc[start : start + ROWS_AT_ONCE])
         for row in range(len(part)):
-            up = [group for group in ranked[row, :MOST_UP] if totals[row, group] > LEAST]
-            down = [group for group in ranked[row, : -MOST_DOWN - 1 : -1] if totals[row, group] < -LEAST]
+            up = [group for group in ranked[row, : most[0]] if totals[row, group] > least]
+            down = [group for group in ranked[row, : -most[1] - 1 : -1] if totals[row, group] < -least]
             told = []
             for group in up + down:
                 columns = order[starts[group] : starts[group + 1] if group + 1 < len(names) else None]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from pipelines.addresses import redacted
 from pipelines.engine import quoted
@@ -73,6 +74,11 @@ class Dossiers:
         names = ", ".join(_name(name) for name in wanted)
         rows = self._rows(f"SELECT {names} FROM {_file(folder, 'leads')} WHERE lead_id IN (SELECT unnest(?))", lead_ids)
         return {row[wanted.index("lead_id")]: dict(zip(wanted, row, strict=True)) for row in rows}
+
+    def rows(self, folder: Path, table: str, lead_id: str) -> pa.Table:
+        """One lead's rows of a table of a snapshot, with all their columns."""
+        with self._database.cursor() as cursor:
+            return cursor.sql(f"SELECT * FROM {_file(folder, table)} WHERE lead_id = $1", params=[lead_id]).to_arrow_table()
 
     def portraits(self, lead_ids: Iterable[str]) -> dict[str, str]:
         """What each lead is called."""
