@@ -1,7 +1,9 @@
-"""Files that marketing dropped, scored one after the other in the background."""
+"""Leads that marketing wants scored, of a file that was dropped or of a source, one after the other in the background."""
 
+import os
 import secrets
 import shutil
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,15 +13,18 @@ from typing import BinaryIO
 from app.champions import Champions
 from app.desk import Desk
 from features.errors import LeadsieveError, UsageError
-from pipelines.filescores import FileScores, score_file
+from pipelines.addresses import redacted
+from pipelines.filescores import LOOKING, READING, SCORING, FileScores, score_apart
+from pipelines.forgetting import UPLOADS, sweep_uploads
+from pipelines.settings import Settings
 
 MOST_KEPT = 20
-STEPS = ("waiting", "reading the source and the file", "looking up what is known of each lead", "scoring", "done")
+STEPS = ("waiting", READING, LOOKING, SCORING, "done")
 
 
 @dataclass
 class Upload:
-    """One file, how far it has come, and what came of it."""
+    """One file or source, how far it has come, and what came of it."""
 
     key: str
     name: str
@@ -45,47 +50,71 @@ class Upload:
 
     @property
     def trouble(self) -> str | None:
-        """Why it failed, in words for whoever dropped the file."""
+        """Why it failed, in words for whoever asked."""
         error = self.future.exception() if self.done else None
         if error is None:
             return None
-        return str(error) if isinstance(error, LeadsieveError) else "Something is wrong with Leadsieve itself, not with the file."
+        return str(error) if isinstance(error, LeadsieveError) else "Something is wrong with Leadsieve itself, not with these leads."
 
 
 class Uploads:
-    """The files of a running desk; the newest are kept, and none outlives the desk."""
+    """What a running desk was given to score; the newest are kept, and none outlives the desk."""
 
     def __init__(self, desk: Desk, champions: Champions) -> None:
         self.desk, self.champions = desk, champions
         self.kept: dict[str, Upload] = {}
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="upload")
+        sweep_uploads(desk.home)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Addresses that may be scored, the source's own first."""
+        own = self.desk.settings.source
+        return tuple(dict.fromkeys([*([own.url] if own else []), *self.desk.settings.desk.sources]))
 
     def take(self, content: BinaryIO, name: str, *, who: str) -> Upload:
         """Begin with a file. Where it is put has a name of ours, whatever the file calls itself."""
+        upload = self._begun(name[:100], who)
+        folder = self.desk.home / "tmp" / f"{UPLOADS}{os.getpid()}-{upload.key}"
+        folder.mkdir(parents=True)
+        file = folder / "leads.csv"
+        with file.open("wb") as out:
+            shutil.copyfileobj(content, out)
+        self._submit(upload, self.desk.settings, file, lambda: shutil.rmtree(folder, ignore_errors=True))
+        return upload
+
+    def take_source(self, number: int, *, who: str) -> Upload:
+        """Begin with the leads of one of ``sources`` that still wait."""
+        if not 0 <= number < len(self.sources):
+            raise UsageError("there is no such source; nothing was scored.")
+        url, settings = self.sources[number], self.desk.settings
+        upload = self._begun(redacted(url), who)
+        self._submit(upload, settings.model_copy(update={"source": settings.source.model_copy(update={"url": url})}), None, lambda: None)
+        return upload
+
+    def _begun(self, name: str, who: str) -> Upload:
         if self.champions.live is None:
             raise UsageError(f"there is no version to score with: {self.champions.trouble or 'it is being loaded'}.")
-        upload = Upload(secrets.token_urlsafe(12), name[:100], who, self.desk.clock())
-        folder = self.desk.home / "tmp" / f"upload-{upload.key}"
-        folder.mkdir(parents=True)
-        with (folder / "leads.csv").open("wb") as out:
-            shutil.copyfileobj(content, out)
+        upload = Upload(secrets.token_urlsafe(12), name, who, self.desk.clock())
         self.kept[upload.key] = upload
         for key in [key for key, each in self.kept.items() if each.done][: max(0, len(self.kept) - MOST_KEPT)]:
             del self.kept[key]
-        upload.future = self._worker.submit(self._score, upload, folder)
         return upload
 
-    def _score(self, upload: Upload, folder: Path) -> FileScores:
+    def _submit(self, upload: Upload, settings: Settings, file: Path | None, clear: Callable[[], None]) -> None:
         def tell(step: str) -> None:
             upload.step = step
 
-        try:
-            champion = self.champions.live.champion
-            return score_file(self.desk.settings, self.desk.home, folder / "leads.csv", champion, now=self.desk.clock(), tell=tell)
-        finally:
-            upload.step = STEPS[-1]
-            shutil.rmtree(folder, ignore_errors=True)
+        def score() -> FileScores:
+            try:
+                champion = self.champions.live.champion
+                return score_apart(settings, self.desk.home, champion, file=file, now=self.desk.clock(), tell=tell)
+            finally:
+                upload.step = STEPS[-1]
+                clear()
+
+        upload.future = self._worker.submit(score)
 
     def close(self) -> None:
-        """Begin with no further file, and wait for the one that is being scored."""
+        """Begin with nothing further, and wait for what is being scored."""
         self._worker.shutdown(cancel_futures=True)

@@ -40,7 +40,7 @@ def csv_view(connection: BaseBackend, path: Path, *, separator: str | None = Non
     """
     if what := _not_csv(path):
         raise _refusal(path, what)
-    separator, names = _header(path, separator)
+    separator, names = header(path, separator)
     columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in names)
     view = f"csv {path.resolve()}".replace('"', '""')
     options = f"delim = {quoted(separator)}, quote = '\"', escape = '\"', header = true, auto_detect = false"
@@ -83,7 +83,7 @@ def _not_csv(path: Path) -> str | None:
     return None
 
 
-def _header(path: Path, separator: str | None) -> tuple[str, list[str]]:
+def header(path: Path, separator: str | None) -> tuple[str, list[str]]:
     """The separator and the column names, each name once."""
     with _bytes(path) as file:
         first = file.readline()

@@ -1,4 +1,4 @@
-"""A file of leads scored to be looked at: by the contract and features of a scoring run, but nobody is decided and nothing logged."""
+"""Leads of a file or a source scored to be looked at: by a scoring run's contract and features, but nobody is decided, nothing logged."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -9,19 +9,23 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from features.errors import UsageError
 from features.matrix import all_there, frame, matrix
-from features.tables import Tables, scoring_cohort
+from features.tables import Tables, scoring_cohort, unanswered
 from models.decisions import decide_all
 from models.policy import HAND_OFF, HOLD
 from pipelines.asked import said_of
 from pipelines.champion import Champion
-from pipelines.csvfiles import csv_view
-from pipelines.engine import let_go, local_engine
+from pipelines.csvfiles import header
+from pipelines.forgotten import forgotten_of
 from pipelines.notes import read_note
+from pipelines.places import store_of
 from pipelines.settings import Settings
 from pipelines.snapshots import pull
 
 SHOWN = ("grade", "action", "value", "p_pursue", "p_convert", "p_both", "low", "high", "extrapolated", "rank", "reasons")
+READING, LOOKING, SCORING = "reading the leads", "looking up what is known of each lead", "scoring"
+MOST_WORDED = 20_000  # leads that get reasons
 KEYS = ("lead_id", "account_id", "created_at", "channel", "campaign", "owner")
 
 
@@ -53,27 +57,38 @@ class FileScores:
     warnings: tuple[str, ...]
 
 
-def score_file(settings: Settings, home: Path, file: Path, champion: Champion, *, now: datetime, tell: Callable[[str], None]) -> FileScores:
-    """Score the leads of a CSV file as of now; ``tell`` hears of each step.
+def score_apart(
+    settings: Settings, home: Path, champion: Champion, *, file: Path | None, now: datetime, tell: Callable[[str], None]
+) -> FileScores:
+    """Score the leads of a CSV file, or without one the source's own that still wait, as of now; ``tell`` hears of each step.
 
     Raises
     ------
+    UsageError
+        If there is no lead to score.
     ContractError
-        With everything that is wrong with the file, or if it lacks a column that the model reads.
+        With everything that is wrong with the leads, or if they lack a column that the model reads.
     """
-    tell("reading the source and the file")
-    recipe = champion.scorer.recipe
-    with closing(pull(settings.source, settings.label, home=home, until=now, leads_file=file)) as snapshot:
+    tell(READING)
+    recipe, store = champion.scorer.recipe, store_of(settings, home)
+    pulled = pull(settings.source, settings.label, home=home, until=now, leads_file=file, forgotten=forgotten_of(store))
+    with closing(pulled) as snapshot:
         tables = snapshot.tables
         all_there(tables, recipe)
         as_of = min(now, tables.end)
-        tell("looking up what is known of each lead")
-        cohort = scoring_cohort(tables, as_of).semi_join(snapshot.new_leads, "lead_id")
+        tell(LOOKING)
+        cohort = scoring_cohort(tables, as_of)
+        if file is not None:
+            cohort = cohort.semi_join(snapshot.new_leads, "lead_id")
+        else:
+            cohort = unanswered(tables, cohort, recipe.horizons.pursue_days)
         found = frame(matrix(tables, cohort, recipe), recipe)
+        if found.empty:
+            raise UsageError("no lead of this source waits: sales has answered all, or they are older than the model looks at.")
         said = said_of(tables, cohort).assign(campaign=campaigns(tables, found["lead_id"]))
         columns, absent = understood(file, read_note(snapshot.folder).mapping["leads"], tables)
-    tell("scoring")
-    decided = decide_all(champion.scorer, champion.policy, found, version=champion.version, with_reasons=len(found))
+    tell(SCORING)
+    decided = decide_all(champion.scorer, champion.policy, found, version=champion.version, with_reasons=MOST_WORDED)
     below = (decided["score"] < decided["cut"]).to_numpy()
     decided = decided.assign(action=pd.Series(below).map({True: HOLD, False: HAND_OFF}), **said)
     shown = decided[["lead_id", "channel", "campaign", "owner", *SHOWN]].sort_values("rank", ignore_index=True)
@@ -89,19 +104,15 @@ def campaigns(tables: Tables, lead_ids: pd.Series) -> pd.Series:
     return pd.Series([of.get(lead_id) for lead_id in lead_ids], dtype="str")
 
 
-def understood(file: Path, mapping: dict, tables: Tables) -> tuple[tuple[Understood, ...], tuple[str, ...]]:
-    """What each column of a file is taken for, and which of the source's own it lacks."""
-    engine = local_engine()
-    try:
-        names = csv_view(engine, file, separator=mapping["separator"]).columns
-    finally:
-        let_go(engine)
+def understood(file: Path | None, mapping: dict, tables: Tables) -> tuple[tuple[Understood, ...], tuple[str, ...]]:
+    """What each column of a file is taken for, and which of the source's own it lacks; without a file, the source's columns."""
     keys = {mapping[name]: name.replace("_", " ") for name in KEYS if mapping[name]}
     attributes = {
         name: "number" if kind.is_numeric() else "time" if kind.is_timestamp() else "text" for name, kind in tables.leads.schema().items()
     }
-    taken = tuple(Understood(name, keys.get(name) or attributes.get(name)) for name in names)
     wanted = [*keys, *(name for name in attributes if name not in KEYS)]
+    names = wanted if file is None else header(file, mapping["separator"])[1]
+    taken = tuple(Understood(name, keys.get(name) or attributes.get(name)) for name in names)
     return taken, tuple(name for name in wanted if name not in names)
 
 

@@ -5,6 +5,7 @@ The hash comes first, so that no pull beside us brings the lead back; then the s
 
 import json
 import secrets
+import shutil
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from pipelines.dossier import PROPERTIES
 from pipelines.engine import quoted
 from pipelines.forgotten import Forgotten, forgotten_of
 from pipelines.notes import read_note
+from pipelines.processes import runs
 from pipelines.sinks import replaced
 from pipelines.store import Store
 from pipelines.store_desk import answers_table, audit_table, forgotten_table, worklist_table
@@ -26,6 +28,7 @@ from pipelines.store_tables import decisions_table
 
 GONE = "forgotten"  # the state of a lead on the list of which nothing is left
 TABLES = ("leads", "events", "outcomes")
+UPLOADS = "upload-"  # begins the name of a folder with a file that marketing dropped, before the number of the process that scores it
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,21 @@ def forget(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> 
     if not holding and not _in_store(store, lead_id):
         raise UsageError(f"no snapshot and no decision knows a lead '{lead_id}'; nothing was changed. Is the id spelled as in the source?")
     _remember(store, lead_id, at=at, by=by)
+    sweep_uploads(home)
     rows = dict.fromkeys(TABLES, 0)
     for folder, counts in holding:
         _erase(folder, lead_id, counts)
         rows = {name: rows[name] + counts.get(name, 0) for name in rows}
     decisions, answers = _make_anonymous(store, lead_id, at=at, by=by)
     return Erasure(len(holding), rows, decisions, answers)
+
+
+def sweep_uploads(home: Path) -> None:
+    """Remove files of leads that desks left behind which were killed while they scored them."""
+    for folder in (home / "tmp").glob(f"{UPLOADS}*"):
+        pid = folder.name.removeprefix(UPLOADS).partition("-")[0]
+        if not (pid.isdigit() and runs(int(pid))):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _in_store(store: Store, lead_id: str) -> bool:

@@ -1,6 +1,7 @@
 """Whom a pull must not bring back: leads that were forgotten, recognised by a hash from which nobody reads who they were."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import ibis
@@ -24,6 +25,11 @@ class Forgotten:
     def digest(self, lead_id: str) -> str:
         """A lead's hash; MD5, because every engine that a source may live on has it."""
         return hashlib.md5((self.salt + lead_id).encode(), usedforsecurity=False).hexdigest()
+
+    def are(self, lead_ids: Iterable[str]) -> list[bool]:
+        """Which of some leads they are."""
+        known = set(self.digests)
+        return [bool(known) and self.digest(lead_id) in known for lead_id in lead_ids]
 
     def out_of(self, reading: Reading) -> Reading:
         """What was read, without them."""

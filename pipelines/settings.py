@@ -64,6 +64,8 @@ class DeskSettings(Section):
         The header in which a proxy says who is there. Off if not given.
     proxies : tuple of str
         The addresses that are believed to be that proxy.
+    sources : tuple of str
+        Addresses that marketing may have scored besides the source's own, laid out as it is.
     secret : str, optional
         What cookies and forms are signed with. In a file of the home folder if not given.
     """
@@ -74,7 +76,12 @@ class DeskSettings(Section):
     hosts: tuple[str, ...] = ()
     identity_header: str | None = None
     proxies: tuple[str, ...] = ("127.0.0.1",)
+    sources: tuple[str, ...] = Field(default=(), repr=False)
     secret: str | None = Field(default=None, min_length=32, repr=False)
+
+    @field_serializer("sources")
+    def _without_passwords(self, urls: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(redacted(url) for url in urls)
 
 
 class Settings(Section):
@@ -139,6 +146,8 @@ def load_settings(path: Path | None, overrides: Mapping[str, Any] | None = None,
             content[section]["url"] = _filled(url, environ, f"{section}.url")
     if isinstance(desk := content.get("desk"), Mapping) and isinstance(secret := desk.get("secret"), str):
         content["desk"] = {**desk, "secret": _filled(secret, environ, "desk.secret")}
+    if isinstance(desk := content.get("desk"), Mapping) and isinstance(urls := desk.get("sources"), list):
+        content["desk"] = {**desk, "sources": [_filled(url, environ, "desk.sources") if isinstance(url, str) else url for url in urls]}
     mistakes = _unknown_keys(content, Settings, ())
     _spans(content)
     try:
@@ -175,11 +184,17 @@ def _anchor(content: dict[str, Any], *, folder: Path) -> None:
     """Make relative paths absolute, in the URL and of the output."""
     if isinstance(schedule := content.get("schedule"), dict) and isinstance(output := schedule.get("output"), str):
         content["schedule"] = schedule | {"output": folder / Path(output).expanduser()}
-    url = _url(content)
+    if isinstance(desk := content.get("desk"), dict) and isinstance(urls := desk.get("sources"), list):
+        content["desk"] = desk | {"sources": [_anchored(url, folder) for url in urls]}
+    if _url(content) is not None:
+        content["source"]["url"] = _anchored(_url(content), folder)
+
+
+def _anchored(url: Any, folder: Path) -> Any:
     scheme, colon, rest = url.partition(":") if isinstance(url, str) else ("", "", "")
-    if scheme.lower() in _LOCAL and colon:
-        place = Path(rest.removeprefix("//")).expanduser()
-        content["source"]["url"] = f"{scheme.lower()}:{(folder / place).resolve()}"
+    if scheme.lower() not in _LOCAL or not colon:
+        return url
+    return f"{scheme.lower()}:{(folder / Path(rest.removeprefix('//')).expanduser()).resolve()}"
 
 
 def _filled(url: str, environ: Mapping[str, str], key: str) -> str:

@@ -36,6 +36,10 @@ def test_a_relative_path_starts_at_the_file_that_names_it_and_on_the_command_lin
     assert overridden.url == f"duckdb:{REPOSITORY / 'crm.duckdb'}"
     assert overridden.leads.table == "a.csv"
     assert load_settings(None, {"source": {"url": "files:~/x"}}, environ={}).source.url == f"files:{Path.home() / 'x'}"
+    fairs = written(tmp_path, '[desk]\nsources = ["files:fair", "postgresql://ann:${SECRET}@db/crm"]')
+    desk = load_settings(fairs, environ={"SECRET": "hush"}).desk
+    assert desk.sources == (f"files:{tmp_path / 'fair'}", "postgresql://ann:hush@db/crm")
+    assert "hush" not in f"{desk!r} {desk.model_dump_json()}"
 
 
 def test_the_command_line_wins_over_the_environment_and_that_over_the_file(tmp_path):

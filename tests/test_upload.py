@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from app.web import create_app
 from pipelines.audit import entries
+from pipelines.forgetting import UPLOADS, forget
 from pipelines.people import add_person
 from pipelines.places import store_of
 from pipelines.settings import load_settings
@@ -43,10 +44,16 @@ def desk(home: Path, world: Path):
 
 def dropped(browser: Browser, content: str) -> str:
     """Where the desk leads to after a file was dropped."""
-    token = hidden(browser.get("/upload").text)
+    token = token_of(browser, "/upload")
     answer = browser.client.post("/upload", data={"token": token}, files={"file": ("../../leads.csv", content, "text/csv")})
     assert answer.status_code == 303, answer.text
     return answer.headers["location"]
+
+
+def token_of(browser: Browser, action: str) -> str:
+    """What the page's form for an address holds."""
+    form = browser.get("/upload").text.partition(f'action="{action}"')[2]
+    return hidden(form[: form.index("</form>")])
 
 
 def finished(browser: Browser, place: str) -> str:
@@ -91,9 +98,40 @@ def test_a_file_that_breaks_the_contract_is_refused_with_everything_that_is_wron
     _, store, browsers = desk
     content = "lead_id,created_at,channel\n1,2024-01-01,event\n1,2024-01-02,event\n2,yesterday,event\n"
     page = finished(browsers["olga"], dropped(browsers["olga"], content))
-    assert "This file cannot be scored; nothing was stored" in page
+    assert "These leads cannot be scored; nothing was stored" in page
     assert "repeats an id" in page
     assert "holds no time" in page
     assert store.decided() == set()
     page = finished(browsers["olga"], dropped(browsers["olga"], "PK\x03\x04not a csv"))
     assert "not a CSV file" in page
+
+
+def test_a_sources_waiting_leads_are_scored_and_who_was_forgotten_is_in_no_result(desk):
+    home, store, browsers = desk
+    assert "simulated:" in browsers["olga"].get("/upload").text
+    asked = {"token": token_of(browsers["olga"], "/upload/source"), "source": "0"}
+    place = browsers["olga"].client.post("/upload/source", data=asked).headers["location"]
+    assert "leads scored" in finished(browsers["olga"], place)
+    rows = list(csv.DictReader(io.StringIO(browsers["olga"].get(f"{place}/scores.csv").text)))
+    assert rows
+    assert store.decided() == set()
+
+    gone = rows[0]["lead_id"]
+    left = home / "tmp" / f"{UPLOADS}999999-abc"  # of a desk that was killed
+    left.mkdir(parents=True)
+    (left / "leads.csv").write_text(f"lead_id\n{gone}\n")
+    forget(store, home, gone, at=NOW, by="a test")
+    assert not left.exists()
+    after = list(csv.DictReader(io.StringIO(browsers["olga"].get(f"{place}/scores.csv").text)))
+    assert [row["lead_id"] for row in after] == [row["lead_id"] for row in rows[1:]]
+
+    folder = next(file for file in (home / "snapshots").iterdir() if not file.name.startswith("."))
+    leads = pd.read_parquet(folder / "leads.parquet").tail(2)
+    leads.iloc[0, leads.columns.get_loc("lead_id")] = gone
+    assert "<strong>1</strong> lead scored" in finished(browsers["olga"], dropped(browsers["olga"], leads.to_csv(index=False)))
+    for pulled in (home / "snapshots").glob("[!.]*/leads.parquet"):
+        assert gone not in set(pd.read_parquet(pulled, columns=["lead_id"])["lead_id"])
+
+    again = {"token": token_of(browsers["olga"], "/upload/source"), "source": "7"}
+    assert browsers["olga"].client.post("/upload/source", data=again).status_code == 400
+    assert browsers["rob"].client.post("/upload/source", data=again).status_code == 403
