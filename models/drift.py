@@ -15,7 +15,7 @@ Evidence here is a likelihood ratio: how many times likelier the counts are if t
 1.4 or 2) than if it had not. Under "nothing has changed" it exceeds ``1/a`` *ever* with probability ``a`` at most (Ville), so looks cost
 nothing; outcomes, segments, directions and starting weeks share ``a`` by weights that sum to 1. The whole and leads since the first week
 have the largest shares. That bound is far from tight, for starts, bands and groups look at the same leads: in simulated quiet half-years
-a budget of ``a`` raised a false alarm in less than a tenth of ``a`` of them. So the budget is ``OVERLAP`` times the ``false_alarms``
+a budget of ``a`` raised a false alarm in about a seventh of ``a`` of them. So the budget is ``OVERLAP`` times the ``false_alarms``
 asked for, which the tests hold.
 
 References
@@ -32,10 +32,10 @@ from scipy.special import logsumexp
 WEEKS = 26  # half a year: older decisions say little of today, and the budget of false alarms is for so long
 FEWER, MORE = (0.5, 0.7, 0.85), (2.0, 1.4, 1.2)
 RATE_SHARES = (0.2, 0.6, 0.2)
-DIRECTION_SHARES = (0.7, 0.3)  # too few outcomes harm more than too many
-FIRST_SHARE = 0.5  # of the leads since the first week; the other half goes to all later starting weeks
-FAMILY_SHARES = {"whole": 0.5, "bands": 0.3, "columns": 0.2}
-OVERLAP = 7.0
+DIRECTION_SHARES = (0.85, 0.15)  # too few outcomes harm more than too many
+FIRST_SHARE = 0.7  # of the leads since the first week; the rest goes to all later starting weeks
+FAMILY_SHARES = {"whole": 0.7, "bands": 0.2, "columns": 0.1}
+OVERLAP = 6.0
 MODEL_ERROR = 0.1  # standard deviation of a segment's ratio of outcomes to predictions, before anything is known of it
 SWINGS = (0.03, 0.08)  # the least and most that a level is taken to move by itself from one span of time to the next
 
