@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from app.desk import desk_of
-from app.pages_queue import shown
+from app.pages_queue import LISTS, shown
 from app.rendering import inside, render, say
 from app.sessions import address_of, check_form, signed_in
 from pipelines import worklist
@@ -49,7 +49,9 @@ def answer(
     row = worklist.listed(desk.store, lead_id)
     if request.headers.get("x-desk"):
         top = row.high or row.chance or 0
-        return render(request, "row_part.html", each=shown(desk, [row], now)[0], reasons=REASONS, back=inside(back), top=top)
+        states = {**dict.fromkeys(LISTS, 0), **worklist.states(desk.store, person.name, now=now)}
+        each = shown(desk, [row], now)[0]
+        return render(request, "row_part.html", each=each, reasons=REASONS, back=inside(back), top=top, states=states)
     response = RedirectResponse(inside(back), 303)
     undo = {"lead_id": lead_id, "turn": given.turn} if kind != "undone" else {}
     say(request, response, f"You {SAID[kind]} {row.name}.", **undo)

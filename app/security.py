@@ -3,8 +3,10 @@
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.problems import problem
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -27,12 +29,14 @@ class Guard:
     Parameters
     ----------
     app : ASGI app
+    hosts : tuple of str
+        Names under which the desk may be reached; ``*.example.com`` stands for all below.
     large : tuple of str
         Beginnings of paths that may take more than a form: uploads and the API, which have limits of their own.
     """
 
-    def __init__(self, app: ASGIApp, *, large: tuple[str, ...] = ()) -> None:
-        self.app, self.large = app, large
+    def __init__(self, app: ASGIApp, *, hosts: tuple[str, ...], large: tuple[str, ...] = ()) -> None:
+        self.app, self.hosts, self.large = app, hosts, large
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,15 +54,34 @@ class Guard:
                     headers.setdefault("Strict-Transport-Security", "max-age=31536000")
             await send(message)
 
-        headers = Headers(scope=scope)
-        if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
-            if _foreign(headers):
-                await PlainTextResponse("This form came from another site; nothing was done.", 403)(scope, receive, with_headers)
-                return
-            if not scope["path"].startswith(self.large) and _too_large(headers):
-                await PlainTextResponse("This is more than a form can hold; nothing was done.", 413)(scope, receive, with_headers)
-                return
-        await self.app(scope, receive, with_headers)
+        refused = self._refused(scope["method"], scope["path"], Headers(scope=scope))
+        await (refused or self.app)(scope, receive, with_headers)
+
+    def _refused(self, method: str, path: str, headers: Headers) -> Response | None:
+        """What is said to a request that goes no further."""
+        if not self._ours(headers.get("host", "")):
+            return _refusal(
+                path, 400, "This desk is not reached under this name; nothing was done. [desk] hosts in the configuration adds one."
+            )
+        if method in ("GET", "HEAD", "OPTIONS"):
+            return None
+        if _foreign(headers):
+            return _refusal(path, 403, "This form came from another site; nothing was done.")
+        if not path.startswith(self.large) and _too_large(headers):
+            return _refusal(path, 413, "This is more than a form can hold; nothing was done.")
+        return None
+
+    def _ours(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        return any(ours in ("*", name) or (ours.startswith("*.") and name.endswith(ours[1:])) for ours in self.hosts)
+
+
+def _refusal(path: str, status: int, detail: str) -> Response:
+    """A sentence; to a program a problem document."""
+    return problem(status, detail) if f"{path}/".startswith("/api/") else PlainTextResponse(detail, status)
 
 
 def _foreign(headers: Headers) -> bool:

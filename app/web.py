@@ -8,7 +8,6 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
 from app import pages_answer, pages_errors, pages_export, pages_held, pages_lead, pages_people, pages_queue, pages_sign_in, pages_upload
@@ -24,7 +23,7 @@ from pipelines.places import registry_of
 from pipelines.settings import Settings
 
 EVERY = 5.0  # seconds between looks for new decisions
-LOCAL = ("127.0.0.1", "localhost", "[::1]")
+LOCAL = ("127.0.0.1", "localhost", "::1")
 PAGES = (pages_sign_in, pages_queue, pages_lead, pages_answer, pages_held, pages_export, pages_people, pages_upload)
 LARGE = ("/api/", "/upload")
 
@@ -46,9 +45,8 @@ def create_app(settings: Settings, home: Path, clock: Callable[[], datetime], *,
     app = FastAPI(title="Leadsieve", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_living)
     champions = Champions(registry_of(settings, home), desk.dossiers.newest)
     app.state.desk, app.state.champions, app.state.uploads = desk, champions, Uploads(desk, champions)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL, *hosts, *settings.desk.hosts], www_redirect=False)
     app.add_middleware(Limit, most=pages_upload.LARGEST + LONGEST_FORM)
-    app.add_middleware(Guard, large=LARGE)
+    app.add_middleware(Guard, hosts=(*LOCAL, *hosts, *settings.desk.hosts), large=LARGE)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     for pages in PAGES:
         app.include_router(pages.router)

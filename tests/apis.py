@@ -28,7 +28,7 @@ class Api:
     keys: dict[str, str]
 
     def ask(self, method: str, path: str, *, role: str | None = "ops", **options: Any):
-        headers = {} if role is None else {"Authorization": f"Bearer {self.keys[role]}"}
+        headers = options.pop("headers", {}) | ({} if role is None else {"Authorization": f"Bearer {self.keys[role]}"})
         return self.client.request(method, f"/api{path}", headers=headers, **options)
 
     @property

@@ -2,9 +2,11 @@
 
 import json
 import re
+import shlex
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -151,6 +153,11 @@ def test_what_the_source_does_not_have_is_refused_with_what_was_probably_meant(a
         ("POST", "/scores", {"content": b"{" + b" " * 16_000_001 + b"}", "role": "ops"}, 413),
         ("POST", "/scores", {"content": b"{not json", "role": "ops"}, 422),
         ("GET", "/decisions", {"params": {"limit": 0, "since": "tomorrow"}}, 422),
+        ("GET", "/decisions", {"headers": {"Host": "desk.evil.example"}}, 400),
+        ("GET", "/decisions", {"headers": {"Host": "[::1"}}, 400),
+        ("POST", "/answers", {"headers": {"Origin": "https://evil.example"}, "json": {}}, 403),
+        ("POST", "", {"json": {}}, 404),
+        ("POST", "", {"content": b"x" * 100_000}, 413),
     ],
 )
 def test_every_refusal_is_a_problem_document(api, method, path, options, status):
@@ -224,6 +231,30 @@ def test_the_example_of_the_documents_works_and_gives_what_they_say(api):
     assert answer.status_code == 200, answer.text
     assert set(answer.json()) == set(told)
     assert set(answer.json()["scores"][0]) == set(told["scores"][0])
+
+
+def test_every_curl_line_of_the_documents_works(api):
+    store = store_of(api.client.app.state.desk.settings, api.home)
+    store.record(
+        pd.DataFrame([{"lead_id": "4711", "account_id": "A17", "as_of": NOW, "p_convert": 0.1, "action": "hand off", "version": "1"}])
+    )
+    text = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
+    words = [
+        word for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for word in shlex.split(block.replace("\\\n", ""), comments=True)
+    ]
+    starts = [place for place, word in enumerate(words) if word in ("curl", "leadsieve")]
+    lines = [words[start:end] for start, end in pairwise([*starts, len(words)]) if words[start] == "curl"]
+    paths = []
+    for _, address, *options in lines:
+        assert address.startswith("http://127.0.0.1:8400/api/")
+        paths.append(address.removeprefix("http://127.0.0.1:8400/api"))
+        given = dict(zip(options[::2], options[1::2], strict=True))
+        assert given["--header"] == "Authorization: Bearer $KEY"
+        asked = {"json": json.loads(given["--json"])} if "--json" in given else {}
+        answer = api.ask("POST" if asked else "GET", paths[-1], **asked)
+        assert answer.status_code == (201 if paths[-1] == "/answers" else 200), answer.text
+    assert [path.partition("?")[0] for path in paths] == ["/version", "/scores", "/decisions", "/answers"]
+    assert api.ask("GET", "/decisions", params={"lead_id": "4711"}).json()["decisions"][0]["state"] == "rejected"
 
 
 # Hypothesis sees that the state of `random` changed while it drew, and cannot see that a thread of the server beside it did that.

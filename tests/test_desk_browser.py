@@ -1,35 +1,21 @@
 """The desk in a real browser: with the mouse, with the keyboard alone, two people at once, and what a checker for accessibility says."""
 
-import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from pipelines.people import add_person
-from tests.conftest import REPOSITORY, absent
+from tests.browsers import at_desk, barriers, chromium, serving
 from tests.desks import PASSWORD, make_desk
 
-QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 PAGES = ("/queue", "/queue?list=mine", "/leads/L1", "/leads/L5", "/held", "/people", "/audit", "/password")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    program = shutil.which("chromium")
-    if program is None:
-        absent("Chromium (apt-get install chromium)")
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=program, args=QUIET)
+    with chromium() as made:
         yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")
@@ -42,47 +28,19 @@ def desk(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(desk) -> Iterator[str]:
-    """The installed command, serving."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    words = ["desk", "--port", str(port), "--home", str(desk.home), "--config", str(desk.home.parent / "crm.toml")]
-    server = subprocess.Popen([sys.executable, "-m", "app.cli", *words], cwd=REPOSITORY, stderr=subprocess.PIPE)
-    try:
-        for _ in range(300):
-            assert server.poll() is None, server.stderr.read().decode()
-            with socket.socket() as line:
-                if line.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(20)
-        server.stderr.close()
-
-
-@contextmanager
-def at_desk(browser: Browser, address: str, name: str = "ann", **options) -> Iterator[Page]:
-    """Somebody who is signed in; nothing may be said on the console, and nobody else be asked for anything."""
-    context = browser.new_context(base_url=address, **options)
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    wrong = []
-    page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") and "409" not in said.text else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith((address, "data:")) else None)
-    page.goto("/queue")
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Waiting")).to_be_visible()
-    yield page
-    context.close()
-    assert wrong == []
+    with serving(desk.home, desk.home.parent / "crm.toml") as address:
+        yield address
 
 
 def row(page: Page, name: str):
     return page.get_by_role("article", name=name)
+
+
+def counts(page: Page) -> tuple[str, ...]:
+    """What stands above the list and beside its filters."""
+    tabs = page.get_by_role("navigation", name="Lists")
+    places = page.get_by_role("heading", level=1), tabs.get_by_text("Waiting"), tabs.get_by_text("Mine"), page.locator(".chip").first
+    return *(" ".join(place.inner_text().split()) for place in places), page.locator("option[value=event]").text_content()
 
 
 def test_a_morning_with_the_mouse_filter_take_turn_down_put_off_undo(browser, address):
@@ -93,8 +51,10 @@ def test_a_morning_with_the_mouse_filter_take_turn_down_put_off_undo(browser, ad
         page.get_by_role("link", name="Clear").click()
         row(page, "Ann Smith").get_by_role("button", name="Take").click()
         expect(row(page, "Ann Smith")).to_contain_text("Taken by you")
+        assert counts(page) == ("Waiting 3 leads", "Waiting 3", "Mine 1", "A 0", "event (0)")
         row(page, "Ann Smith").get_by_role("button", name="Undo").click()
         expect(row(page, "Ann Smith").get_by_role("button", name="Take")).to_be_visible()
+        assert counts(page) == ("Waiting 4 leads", "Waiting 4", "Mine 0", "A 1", "event (1)")
         row(page, "Bob Braun").get_by_text("Turn down").first.click()
         row(page, "Bob Braun").get_by_role("button", name="No budget").click()
         expect(row(page, "Bob Braun")).to_contain_text("Turned down by you")
@@ -158,7 +118,4 @@ def test_no_page_has_a_serious_barrier_or_overflows(browser, address, width, the
     with at_desk(browser, address, viewport={"width": width, "height": 800}, color_scheme=theme) as page:
         for path in PAGES:
             page.goto(path)
-            found = Axe().run(page).response["violations"]
-            serious = [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")]
-            assert serious == [], path
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+            assert barriers(page) == [], path

@@ -65,9 +65,9 @@ def test_what_is_wanted_stands_in_the_address_and_counts_agree_with_what_is_show
         assert names(page) == expected, filters
         assert f'<small id="count">{len(expected)} lead' in page, filters
     page = browser.get("/queue?country=DE&grade=B").text  # each count leaves its own filter out, and keeps the others
-    assert '<option value="GB">' not in page
+    assert 'value="GB"' not in page
     assert re.search(r'value="DE" selected>DE \(1\)', page)
-    assert re.search(r'name="grade" value="C"><span>C <small>1<', page)
+    assert re.search(r'name="grade" value="C"><span>C <small[^>]*>1<', page)
 
 
 def test_a_leads_page_tells_why_what_happened_and_what_else_the_account_did(desk):

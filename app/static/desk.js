@@ -15,13 +15,36 @@ async function send(form, button) {
     const answer = await fetch(form.action, { method: "POST", body: data, headers: { "X-Desk": "1" }, credentials: "same-origin" });
     const text = await answer.text();
     if (!answer.ok) return problem(place, text.trim(), answer.status);
-    const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("article.row");
+    const part = new DOMParser().parseFromString(text, "text/html");
+    const fresh = part.querySelector("article.row");
     place.replaceWith(fresh);
+    recount(place, fresh, part);
     fresh.focus();
     say(fresh.querySelector(".state")?.textContent.trim() ?? "Back on the list.");
   } catch {
     problem(place, "The desk does not answer. Nothing was recorded; try again in a moment.", 0);
   }
+}
+
+// Counts above the list and beside its filters follow: those of whole lists as the desk says, those of this one by the lead that came or left.
+function recount(before, after, part) {
+  for (const each of part.querySelectorAll("[data-count]")) {
+    const tab = document.querySelector(`.tabs a[data-list="${each.dataset.count}"] small`);
+    if (tab) tab.textContent = each.textContent;
+  }
+  const list = document.querySelector(".tabs a[aria-current]")?.dataset.list;
+  const change = [after, before].map((row) => Number((row.dataset.lists ?? "").split(" ").includes(list)));
+  const more = change[0] - change[1];
+  if (!more) return;
+  const count = add(document.getElementById("count"), more);
+  document.getElementById("count").textContent = `${count} lead${count === "1" ? "" : "s"}`;
+  for (const name of ["grade", "channel", "country", "owner"])
+    add(document.querySelector(`[data-of="${CSS.escape(`${name}=${after.dataset[name]}`)}"]`), more);
+}
+function add(place, more) {
+  let count = "";
+  if (place) place.textContent = place.textContent.replace(/[\d,]+(?=\D*$)/, (said) => (count = (Number(said.replaceAll(",", "")) + more).toLocaleString("en")));
+  return count;
 }
 
 // What was refused is said where it happened; the lead as it is now is one click away.
@@ -59,6 +82,21 @@ document.addEventListener("toggle", (event) => {
 document.addEventListener("click", (event) => {
   for (const each of document.querySelectorAll(".menu[open]")) if (!each.contains(event.target)) each.open = false;
 });
+
+// What is being worked on is looked at again, in place, until it is done.
+async function again() {
+  const place = document.getElementById("result");
+  if (!place?.querySelector("[data-waiting]")) return;
+  try {
+    const answer = await fetch(location.href, { credentials: "same-origin" });
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("result");
+    if (!fresh) return location.reload();
+    place.replaceWith(fresh);
+    if (!fresh.querySelector("[data-waiting]")) return say(fresh.querySelector("h2, p")?.textContent.trim() ?? "Done.");
+  } catch { /* the desk does not answer; perhaps it does next time */ }
+  setTimeout(again, 1500);
+}
+setTimeout(again, 1500);
 
 // A filter takes effect when it is chosen.
 document.getElementById("filters")?.addEventListener("change", (event) => {
