@@ -115,6 +115,21 @@ def strength(score: np.ndarray, sample: Sample) -> Strength:
     return Strength(auc, float(np.sqrt(variance)))
 
 
+def standing_out(aucs: Mapping[str, float]) -> dict[str, float]:
+    """By how many standard deviations each AUC lies above the median of the others; the deviation is told by the median one, too.
+
+    References
+    ----------
+    Rousseeuw, Croux (1993), Alternatives to the median absolute deviation: where half of the columns leak, nothing stands out any more.
+    """
+    found = {}
+    for name, auc in aucs.items():
+        others = np.array([other for each, other in aucs.items() if each != name])
+        middle = np.median(others)
+        found[name] = float((auc - middle) / max(1.4826 * np.median(np.abs(others - middle)), 1e-9))
+    return found
+
+
 def chance_of_so_few(mark: np.ndarray, sample: Sample, *, times: float) -> float:
     """How probable it is that so few marked leads lack the outcome, were the mark ``times`` as common among leads with it.
 
@@ -186,8 +201,19 @@ def costs_of_leaving_out(
     return {name: (loss - full) / entropy for name, loss in without.items()}
 
 
+def strength_together(matrix: np.ndarray, categorical: Sequence[int], kept: Sequence[int], sample: Sample) -> Strength:
+    """How well a small model of some columns tells the outcome, out of fold."""
+    return strength(_chances(matrix, categorical, sorted(kept), sample)[0], sample)
+
+
 def _loss(matrix: np.ndarray, categorical: Sequence[int], kept: Sequence[int], sample: Sample) -> tuple[float, np.ndarray]:
     """Out-of-fold log-loss of a model of some columns, and what each contributed."""
+    p, gains = _chances(matrix, categorical, kept, sample)
+    return float(np.mean(log_losses(sample.outcome, p))), gains
+
+
+def _chances(matrix: np.ndarray, categorical: Sequence[int], kept: Sequence[int], sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """The outcome's probability by a model of some columns, out of fold, and what each contributed."""
     block = matrix[:, kept]
     categories = [place for place, column in enumerate(kept) if column in set(categorical)]
     p, gains = np.full(len(block), np.mean(sample.outcome)), np.zeros(len(kept))
@@ -199,4 +225,4 @@ def _loss(matrix: np.ndarray, categorical: Sequence[int], kept: Sequence[int], s
         model = lgb.train(TREES, data, ROUNDS)
         p[asked] = model.predict(block[asked], num_threads=1)
         gains += model.feature_importance("gain")
-    return float(np.mean(log_losses(sample.outcome, p))), gains
+    return p, gains

@@ -26,6 +26,9 @@ class LeakSettings:
         By how much the AUC that tells fresh leads from mature ones exceeds the AUC that tells mature ones from older ones.
     auc, emptiness_auc : float
         With which a column, or its emptiness, tells an outcome alone; exceeded by two standard errors.
+    outstanding : float
+        Such an AUC is nothing to wonder at within so many robust standard deviations of the other columns', if these, together, tell
+        as much.
     one_sided : float
         How many times as common it is to be filled in (or to be empty) on one side of an outcome as on the other.
     cost, uniqueness : float
@@ -38,6 +41,7 @@ class LeakSettings:
     growth: Share = 0.08
     auc: Share = 0.90
     emptiness_auc: Share = 0.65
+    outstanding: Annotated[float, Field(gt=0)] = 2.0
     one_sided: Times = 20.0
     cost: Share = 0.15
     uniqueness: Times = 10.0

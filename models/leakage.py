@@ -1,29 +1,28 @@
 """The leak guard: which lead columns know what they could not have known when the lead was to be scored.
 
 Four detectors look at every column of the leads table that the model reads. *Knowledge time*: its values were others while the leads were
-young. *Strength*: alone, or by its emptiness alone, it tells outcomes better than what is known in advance does. *Fresh against mature*:
-it tells leads of days from leads of months, beyond what drift explains: it is filled in later. *Uniqueness*: leaving it out costs far
-more than leaving out any other.
+young. *Strength*: alone, or by its emptiness alone, it tells outcomes better than what is known in advance does; where many columns tell
+much, it has to stand out or to tell more than the others together. *Fresh against mature*: it tells leads of days from leads of months,
+beyond what drift explains: it is filled in later. *Uniqueness*: leaving it out costs far more than leaving out any other.
 
 Only the first one knows; the others suspect, and a person decides. Nothing is dropped here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 import scipy  # which loads its parts when they are used: a process that only scores is spared 40 MB of statistics
 
-from features.errors import ContractError
-from features.recipe import Recipe
 from models import leak_detectors as measure
-from models.encoding import categorical_columns, categories_of, encode
 from models.leak_detectors import Strength, levels_beside
 from models.leak_findings import USUAL, Findings, Leak, LeakSettings, Looked
 from models.leak_samples import DAY, FEWEST, Drawn, Sample, as_of_times, draw, has_dates
+from models.leak_tables import beside, matrix_of, places_by_source, places_of, source_columns
 from models.learning import LearningSet
 
 FEWEST_PEERS = 4
+FEWEST_HONEST = 5
 ERRORS = 2.0
 BY_CHANCE = 0.01
 YOUNG_DAYS = 30
@@ -74,9 +73,10 @@ def find_leaks(
     drawn = draw(learning, settings.rows, settings.seed) if drawn is None else drawn
     columns = source_columns(learning.recipe)
     young, before = _young(learning, earlier, settings)
-    today = _beside(learning, raw, columns, np.union1d(drawn.rows, young))
+    today = beside(learning, raw, columns, np.union1d(drawn.rows, young))
     tried = {"knowledge time": _knowledge_time(today, before, young, settings) if earlier is not None else "no earlier snapshot"}
-    tried |= {"strength": _strength(learning, today, drawn, settings), "fresh against mature": _fresh(learning, today, drawn, settings)}
+    tried |= {"strength": _strength(learning, today, matrix, drawn, settings)}
+    tried |= {"fresh against mature": _fresh(learning, today, drawn, settings)}
     # A leak that is found hides how much another one tells: both tell the same.
     known = {leak.column for found in tried.values() if not isinstance(found, str) for leak in found}
     tried["uniqueness"] = _uniqueness(learning, matrix, drawn, known, settings)
@@ -99,41 +99,17 @@ def find_leaks(
     return Findings(leaks, looked)
 
 
-def source_columns(recipe: Recipe) -> list[str]:
-    """The columns of the leads table that a recipe reads, each once: those that can leak."""
-    return list(dict.fromkeys(attribute.name for attribute in recipe.attributes if attribute.kind != "calendar"))
-
-
 def _together(objections: list[Leak]) -> Leak:
     """The weightiest objection, with the words of all."""
     first = objections[0]
     return Leak(first.column, first.verdict, first.detector, first.value, "; ".join(leak.why for leak in objections))
 
 
-def _places(leads: pd.Series, table: pd.DataFrame, name: str) -> np.ndarray:
-    """The row of a table that is about each of some leads; -1 where none is."""
-    if "lead_id" not in table.columns:
-        raise ContractError(f"{name} has no column lead_id; no column was judged.")
-    if repeated := table["lead_id"].duplicated().sum():
-        raise ContractError(f"{name} repeats {repeated} leads; no column was judged. Keep one row per lead.")
-    return pd.Index(table["lead_id"]).get_indexer(leads)
-
-
-def _beside(learning: LearningSet, raw: pd.DataFrame, columns: list[str], rows: np.ndarray) -> pd.DataFrame:
-    """The columns of the leads table for some rows of the learning set, whose numbers are the index."""
-    places = _places(learning.frame["lead_id"].iloc[rows], raw, "the leads table")
-    lacking = [f"column {name}" for name in columns if name not in raw.columns]
-    if lacking or (places < 0).any():
-        lacking += [f"{(places < 0).sum()} of {len(places)} leads"] if (places < 0).any() else []
-        raise ContractError(f"the leads table lacks what is to be learned from; no column was judged.\n  absent: {', '.join(lacking)}.")
-    return raw[columns].iloc[places].set_axis(rows)
-
-
 def _young(learning: LearningSet, earlier: pd.DataFrame | None, settings: LeakSettings) -> tuple[np.ndarray, pd.DataFrame]:
     """The leads that were young in an earlier snapshot, as rows of the learning set, and what it said of them."""
     if earlier is None:
         return np.empty(0, dtype=np.intp), pd.DataFrame()
-    places = _places(learning.frame["lead_id"], earlier, "the earlier leads table")
+    places = places_of(learning.frame["lead_id"], earlier, "the earlier leads table")
     young = np.flatnonzero(places >= 0)
     if len(young) and has_dates(learning):
         as_of = as_of_times(learning)[young]
@@ -155,32 +131,53 @@ def _knowledge_time(today: pd.DataFrame, before: pd.DataFrame, young: np.ndarray
     return found
 
 
-def _strength(learning: LearningSet, today: pd.DataFrame, drawn: Drawn, settings: LeakSettings) -> list[Leak] | str:
+def _strength(
+    learning: LearningSet, today: pd.DataFrame, matrix: pd.DataFrame | None, drawn: Drawn, settings: LeakSettings
+) -> list[Leak] | str:
     """Columns that tell an outcome alone: of each, what is to be said against it most."""
     if not drawn.outcomes:
         return f"fewer than {FEWEST} leads on one side of every outcome"
-    found = []
-    for column in today.columns:
-        told: list[tuple[float, str]] = []
-        for name, sample in drawn.outcomes.items():
+    told: dict[str, list[tuple[float, str]]] = {column: [] for column in today.columns}
+    alone: dict[str, dict[str, Strength]] = {name: {} for name in drawn.outcomes}
+    for name, sample in drawn.outcomes.items():
+        for column in today.columns:
             values = today[column].loc[sample.rows]
-            told += _told(values, levels_beside(learning, values, sample), sample, SIDES[name], settings)
-        found += [Leak(column, "suspicious", "strength", *max(told))] if told else []
-    return found
+            levels = levels_beside(learning, values, sample)
+            alone[name][column] = measure.value_strength(levels, sample)
+            told[column] += _marked(values, levels, sample, SIDES[name], settings)
+    modelled = drawn.modelled(learning.names)
+    for name, strengths in alone.items():
+        strong = {column for column, found in strengths.items() if _exceeds(found, settings.auc)}
+        honest = [column for column in today.columns if column not in strong and not told[column]]
+        if strong and len(honest) >= FEWEST_HONEST and name in modelled:
+            height = measure.standing_out({column: found.auc for column, found in strengths.items()})
+            level = {column for column in strong if height[column] < settings.outstanding}
+            together = _strength_together(learning, matrix, modelled[name], honest).auc if level else 0.5
+            strong -= {column for column in level if strengths[column].auc <= together}
+        for column in strong:
+            told[column].append((strengths[column].auc, f"alone it {_apart(SIDES[name])} {_short(strengths[column].auc)}"))
+    return [Leak(column, "suspicious", "strength", *max(said)) for column, said in told.items() if said]
 
 
-def _told(
+def _strength_together(learning: LearningSet, matrix: pd.DataFrame | None, sample: Sample, columns: Sequence[str]) -> Strength:
+    """How well some columns tell an outcome together."""
+    places = places_by_source(learning.recipe)
+    kept = [place for column in columns for place in places.get(column, [])]
+    return measure.strength_together(*matrix_of(learning, matrix, sample), kept, sample)
+
+
+def _apart(sides: tuple[str, str]) -> str:
+    return f"tells {sides[0]} leads from {sides[1]} ones with an AUC of"
+
+
+def _marked(
     values: pd.Series, levels: np.ndarray, sample: Sample, sides: tuple[str, str], settings: LeakSettings
 ) -> Iterator[tuple[float, str]]:
-    """What a column tells of one outcome, and in words, where that is too much."""
-    apart = f"tells {sides[0]} leads from {sides[1]} ones with an AUC of"
-    whole = measure.value_strength(levels, sample)
-    if _exceeds(whole, settings.auc):
-        yield whole.auc, f"alone it {apart} {_short(whole.auc)}"
+    """What it tells of one outcome whether a column is filled in, and in words, where that is too much."""
     filled = levels > 0
     emptiness = max((measure.strength(mark, sample) for mark in (filled, ~filled)), key=lambda each: each.auc)
     if _exceeds(emptiness, settings.emptiness_auc):
-        yield emptiness.auc, f"its emptiness alone {apart} {_short(emptiness.auc)}"
+        yield emptiness.auc, f"its emptiness alone {_apart(sides)} {_short(emptiness.auc)}"
     marks = [("filled in", filled), ("empty", ~filled)]
     usual = int(np.bincount(levels, minlength=1).argmax()) if len(levels) else 0
     if usual and np.mean(levels == usual) > 0.5:  # what nearly all leads say, such as 0 or "none", is a way to leave a column empty
@@ -231,20 +228,10 @@ def _uniqueness(
     samples = drawn.modelled(learning.names)
     if not samples:
         return f"fewer than {FEWEST} leads on one side of every outcome"
-    groups: dict[str, list[int]] = {}
-    for position, column in enumerate(learning.recipe.columns):
-        arguments = dict(column.arguments)
-        source = arguments.get("attribute") or arguments.get("key") or column.group
-        if source not in known:
-            groups.setdefault(source, []).append(position)
+    groups = {source: places for source, places in places_by_source(learning.recipe).items() if source not in known}
     found = {}
     for name, sample in samples.items():
-        looked_at = learning.frame.iloc[sample.rows]
-        if matrix is not None:
-            looked_at = matrix.iloc[_places(looked_at["lead_id"], matrix, "the matrix")]
-        categories = categories_of(looked_at, learning.recipe)
-        encoded = encode(looked_at, categories).to_numpy()
-        costs = measure.costs_of_leaving_out(encoded, categorical_columns(categories), groups, sample, least=settings.cost)
+        costs = measure.costs_of_leaving_out(*matrix_of(learning, matrix, sample), groups, sample, least=settings.cost)
         lighter = [cost for cost in costs.values() if cost < settings.cost]
         if len(lighter) < FEWEST_PEERS:
             continue

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
+from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import roc_auc_score
 
 from features.errors import ContractError
@@ -244,6 +245,30 @@ def test_columns_that_are_merely_good_are_clean(seed):
         "some": market.random.choice(["a", "b", "c"], market.leads).astype(object),
     }
     assert suspected(judged(market)) == {}
+
+
+def graded(market: Market) -> dict[str, np.ndarray]:
+    """Columns that tell more and more, the last with an AUC of .97."""
+    return {f"measure {n}": (1.2 + 0.15 * n) * market.won + market.random.normal(size=market.leads) for n in range(12)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_many_columns_tell_much_only_one_that_knows_more_than_they_together_is_suspicious(seed):
+    market = Market(dates=False, seed=seed)
+    market.columns = graded(market)
+    assert suspected(judged(market)) == {}
+    assert LeakSettings().auc < roc_auc_score(market.won, market.columns["measure 6"])
+    market.columns["reason"] = market.won + 0.1 * market.noise
+    assert set(suspected(judged(market))) == {"reason"}
+
+
+def test_among_weak_columns_a_strong_one_is_suspicious_though_two_others_tell_as_much_together():
+    market = Market(dates=False)
+    weak = {f"weak {n}": market.random.normal(size=market.leads) for n in range(9)}
+    paid = {"asked": 5 * market.random.normal(size=market.leads)}
+    paid["got"] = paid["asked"] + 2.0 * market.won + 0.3 * market.noise
+    market.columns = {**weak, **paid, "rating": 2.4 * market.won + market.random.normal(size=market.leads)}
+    assert "rating" in suspected(judged(market))
 
 
 def test_a_new_column_is_not_taken_for_one_that_knows_which_leads_are_open():
@@ -509,6 +534,14 @@ def test_what_only_won_deals_have_is_found_once_it_is_joined_to_the_leads(shared
     of_deals = {leak.column for leak in leaks.leaks} & set(deals.columns)
     assert len(of_deals) >= 10
     assert set(suspected(leaks)) == of_deals
+
+
+def test_measurements_of_which_a_fifth_tell_the_outcome_alone_are_clean(tmp_path):
+    cells = load_breast_cancer(as_frame=True).frame.sample(frac=1, random_state=0)
+    cells.to_csv(tmp_path / "leads.csv", index=False)
+    outcome = {"column": "target", "won": ["1"], "lost": ["0"]}
+    source = {"url": f"files:{tmp_path}", "leads": {"table": "leads.csv", "order": "rows"}, "outcome": outcome}
+    assert suspected(find_leaks(*pulled(tmp_path / "home", {"source": source}))) == {}
 
 
 def joined(folder):
