@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from app.moves import DECIDED, Step
 
-LEFT, RIGHT, TOP, BOTTOM = 34, 326, 18, 96  # of the plot, in the picture's own units
+LEFT, RIGHT, TOP, BOTTOM = 40, 326, 18, 96  # of the plot, in the picture's own units
 NICE = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 
 

@@ -32,7 +32,7 @@ def refusal(request: Request, status: int, message: str) -> Response:
     """A page that says why not; a part of one where a script of ours asked."""
     template = "refusal_part.html" if request.headers.get("x-desk") else "refusal.html"
     back = inside(request.headers.get("referer", "").removeprefix(str(request.base_url).rstrip("/")))
-    return render(request, template, status=status, message=message, back=back)
+    return render(request, template, status=status, code=status, message=message, back=back)
 
 
 def _not_signed_in(request: Request, _error: Exception) -> Response:
