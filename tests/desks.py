@@ -97,12 +97,13 @@ def hidden(text: str, name: str = "token") -> str:
     return re.findall(rf'name="{name}" value="([^"]*)"', text)[-1]
 
 
-def make_desk(folder: Path, *, leads: str = LEADS, decisions: list[tuple] = DECISIONS, more: str = "") -> Desk:
-    """A home with a snapshot and decisions."""
+def make_desk(folder: Path, *, leads: str = LEADS, decisions: list[tuple] = DECISIONS, store: str | None = None, more: str = "") -> Desk:
+    """A home with a snapshot and decisions, in a store of its own or in a named one."""
     source = folder / "exports"
     source.mkdir(parents=True)
     for name, text in (("leads", leads), ("events", EVENTS), ("outcomes", OUTCOMES)):
         (source / f"{name}.csv").write_text(text, encoding="utf-8")
+    more += "" if store is None else f'[store]\nurl = "{store}"\n'
     (folder / "crm.toml").write_text(f'[source]\nurl = "files:exports"\n{more}', encoding="utf-8")
     settings = load_settings(folder / "crm.toml", environ={})
     desk = Desk(folder / "home", settings)

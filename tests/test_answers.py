@@ -17,8 +17,9 @@ from tests.desks import NOW, make_desk
 
 
 @pytest.fixture
-def desk(tmp_path):
-    made = make_desk(tmp_path)
+def desk(tmp_path, store_url):
+    """On SQLite and on PostgreSQL."""
+    made = make_desk(tmp_path, store=store_url)
     made.browser()  # fills the list
     return made
 

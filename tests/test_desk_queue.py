@@ -8,8 +8,9 @@ from tests.desks import make_desk
 
 
 @pytest.fixture
-def desk(tmp_path):
-    return make_desk(tmp_path)
+def desk(tmp_path, store_url):
+    """On SQLite and on PostgreSQL."""
+    return make_desk(tmp_path, store=store_url)
 
 
 def names(page: str) -> list[str]:

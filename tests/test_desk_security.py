@@ -4,14 +4,18 @@ import stat
 from datetime import timedelta
 
 import pytest
+from fastapi import Request
 
+from app.sessions import form_token
 from pipelines import people
 from pipelines.people import add_person, make_key, revoke_key, with_key
 from tests.commands import leadsieve
 from tests.desks import LEADS, NOW, PASSWORD, decided, hidden, make_desk
 
 ADMINS_PAGES = ("/people", "/audit")
-FORMS = ("/answers", "/people", "/people/remove", "/people/keys", "/people/keys/revoke", "/sign-out", "/password")
+FORMS = (
+    "/answers", "/people", "/people/remove", "/people/keys", "/people/keys/revoke", "/sign-out", "/password", "/upload/source",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -41,6 +45,7 @@ def test_a_form_that_is_not_ours_is_refused_wherever_it_is_sent(desk, address):
         "key_id": "x",
         "old": PASSWORD,
         "new": "12345678901",
+        "source": 0,
     }
     stolen = hidden(other.get("/people").text)
     for token in ("", "nonsense", stolen, browser.form_of("L2")["token"]):
@@ -49,6 +54,28 @@ def test_a_form_that_is_not_ours_is_refused_wherever_it_is_sent(desk, address):
     assert (foreign.status_code, foreign.text) == (403, "This form came from another site; nothing was done.")
     assert [each.name for each in people.people(desk.store)] == ["ann", "bob"]
     assert people.keys(desk.store) == []
+
+
+@pytest.mark.parametrize(("role", "addresses"), [("rep", (*FORMS[1:5], "/upload/source")), ("ops", FORMS[1:5])])
+def test_a_form_of_another_role_is_refused_by_address_though_its_token_is_right(desk, role, addresses):
+    admin, browser = desk.browser("eve", "admin"), desk.browser("ann", role)
+    key = make_key(desk.store, "CRM", "rep", at=NOW, by="eve").split("_")[1]
+    tokens = {"/people": "add person", "/people/remove": "remove eve", "/people/keys": "make key", "/people/keys/revoke": f"revoke {key}"}
+    filled = {"name": "eve", "role": "admin", "key_id": key, "source": 0}
+    for address in addresses:
+        made = form_token(request_of(browser), tokens.get(address, "upload source"))
+        assert browser.client.post(address, data={**filled, "token": made}).status_code == 403, address
+    assert {each.name: each.role for each in people.people(desk.store)} == {"ann": role, "eve": "admin"}
+    assert [each.revoked_at for each in people.keys(desk.store)] == [None]
+    token = form_token(request_of(admin), f"revoke {key}")
+    assert admin.client.post("/people/keys/revoke", data={"key_id": key, "token": token}).status_code == 303  # who may, can
+
+
+def request_of(browser) -> Request:
+    """A request of this browser's person, for which a token can be made as a page would."""
+    app = browser.client.app
+    cookies = "; ".join(f"{name}={value}" for name, value in browser.client.cookies.items())
+    return Request({"type": "http", "app": app, "headers": [(b"cookie", cookies.encode())], "state": {}, "client": ("testclient", 1)})
 
 
 def test_a_form_is_good_once(desk):
@@ -138,7 +165,11 @@ def test_hostile_text_is_shown_as_text_in_pages_and_disarmed_in_exports(tmp_path
     desk = make_desk(tmp_path, leads="\n".join([LEADS.splitlines()[0], row, *LEADS.splitlines()[2:]]) + "\n")
     browser = desk.browser("ann", "admin")
     browser.answer("L2", "rejected", reason="other", words=text)
-    pages = [browser.get(address).text for address in ("/queue", "/leads/L1", "/leads/L2", "/audit")]
+    browser.client.post("/people/keys", data={"token": _token(browser, "/people/keys"), "name": text, "role": "rep"})
+    browser.client.post("/people", data={"token": _token(browser, "/people"), "name": text, "role": "rep"})
+    desk.browser().sign_in(text, text)
+    assert text[:5] in " ".join(each.name for each in people.keys(desk.store))
+    pages = [browser.get(address).text for address in ("/queue", "/leads/L1", "/leads/L2", "/audit", "/people")]
     pages.append(browser.get("/queue", params={"q": text, "channel": text, "owner": text, "list": text, "least": text, "days": text}).text)
     for page in pages:
         assert "<script>alert" not in page

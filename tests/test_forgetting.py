@@ -3,28 +3,39 @@
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from pipelines.answers import give
 from pipelines.engine import let_go, local_engine
 from pipelines.network import pull_source
 from pipelines.notes import read_note
 from pipelines.snapshots import opened
-from tests.commands import leadsieve
+from pipelines.store_tables import metadata
+from tests.commands import Said, leadsieve
 from tests.desks import NOW, make_desk
 
-TEXTS = [b"Ann Smith", b"ann@acme.example", b"ann smith", b"+44 20 1234", b"rang her, is moving house", b'"L1"']
+TEXTS = [b"Ann Smith", b"ann@acme.example", b"ann smith", b"+44 20 1234", b"rang her, is moving house", b'"L1"', b"'L1'"]
 
 
 @pytest.fixture
-def desk(tmp_path):
-    made = make_desk(tmp_path)
+def desk(tmp_path, store_url):
+    """On SQLite and on PostgreSQL."""
+    made = make_desk(tmp_path, store=store_url)
     made.browser()
     give(made.store, "L1", "rejected", turn=0, who="ann", at=NOW, reason="other", words="rang her, is moving house")
     return made
 
 
+def forgetting(desk, *words: str) -> Said:
+    return leadsieve("forget", *words, "--config", desk.home.parent / "crm.toml", home=desk.home)
+
+
 def everything(desk) -> bytes:
-    return b"".join(file.read_bytes() for file in desk.home.rglob("*") if file.is_file() and file.suffix != ".parquet")
+    """What is in files and in the store's tables."""
+    files = [file.read_bytes() for file in desk.home.rglob("*") if file.is_file() and file.suffix != ".parquet"]
+    with desk.store.reading() as connection:
+        rows = [repr(connection.execute(sa.select(table)).all()).encode() for table in metadata.sorted_tables]
+    return b"".join(files + rows)
 
 
 def lead_ids(desk) -> set[str]:
@@ -42,8 +53,7 @@ def lead_ids(desk) -> set[str]:
 
 def test_nothing_of_a_person_is_left_and_no_pull_brings_it_back(desk):
     assert "L1" in lead_ids(desk)
-    config = desk.home.parent / "crm.toml"
-    said = leadsieve("forget", "L1", "--config", config, "--json", home=desk.home)
+    said = forgetting(desk, "L1", "--json")
     assert said.code == 0, said.err
     assert said.json == {"forgotten": True, "snapshots": 1, "rows": {"leads": 1, "events": 2, "outcomes": 0}, "decisions": 1, "answers": 1}
     assert lead_ids(desk) == {"L2", "L3", "L4", "L5"}
@@ -60,7 +70,7 @@ def test_nothing_of_a_person_is_left_and_no_pull_brings_it_back(desk):
 
 def test_the_decision_stays_without_a_name_and_the_list_shows_nobody(desk):
     before = desk.store.decisions(lead_ids=["L1"]).iloc[0]
-    leadsieve("forget", "L1", home=desk.home)
+    forgetting(desk, "L1")
     log = desk.store.decisions()
     after = log[log["lead_id"].str.startswith("forgotten-")].iloc[0]
     assert len(log) == 5
@@ -78,7 +88,7 @@ def test_the_decision_stays_without_a_name_and_the_list_shows_nobody(desk):
 
 
 def test_who_is_nowhere_cannot_be_forgotten_and_forgetting_twice_is_no_harm(desk):
-    said = leadsieve("forget", "L77", home=desk.home)
+    said = forgetting(desk, "L77")
     assert (said.code, "nothing was changed" in said.err) == (2, True)
-    assert leadsieve("forget", "L1", home=desk.home).code == 0
-    assert leadsieve("forget", "L1", home=desk.home).code == 2
+    assert forgetting(desk, "L1").code == 0
+    assert forgetting(desk, "L1").code == 2

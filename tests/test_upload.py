@@ -45,7 +45,9 @@ def desk(home: Path, world: Path):
 def dropped(browser: Browser, content: str) -> str:
     """Where the desk leads to after a file was dropped."""
     token = token_of(browser, "/upload")
-    answer = browser.client.post("/upload", data={"token": token}, files={"file": ("../../leads.csv", content, "text/csv")})
+    answer = browser.client.post(
+        "/upload", data={"token": token}, files={"file": ("../../<script>alert(1)</script>.csv", content, "text/csv")}
+    )
     assert answer.status_code == 303, answer.text
     return answer.headers["location"]
 
