@@ -271,3 +271,25 @@ def test_prefect_yaml_deploys_the_flows_by_module_path_as_the_configuration_sche
         flow = load_flow_from_entrypoint(each["entrypoint"])
         assert [entry["cron"] for entry in each["schedules"]] == [getattr(ScheduleSettings(), flow.name)]
         flow.validate_parameters(each["parameters"])
+
+
+def test_prefects_own_commands_deploy_prefect_yaml_and_a_worker_scores(world, home, tmp_path):
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
+    from prefect.settings import PREFECT_API_URL
+
+    shutil.copy(world / "quick.toml", tmp_path / "crm.toml")
+    written(tmp_path, {"prefect.yaml": (REPOSITORY / "prefect.yaml").read_text().replace("/srv/leadsieve", str(tmp_path))})
+    for words in (
+        "work-pool create leadsieve --type process",
+        "deploy --all",
+        "deployment run score/leadsieve",
+        "worker start --pool leadsieve --run-once",
+    ):
+        with running("prefect", *words.split(), folder=tmp_path, api=PREFECT_API_URL.value()) as command:
+            assert command.wait(PATIENCE) == 0, (tmp_path / "said.log").read_text()
+    with get_client(sync_client=True) as client:
+        pool = WorkPoolFilter(name=WorkPoolFilterName(any_=["leadsieve"]))
+        (run,) = (each for each in client.read_flow_runs(work_pool_filter=pool) if not each.auto_scheduled)
+    assert run.state.name == "Completed"
+    assert run.state.message.startswith("version 1 scored ")
