@@ -132,8 +132,9 @@ def ready(champions: Champions) -> LiveScorer:
 def scored(asked: ScoreRequest, live: LiveScorer, *, now: datetime) -> Scores:
     """The answer to a request."""
     tables = given.read(asked, live, now=now)
-    rows = live.score(tables.leads, tables.events, tables.as_of, worded=asked.reasons).to_dict("records")
-    numbers = ("p_pursue", "p_convert", "p_both", "low", "high", "value")
+    numbers = ["p_pursue", "p_convert", "p_both", "low", "high", "value"]
+    found = live.score(tables.leads, tables.events, tables.as_of, worded=asked.reasons)
+    rows = found[["lead_id", "as_of", "grade", "extrapolated", "action", "reasons", *numbers]].to_dict("records")
     scores = [
         Score.model_construct(
             lead_id=row["lead_id"],

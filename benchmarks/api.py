@@ -44,6 +44,7 @@ def trained(home: Path, leads: int) -> Path:
     source = f"simulated:?leads={leads}&months=24"
     run("train", "--source", source, "--json", home=home)
     run("promote", "--json", home=home)
+    run("score", "--all", "--source", source, "--json", home=home)  # so that the desk's list is full
     return home
 
 

@@ -23,6 +23,8 @@ from features.recipe import Recipe
 from features.register import REGISTER, Column
 from features.tables import Tables
 
+WORTH_THREADS = 10_000  # rows
+
 
 def matrix(tables: Tables, cohort: ir.Table, recipe: Recipe) -> pa.Table:
     """Compute a recipe's columns for every row of a cohort, on the tables' own engine.
@@ -51,7 +53,7 @@ def matrix(tables: Tables, cohort: ir.Table, recipe: Recipe) -> pa.Table:
         for part in _parts(rows, tables, recipe):
             columns |= _in_order(part, whole[ROW])
     of = {column.name: column for column in recipe.columns}
-    done = _side_by_side(lambda name: _with_none(columns[name], of[name]), of)
+    done = _side_by_side(lambda name: _with_none(columns[name], of[name]), of, rows=len(whole))
     return pa.table({name: whole[name] for name in ("lead_id", "account_id", "as_of")} | done)
 
 
@@ -128,12 +130,17 @@ def _in_order(part: pa.Table, rows: pa.ChunkedArray) -> dict[str, pa.ChunkedArra
 
 def _taken(table: pa.Table, places: pa.Array) -> dict[str, pa.Array | pa.ChunkedArray]:
     """Each column's values at some places."""
-    return _side_by_side(lambda name: table[name].combine_chunks().take(places), table.column_names)
+    return _side_by_side(lambda name: table[name].combine_chunks().take(places), table.column_names, rows=len(places))
 
 
-def _side_by_side(compute: Callable[[str], Any], names: Iterable[str]) -> dict[str, Any]:
-    """What is computed for each column, on as many threads as there are processors: Arrow and NumPy do not hold Python up."""
+def _side_by_side(compute: Callable[[str], Any], names: Iterable[str], *, rows: int) -> dict[str, Any]:
+    """What is computed for each column, on as many threads as there are processors: Arrow and NumPy do not hold Python up.
+
+    For a few rows threads cost more than they save.
+    """
     names = list(names)
+    if rows < WORTH_THREADS:
+        return {name: compute(name) for name in names}
     with ThreadPoolExecutor(pa.cpu_count()) as pool:
         return dict(zip(names, pool.map(compute, names), strict=True))
 
@@ -170,7 +177,7 @@ def frame(arrow: pa.Table, recipe: Recipe) -> pd.DataFrame:
     def values(name: str) -> np.ndarray | pd.Categorical:
         return _category(arrow[name]) if kinds[name] == "category" else arrow[name].cast(pa.float32()).to_numpy()
 
-    return pd.DataFrame(columns | _side_by_side(values, kinds), copy=False)
+    return pd.DataFrame(columns | _side_by_side(values, kinds, rows=len(arrow)), copy=False)
 
 
 def _category(values: pa.ChunkedArray) -> pd.Categorical:

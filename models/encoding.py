@@ -68,7 +68,7 @@ def encode(frame: pd.DataFrame, categories: Categories) -> pd.DataFrame:
 
 def codes(column: pd.Series, values: Sequence[str]) -> np.ndarray:
     """Each entry's position in a list of values, NaN for what is not in it."""
-    entries = column.astype("category").cat
+    entries = (column if isinstance(column.dtype, pd.CategoricalDtype) else column.astype("category")).cat
     position = {value: float(index) for index, value in enumerate(values)}
     lookup = np.array([position.get(str(category), np.nan) for category in entries.categories] + [np.nan], dtype=np.float32)
     return lookup[entries.codes.to_numpy()]

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -51,7 +52,7 @@ class Policy:
     economics: Economics | None = None
     extrapolated_low: float = 0.5
 
-    @property
+    @cached_property
     def name(self) -> str:
         """A short name of all that decides: the same policy has the same one."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:8]
