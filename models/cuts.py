@@ -64,7 +64,9 @@ def cut_picture(scores: np.ndarray, won: np.ndarray, table: pd.DataFrame) -> Fig
             axes.plot(row.held_share, row.lost_share, "o", color=ORANGE, markersize=6, clip_on=False)
             words = f"at most {100 * row.max_lost_share:g} % lost: holds {row.held_share:.0%}"
             beside = (9, 6 if row.lost_share < 0.02 * top else -1)
-            axes.annotate(words, (row.held_share, row.lost_share), beside, textcoords="offset points", color=INK, fontsize=8, va="center")
+            place = {"xytext": beside, "textcoords": "offset points", "va": "center"}
+            over = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.8}  # the curve
+            axes.annotate(words, (row.held_share, row.lost_share), color=INK, fontsize=8, bbox=over, **place)
         axes.set(xlim=(0, right), ylim=(0, top), xlabel="share of leads held back", ylabel="share of wins lost")
         axes.set_title("What holding leads back would cost")
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

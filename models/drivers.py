@@ -41,7 +41,8 @@ class Moves:
         -------
         DataFrame
             ``group``, ``strength`` (mean absolute move, in logits), ``hint``: "more raises it" or "more lowers it" where the number that
-            moves the score most within the group clearly does, else empty. Strongest first; groups that move nothing are left out.
+            moves the score most within the group clearly does, else empty; of a text, whatever is made of it, there is no more.
+            Strongest first; groups that move nothing are left out.
         """
         strengths = self._strengths()
         table = (
@@ -74,11 +75,13 @@ class Moves:
 
     def _hint(self, group: str) -> str:
         """Which way the column works that moves the score most within a group, if it is a number and clearly works one way."""
+        kinds = {attribute.name: attribute.kind for attribute in self.recipe.attributes}
         columns = self._columns[group]
         leading = columns[np.abs(self.moves[:, columns]).mean(axis=0).argmax()]
         filled = np.isfinite(self.values[:, leading])
         values, moves = pd.Series(self.values[filled, leading]), pd.Series(self.moves[filled, leading])
-        if self.recipe.columns[leading].kind != "number" or values.nunique() < 2 or moves.nunique() < 2:
+        of_text = kinds.get(group, "number") != "number" or "key" in dict(self.recipe.columns[leading].arguments)
+        if of_text or self.recipe.columns[leading].kind != "number" or values.nunique() < 2 or moves.nunique() < 2:
             return ""
         agreement = values.corr(moves, method="spearman")
         return "more raises it" if agreement > CLEAR else "more lowers it" if agreement < -CLEAR else ""

@@ -119,6 +119,7 @@ class Registry:
             made = client.create_model_version(
                 MODEL, source=f"models:/{model.model_id}", run_id=run.info.run_id, model_id=model.model_id, tags=dict(tags)
             )
+            client.update_run(run.info.run_id, name=f"version {made.version}")
             with self._alone():
                 client.set_registered_model_alias(MODEL, CHALLENGER, made.version)
             return str(made.version)

@@ -108,16 +108,19 @@ def test_reliability_counts_tenths_with_their_intervals():
 
 def test_importance_sums_the_columns_of_a_group_and_says_which_way_a_number_works():
     random = np.random.default_rng(0)
-    block = pd.DataFrame(random.normal(size=(2_000, 4)), columns=["up", "up_too", "down", "idle"])
-    score = block["up"] + block["up_too"] - 0.5 * block["down"]
+    block = pd.DataFrame(random.normal(size=(2_000, 5)), columns=["up", "up_too", "down", "rate", "idle"])
+    score = block["up"] + block["up_too"] - 0.5 * block["down"] + 0.3 * block["rate"]
     parameters = {"objective": "regression", "verbose": -1, "num_threads": 1}
     booster = lgb.train(parameters, lgb.Dataset(block.to_numpy(), label=score.to_numpy()), num_boost_round=40)
-    groups = {"up": "visits", "up_too": "visits", "down": "size", "idle": "idle"}
-    recipe = SimpleNamespace(columns=tuple(SimpleNamespace(name=name, kind="number", group=group) for name, group in groups.items()))
+    groups = {"up": "visits", "up_too": "visits", "down": "size", "rate": "channel", "idle": "idle"}
+    recipe = SimpleNamespace(
+        columns=tuple(SimpleNamespace(name=name, kind="number", group=group, arguments=()) for name, group in groups.items()),
+        attributes=(SimpleNamespace(name="size", kind="number"), SimpleNamespace(name="channel", kind="category")),
+    )
     moves = moves_of(SimpleNamespace(booster=booster), block, recipe)
     table = moves.by_group().set_index("group")
     assert list(table.index[:2]) == ["visits", "size"]
-    assert table["hint"][["visits", "size"]].tolist() == ["more raises it", "more lowers it"]
+    assert table["hint"][["visits", "size", "channel"]].tolist() == ["more raises it", "more lowers it", ""]  # what would more channel be?
     assert table["strength"]["visits"] == pytest.approx(np.abs(block["up"] + block["up_too"]).mean(), rel=0.1)
     within = moves.by_segment(pd.Series(np.where(block["down"] > 0, "large", "small")))
     assert set(within) == {"large", "small"}

@@ -130,6 +130,7 @@ def test_a_registered_version_keeps_all_that_is_to_be_known_about_it(registry, s
     version = registry.versions()[0]
     assert version == Version(number="3", aliases=("challenger",), run=version.run, tags={"data": "abc123"})
     client = MlflowClient(registry.tracking_uri)
+    assert client.get_run(version.run).info.run_name == "version 3"
     run = client.get_run(version.run).data
     assert run.params["rounds"] == "10"
     assert run.metrics == {"convert_auc": 0.7, "convert_auc_by_block": 0.8}
