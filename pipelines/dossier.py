@@ -15,7 +15,15 @@ from pipelines.notes import Note, read_note
 from pipelines.portrait import Painter
 
 KEYS = ("lead_id", "account_id", "created_at")
-PROPERTIES = {"autoinstall_known_extensions": "false", "TimeZone": "UTC", "memory_limit": "96MB", "threads": "2"}
+PROPERTIES = {
+    "autoinstall_known_extensions": "false",
+    "TimeZone": "UTC",
+    "memory_limit": "96MB",
+    "threads": "2",
+    # Memory is given back at once.
+    "allocator_flush_threshold": "1MB",
+    "allocator_bulk_deallocation_flush_threshold": "1MB",
+}
 
 
 @dataclass(frozen=True)

@@ -178,6 +178,7 @@ class Store:
         if self.dialect == "postgresql":
             store_postgres.lock(connection)
         else:
+            connection.exec_driver_sql("PRAGMA cache_size = -32000")  # KiB: of thousands of rows each index is written page by page
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     @contextmanager
@@ -216,7 +217,6 @@ def sqlite_engine(url: sa.URL) -> sa.Engine:
         connection.isolation_level = None  # the driver begins no transaction of its own
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA cache_size = -32000")
 
     try:
         Path(url.database).absolute().parent.mkdir(parents=True, exist_ok=True)

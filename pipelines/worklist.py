@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -146,14 +146,12 @@ def _counts(groups: list[tuple[dict[str, Any], int]], wish: Wish, name: str) -> 
     return dict(sorted(commonest))
 
 
-def every(store: Store, wish: Wish, *names: str, now: datetime, most: int) -> dict[str, list[Any]]:
-    """Columns of all wanted rows, at most so many: as lists, for a hundred thousand rows as objects would fill the memory."""
-    columns: dict[str, list[Any]] = {name: [] for name in names}
+def every(store: Store, wish: Wish, *names: str, now: datetime, most: int) -> Iterator[dict[str, tuple[Any, ...]]]:
+    """Columns of all wanted rows, at most so many, a few thousand at a time: all of them at once would fill the memory."""
     with store.reading() as connection:
-        for part in connection.execute(selected(wish.condition(now), wish.state, *names).limit(most)).partitions(5_000):
-            for values, more in zip(columns.values(), zip(*part, strict=True), strict=True):
-                values.extend(more)
-    return columns
+        rows = connection.execution_options(yield_per=2_000).execute(selected(wish.condition(now), wish.state, *names).limit(most))
+        for part in rows.partitions():
+            yield dict(zip(names, zip(*part, strict=True), strict=True))
 
 
 def selected(wanted: sa.ColumnElement[bool], state: str, *names: str, through_index: bool = True) -> sa.Select:
