@@ -60,7 +60,7 @@ for line in sys.stdin:
                 os.dup2(os.open(f"{run['said']}.{name}", os.O_CREAT | os.O_TRUNC | os.O_WRONLY), number)
             touching(run["last"], run["watched"], os.open(f"{run['said']}.count", os.O_CREAT | os.O_TRUNC | os.O_WRONLY))
             from pipelines.cli import main
-            code = main(run["words"])
+            code = main(run["words"]) if run["words"][0] != "-c" else exec(run["words"][1]) or 0
             sys.stdout.flush()
             os._exit(code)
         pids.append(pid)
@@ -75,7 +75,10 @@ class Forks:
         self.parent, self.scratch = parent, scratch
 
     def run(self, *commands: Sequence[object], home: Path, kill_at: int = 0) -> list[tuple[int, str, str]]:
-        """Exit code, output and errors of commands that run at once; with ``kill_at`` they die at their n-th touch of the world."""
+        """Exit code, output and errors of commands that run at once; with ``kill_at`` they die at their n-th touch of the world.
+
+        What stands behind ``-c`` is Python instead of a command.
+        """
         said = [str(self.scratch / f"{number}") for number in range(len(commands))]
         runs = [
             {"words": [*map(str, words), "--home", str(home)], "last": kill_at, "watched": str(home.parent), "said": place}

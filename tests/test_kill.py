@@ -4,9 +4,7 @@ import csv
 import json
 import shutil
 import signal
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,13 +126,12 @@ def test_a_training_run_that_was_killed_left_and_right_ends_as_one_that_was_not(
     written(tmp_path, {"leads.csv": flat_leads(rows=600, signal=0.9), "c.toml": f"{FLAT}{QUICK}".replace("files:.", f"files:{tmp_path}")})
     clean, home, judged = tmp_path / "clean" / "home", tmp_path / "killed" / "home", tmp_path / "judged.parquet"
     words = ("train", "--config", tmp_path / "c.toml", "--scores", judged, "--json")
-    for empty in (clean, home):
-        forked.told("versions", home=empty)  # makes the registry, which has a test of its own
     expected, scores = json.loads(forked.told(*words, home=clean)), judged.read_bytes()
     judged.unlink()
     touches = forked.touches()
-    for at in (1, touches // 2, touches * 3 // 4):  # most of them are registering
+    for at, registry in ((1, False), (touches // 2, False), (touches * 7 // 8, True)):  # most make the registry, the last ones register
         assert forked.run(words, home=home, kill_at=at)[0][0] == -signal.SIGKILL
+        assert (home / "mlflow.db").exists() == registry
         assert champions(state_of(home)) == []
         assert not judged.exists() or judged.read_bytes() == scores
 
@@ -211,17 +208,15 @@ def test_scoring_runs_at_the_same_time_decide_no_lead_twice(market, forked, tmp_
     assert rows_of(tmp_path / "1.csv") == rows_of(tmp_path / "2.csv"), "one of them gives sales another list"
 
 
-def test_a_registry_is_made_whole_or_not_at_all_whenever_its_making_is_killed(forked, tmp_path):
-    forked.told("versions", home=tmp_path / "clean" / "home")
-    for at in moments(forked.touches(), 3)[1:]:
-        home = tmp_path / f"killed at {at}" / "home"
-        assert forked.run(("versions",), home=home, kill_at=at)[0][0] == -signal.SIGKILL
-        assert json.loads(forked.told("versions", "--json", home=home)) == {"champion": None, "versions": []}
-        assert drafts_in(home) == []
-
-
-def test_versions_that_are_asked_for_at_the_same_time_make_one_registry(forked, tmp_path):
-    done = forked.run(*[("versions", "--json")] * 4, home=tmp_path / "home")
-    assert [json.loads(said) for _, said, _ in done] == [{"champion": None, "versions": []}] * 4, done
-    with closing(sqlite3.connect(tmp_path / "home" / "mlflow.db")) as made:
-        assert made.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+def test_versions_that_are_registered_at_the_same_time_make_one_registry_with_both(market, forked, tmp_path):
+    folder, home = registry_in(market.home).download("1"), tmp_path / "home"
+    program = f"""
+from pathlib import Path
+from models.registry import Registry
+empty = dict.fromkeys(("params", "metrics", "tags", "figures", "tables"), {{}})
+print(Registry("sqlite:///{home}/mlflow.db").register(Path("{folder}"), **empty))
+"""
+    done = forked.run(("-c", program), ("-c", program), home=home)
+    assert [code for code, _, _ in done] == [0, 0], done
+    assert sorted(said for _, said, _ in done) == ["1\n", "2\n"]
+    assert sorted(version.aliases for version in registry_in(home).versions()) == [(), ("challenger",)]
