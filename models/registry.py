@@ -115,12 +115,12 @@ class Registry:
                     signature=signature(scorer),
                     input_example=usual_row(scorer) if input_example is None else input_example,
                 )
-            self._ensure_model(client)
-            made = client.create_model_version(
-                MODEL, source=f"models:/{model.model_id}", run_id=run.info.run_id, model_id=model.model_id, tags=dict(tags)
-            )
-            client.update_run(run.info.run_id, name=f"version {made.version}")
             with self._alone():
+                self._ensure_model(client)
+                made = client.create_model_version(
+                    MODEL, source=f"models:/{model.model_id}", run_id=run.info.run_id, model_id=model.model_id, tags=dict(tags)
+                )
+                client.update_run(run.info.run_id, name=f"version {made.version}")
                 client.set_registered_model_alias(MODEL, CHALLENGER, made.version)
             return str(made.version)
 
@@ -219,7 +219,7 @@ class Registry:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """While nobody else on this machine moves an alias."""
+        """While nobody else on this machine makes anything that there is once, or moves an alias."""
         database = sqlite_file(self.tracking_uri)
         file = self.turns or (database and database.with_name("champion.lock"))
         with my_turn(file) if file else nullcontext():
@@ -266,11 +266,11 @@ class Registry:
 
     @cached_property
     def _experiment_id(self) -> str:
-        found = self._client.get_experiment_by_name(self.experiment)
-        if found:
-            return found.experiment_id
-        database = sqlite_file(self.tracking_uri)
-        return self._client.create_experiment(self.experiment, artifact_location=artifacts_of(database) if database else None)
+        database, client = sqlite_file(self.tracking_uri), self._client
+        with self._alone():
+            if found := client.get_experiment_by_name(self.experiment):
+                return found.experiment_id
+            return client.create_experiment(self.experiment, artifact_location=artifacts_of(database) if database else None)
 
     def _ensure_model(self, client: "MlflowClient") -> None:
         if not client.search_registered_models(f"name='{MODEL}'"):
