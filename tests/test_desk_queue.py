@@ -65,6 +65,7 @@ def test_what_is_wanted_stands_in_the_address_and_counts_agree_with_what_is_show
         page = browser.get(f"/queue?{filters}").text
         assert names(page) == expected, filters
         assert f'<small id="count">{len(expected)} lead' in page, filters
+    assert '<option value="5" selected>5 days</option>' in browser.get("/queue?days=5").text  # though it is not among those offered
     page = browser.get("/queue?country=DE&grade=B").text  # each count leaves its own filter out, and keeps the others
     assert 'value="GB"' not in page
     assert re.search(r'value="DE" selected>DE \(1\)', page)
