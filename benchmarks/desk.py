@@ -1,11 +1,10 @@
-"""The queue with 100,000 leads: how long the server takes for a first page, filters, a search and a lead, and how much memory it holds.
+"""The queue with 100,000 leads: how long the server takes for a first page, filters, a search and a lead.
 
 python benchmarks/desk.py [LEADS]
 """
 
 import json
 import multiprocessing
-import resource
 import sys
 import tempfile
 import time
@@ -53,8 +52,7 @@ def main(leads: int) -> dict:
         client.post("/sign-in", data={"name": "ann", "password": PASSWORD, "token": token})
         lead = client.get("/queue").text.partition('href="/leads/')[2].partition('"')[0]
         measured = {name: seconds(client, address) for name, address in {**ADDRESSES, "a lead": f"/leads/{lead}"}.items()}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return {"leads": leads, "fill": round(filled, 2), "seconds": measured, "peak_mb": peak}
+    return {"leads": leads, "fill": round(filled, 2), "seconds": measured}
 
 
 def prepared(settings: Settings, home: Path) -> datetime:
