@@ -17,9 +17,9 @@ def desk(
 ) -> None:
     """Serve the pages on which sales works the queue and answers. Add people first: leadsieve user add ann --role rep."""
     folder = home_folder(home)
-    only_scoring()  # before the settings import what it keeps out
+    standing(folder)  # both before the settings import the libraries that they are about
+    only_scoring()
     settings = settings_of(config, source)
-    standing(folder)
 
     import uvicorn
 
