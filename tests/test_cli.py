@@ -411,7 +411,7 @@ def nobody(monkeypatch) -> int:
 def test_a_server_that_is_down_ends_with_5_and_its_password_is_nowhere(world, home, tmp_path, nobody, place):
     from prefect.settings import get_current_settings
 
-    before = (home / "mlflow.db").read_bytes()
+    before = leadsieve("versions", "--json", home=home).json
     scheme = "http" if place == "registry" else "postgresql"
     urls = {"source": SIMULATED} | {place: f"{scheme}://ann:{PASSWORD}@127.0.0.1:{nobody}/crm"}
     text = "\n".join(f'[{section}]\nurl = "{url}"' for section, url in urls.items())
@@ -420,7 +420,7 @@ def test_a_server_that_is_down_ends_with_5_and_its_password_is_nowhere(world, ho
     assert said.code == 5, said.err
     assert "127.0.0.1" in said.err
     assert "Traceback" not in said.err
-    assert (home / "mlflow.db").read_bytes() == before
+    assert leadsieve("versions", "--json", home=home).json == before
     database = Path(get_current_settings().server.database.connection_url.get_secret_value().partition("///")[2])
     assert database.is_file()
     assert hides(said, home, database.parent)
