@@ -280,16 +280,19 @@ def test_prefects_own_commands_deploy_prefect_yaml_and_a_worker_scores(world, ho
 
     shutil.copy(world / "quick.toml", tmp_path / "crm.toml")
     written(tmp_path, {"prefect.yaml": (REPOSITORY / "prefect.yaml").read_text().replace("/srv/leadsieve", str(tmp_path))})
-    for words in (
-        "work-pool create leadsieve --type process",
-        "deploy --all",
-        "deployment run score/leadsieve",
-        "worker start --pool leadsieve --run-once",
-    ):
+    for words in ("work-pool create leadsieve --type process", "deploy --all", "deployment run score/leadsieve"):
         with running("prefect", *words.split(), folder=tmp_path, api=PREFECT_API_URL.value()) as command:
             assert command.wait(PATIENCE) == 0, (tmp_path / "said.log").read_text()
-    with get_client(sync_client=True) as client:
-        pool = WorkPoolFilter(name=WorkPoolFilterName(any_=["leadsieve"]))
-        (run,) = (each for each in client.read_flow_runs(work_pool_filter=pool) if not each.auto_scheduled)
-    assert run.state.name == "Completed"
-    assert run.state.message.startswith("version 1 scored ")
+    pool = WorkPoolFilter(name=WorkPoolFilterName(any_=["leadsieve"]))
+
+    def ended() -> Any:
+        runs = client.read_flow_runs(work_pool_filter=pool)
+        return next((each for each in runs if not each.auto_scheduled and each.state.is_final()), None)
+
+    with (
+        get_client(sync_client=True) as client,
+        running("prefect", "worker", "start", "--pool", "leadsieve", folder=tmp_path, api=PREFECT_API_URL.value()) as worker,
+    ):
+        state = until(ended, worker).state
+    assert state.name == "Completed"
+    assert state.message.startswith("version 1 scored ")
