@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -14,18 +15,15 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.pool import NullPool
 
 from features.errors import UnreachableError, UsageError
-from pipelines import store_postgres
+from pipelines import store_postgres, store_sqlite
 from pipelines.store_tables import decisions_table
 from pipelines.store_upgrade import is_current, upgrade
 
 DTYPES = {sa.Text: "str", sa.Float: "float64", sa.Integer: "Int64"}
-CHUNK = 50_000
 LISTS = ("reasons", "weights")
 DEFAULTS = {"arm": "policy", "propensity": 1.0}
-PATIENCE = 60.0  # seconds to wait for another run's transaction
 
 
 class Store:
@@ -58,6 +56,11 @@ class Store:
     def dialect(self) -> str:
         return self.url.get_backend_name()
 
+    @property
+    def own(self) -> ModuleType:
+        """What each of the two databases does in its own way."""
+        return store_postgres if self.dialect == "postgresql" else store_sqlite
+
     def record(self, decisions: pd.DataFrame) -> pd.DataFrame:
         """Record the decisions of one run, but for leads that were decided before: all at once, or none if the run is killed.
 
@@ -80,10 +83,7 @@ class Store:
         with self.writing() as connection:
             batch = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(decisions_table.c.batch), 0))) + 1
             columns = logged(decisions, batch=batch)
-            if self.dialect == "postgresql":
-                store_postgres.insert(connection, decisions_table, columns)
-            else:
-                insert_into_sqlite(connection, columns)
+            self.own.insert(connection, decisions_table, columns)
             recorded = decisions.drop_duplicates("lead_id")
             in_batch = decisions_table.c.batch == batch
             if connection.scalar(sa.select(sa.func.count()).where(in_batch)) < len(recorded):
@@ -158,7 +158,7 @@ class Store:
     def writing(self) -> Iterator[sa.Connection]:
         """One transaction that no other writer can be inside of at the same time."""
         with self.reading() as connection:
-            self._lock(connection)
+            self.own.lock(connection)
             yield connection
             connection.commit()
 
@@ -168,18 +168,11 @@ class Store:
         with self._answering(), self._engine.connect() as connection:
             if not is_current(connection):
                 connection.rollback()
-                self._lock(connection)
+                self.own.lock(connection)
                 upgrade(connection, place=self.place)
                 connection.commit()
             connection.rollback()
             yield connection
-
-    def _lock(self, connection: sa.Connection) -> None:
-        if self.dialect == "postgresql":
-            store_postgres.lock(connection)
-        else:
-            connection.exec_driver_sql("PRAGMA cache_size = -32000")  # KiB: of thousands of rows each index is written page by page
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
@@ -203,55 +196,7 @@ class Store:
 
     @cached_property
     def _engine(self) -> sa.Engine:
-        return store_postgres.engine(self.url) if self.dialect == "postgresql" else sqlite_engine(self.url)
-
-
-def sqlite_engine(url: sa.URL) -> sa.Engine:
-    """SQLite in write-ahead mode, so that readers never wait for a writer; transactions begin where they are asked for."""
-    if not url.database:
-        raise UsageError("the store needs a file: sqlite:///folder/store.db.")
-    engine = sa.create_engine(url, poolclass=NullPool, connect_args={"timeout": PATIENCE})
-
-    @sa.event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver begins no transaction of its own
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-
-    try:
-        Path(url.database).absolute().parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnreachableError(f"the store's folder cannot be made: {error}") from error
-    return engine
-
-
-def insert_into_sqlite(connection: sa.Connection, columns: dict[str, pa.Array]) -> None:
-    """Insert rows, but for those whose key is there.
-
-    What is the same in all rows, as half of a run's columns are, is written into the statement: that saves a third of the time. Rows go in
-    by the order of their ids, for at random each would be looked up on a page of its own: that saves half.
-    """
-    same = {name: as_literal(column[0].as_py()) for name, column in columns.items() if name != "lead_id" and is_one_value(column)}
-    names = ", ".join(f'"{name}"' for name in columns)
-    values = ", ".join(same.get(name, "?") for name in columns)
-    order = pc.sort_indices(columns["lead_id"])  # which keeps the order of equals: of a lead that is there twice the first row counts
-    varying = [column.take(order) for name, column in columns.items() if name not in same]
-    statement = f"INSERT INTO decisions ({names}) VALUES ({values}) ON CONFLICT DO NOTHING"
-    for first in range(0, len(order), CHUNK):
-        # SQLite keeps NaN, which stands for null here, as null
-        parts = (column.slice(first, CHUNK).to_numpy(zero_copy_only=False).tolist() for column in varying)
-        connection.exec_driver_sql(statement, list(zip(*parts, strict=True)))
-
-
-def is_one_value(column: pa.Array) -> bool:
-    """Whether all rows hold the same, or all nothing; asked by the extremes, which takes a tenth of the time of a set of all values."""
-    low, high = pc.min_max(column).as_py().values()
-    return len(column) > 0 and low == high and column.null_count in (0, len(column))
-
-
-def as_literal(value: str | float | None) -> str:
-    literal = sa.null() if value is None else sa.literal(value)
-    return str(literal.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
+        return self.own.engine(self.url)
 
 
 def as_stored(column: sa.Column, dialect: str) -> sa.ColumnElement:

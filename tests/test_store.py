@@ -137,11 +137,7 @@ from pipelines import store
 table = pd.DataFrame({{"lead_id": ["b", "c"], "as_of": datetime(2026, 1, 1), "action": "hold", "version": "1"}})
 opened = store.Store({url!r})
 with opened.writing() as connection:
-    columns = store.logged(table, batch=2)
-    if opened.dialect == "sqlite":
-        store.insert_into_sqlite(connection, columns)
-    else:
-        store.store_postgres.insert(connection, store.decisions_table, columns)
+    opened.own.insert(connection, store.decisions_table, store.logged(table, batch=2))
     os.kill(os.getpid(), signal.SIGKILL)
 """
     killed = subprocess.run(

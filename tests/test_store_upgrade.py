@@ -1,8 +1,11 @@
 """The store's steps, on SQLite and on PostgreSQL: an older store is brought up to date once and whole, a newer one is left alone."""
 
 import os
+import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pandas as pd
@@ -19,6 +22,8 @@ from tests.conftest import REPOSITORY
 
 OPEN = """
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 from datetime import datetime
 from pipelines.store import Store
@@ -154,3 +159,16 @@ def test_processes_that_open_a_new_store_at_once_make_it_once_and_decide_no_lead
         ["same", *(word for number in range(3) for word in ("own", str(number)))]
     )
     assert Store(store_url).decided() == {"same", *(f"own {number}" for number in range(3))}
+
+
+def test_many_that_lay_out_one_new_store_at_once_are_all_let_in(tmp_path):
+    def open_it(number: int) -> set[str]:
+        start.wait()
+        return Store(f"sqlite:///{tmp_path / 'home' / 'store.db'}").decided()
+
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(20):
+            start = threading.Barrier(8)
+            assert list(threads.map(open_it, range(8))) == [set()] * 8
+            assert {file.name for file in (tmp_path / "home").iterdir()} <= {"store.db", "store.db-wal", "store.db-shm"}
+            shutil.rmtree(tmp_path / "home")
