@@ -19,6 +19,7 @@ from pipelines.forgetting import UPLOADS, sweep_uploads
 from pipelines.settings import Settings
 
 MOST_KEPT = 20
+FILE = "leads.csv"  # how a file is called where it is put, whatever it calls itself
 STEPS = ("waiting", READING, LOOKING, SCORING, "done")
 
 
@@ -54,7 +55,9 @@ class Upload:
         error = self.future.exception() if self.done else None
         if error is None:
             return None
-        return str(error) if isinstance(error, LeadsieveError) else "Something is wrong with Leadsieve itself, not with these leads."
+        if not isinstance(error, LeadsieveError):
+            return "Something is wrong with Leadsieve itself, not with these leads."
+        return str(error).replace(f"'{FILE}'", f"'{self.name}'")
 
 
 class Uploads:
@@ -73,11 +76,11 @@ class Uploads:
         return tuple(dict.fromkeys([*([own.url] if own else []), *self.desk.settings.desk.sources]))
 
     def take(self, content: BinaryIO, name: str, *, who: str) -> Upload:
-        """Begin with a file. Where it is put has a name of ours, whatever the file calls itself."""
+        """Begin with a file."""
         upload = self._begun(name[:100], who)
         folder = self.desk.home / "tmp" / f"{UPLOADS}{os.getpid()}-{upload.key}"
         folder.mkdir(parents=True)
-        file = folder / "leads.csv"
+        file = folder / FILE
         with file.open("wb") as out:
             shutil.copyfileobj(content, out)
         self._submit(upload, self.desk.settings, file, lambda: shutil.rmtree(folder, ignore_errors=True))

@@ -17,6 +17,7 @@ async function send(form, button) {
     if (!answer.ok) return problem(place, text.trim(), answer.status);
     const part = new DOMParser().parseFromString(text, "text/html");
     const fresh = part.querySelector("article.row");
+    fresh.querySelector(".chance")?.replaceWith(place.querySelector(".chance"));  // drawn on the scale of its page
     place.replaceWith(fresh);
     recount(place, fresh, part);
     fresh.focus();
@@ -120,15 +121,16 @@ const move = (step) => {
 };
 const KEYS = {
   j: () => move(1), k: () => move(-1), t: () => press("button.take"), r: () => open("reject"), s: () => open("snooze"), u: () => press("button.undo"),
-  o: () => press("h2 a"), "/": () => document.querySelector("input[type=search]")?.focus(), "?": () => document.getElementById("keys")?.showModal(),
+  o: () => press("h2 a"), "/": () => document.querySelector("input[type=search]")?.focus(),
 };
+document.getElementById("keys")?.removeAttribute("hidden");
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") {
     const menu = document.querySelector(".menu[open]");
     if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
     return;
   }
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
   const act = KEYS[event.key];
   if (act) { event.preventDefault(); act(); }
 });
