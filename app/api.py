@@ -46,6 +46,7 @@ REFUSALS = {
     422: "it breaks its contract",
     503: "not ready, or something this depends on is out of reach",
 }
+TELLING = ("arm", "propensity", "cut", "cut_by", "p_pursue", "p_convert", "p_both", "low", "high", "value", "rank")
 bearer = HTTPBearer(auto_error=False, description="A key that `leadsieve key make` gave: `Authorization: Bearer ls_…`")
 router = APIRouter()
 
@@ -179,10 +180,12 @@ def decisions(
 
 
 def decision(row: dict[str, Any], *, arms: bool) -> Decision:
-    """A row of the log; whoever works leads is to see neither arms nor what would tell them."""
+    """A row of the log; whoever works leads is to see neither arms nor what would tell them: beside figures of held leads, those show
+    that passed whatever their score.
+    """
     told = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
     if not arms:
-        told |= dict.fromkeys(("arm", "propensity", "cut", "cut_by"))
+        told |= dict.fromkeys(TELLING if row["action"] == "hold" and row["state"] in (None, "held") else TELLING[:4])
     return Decision(**{name: told[name] for name in Decision.model_fields} | {"this_week": _truth(row["this_week"])})
 
 

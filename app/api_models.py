@@ -114,7 +114,7 @@ class Scores(BaseModel):
 
 
 class Decision(BaseModel):
-    """A decision as it was logged, with what became of it. Keys below ops see neither arm nor cut."""
+    """A decision as it was logged, with what became of it. Keys below ops see neither arm nor cut, and no figures of held leads."""
 
     lead_id: str
     account_id: str | None

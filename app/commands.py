@@ -26,5 +26,4 @@ def desk(
     from app.web import create_app
 
     app = create_app(settings, folder, clock, hosts=(host,))
-    trusted = ",".join(settings.desk.proxies)
-    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, forwarded_allow_ips=trusted, proxy_headers=True)
+    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, proxy_headers=False)

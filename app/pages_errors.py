@@ -1,5 +1,7 @@
 """What a person sees when something is refused or fails: one sentence, and the way on."""
 
+from urllib.parse import urlencode
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
@@ -37,7 +39,7 @@ def refusal(request: Request, status: int, message: str) -> Response:
 
 def _not_signed_in(request: Request, _error: Exception) -> Response:
     if request.method == "GET":
-        return RedirectResponse(str(request.url_for("sign_in_page").include_query_params(next=_here(request))), 303)
+        return RedirectResponse(f"/sign-in?{urlencode({'next': _here(request)})}", 303)
     return refusal(request, 401, "You are not signed in any more; nothing was done. Sign in and try again.")
 
 

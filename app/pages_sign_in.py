@@ -14,7 +14,7 @@ from pipelines.people import Person
 router = APIRouter(include_in_schema=False)
 
 
-@router.get("/sign-in", name="sign_in_page")
+@router.get("/sign-in")
 def sign_in_page(request: Request, next: str = "/queue") -> Response:
     if person_at(request):
         return RedirectResponse(inside(next), 303)

@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from itsdangerous import BadSignature, URLSafeSerializer, URLSafeTimedSerializer
 
 from app.desk import Desk, desk_of
+from app.proxies import THROUGH
 from pipelines import people
 from pipelines.people import Person, Role
 
@@ -60,8 +61,8 @@ def _by_session(request: Request) -> Person | None:
 
 def _by_proxy(request: Request) -> Person | None:
     desk = desk_of(request)
-    header, trusted = desk.settings.desk.identity_header, desk.settings.desk.proxies
-    name = request.headers.get(header) if header and address_of(request) in trusted else None
+    header = desk.settings.desk.identity_header
+    name = request.headers.get(header) if header and request.scope[THROUGH] else None
     return people.person(desk.store, name) if name else None
 
 

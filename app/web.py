@@ -15,6 +15,7 @@ from app.api import create_api
 from app.champions import Champions
 from app.desk import Desk
 from app.limits import Limit
+from app.proxies import Proxies
 from app.rendering import FOLDER
 from app.security import LONGEST_FORM, Guard
 from app.uploads import Uploads
@@ -47,6 +48,7 @@ def create_app(settings: Settings, home: Path, clock: Callable[[], datetime], *,
     app.state.desk, app.state.champions, app.state.uploads = desk, champions, Uploads(desk, champions)
     app.add_middleware(Limit, most=pages_upload.LARGEST + LONGEST_FORM)
     app.add_middleware(Guard, hosts=(*LOCAL, *hosts, *settings.desk.hosts), large=LARGE)
+    app.add_middleware(Proxies, trusted_hosts=list(settings.desk.proxies))
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     for pages in PAGES:
         app.include_router(pages.router)

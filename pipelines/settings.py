@@ -8,9 +8,9 @@ from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, Field, ValidationError, field_serializer
+from pydantic import BaseModel, Field, ValidationError, field_serializer, model_validator
 
 from features.errors import UsageError
 from features.labels import Horizons
@@ -63,7 +63,7 @@ class DeskSettings(Section):
     identity_header : str, optional
         The header in which a proxy says who is there. Off if not given.
     proxies : tuple of str
-        The addresses that are believed to be that proxy.
+        The addresses, or networks, of proxies whose headers are believed.
     sources : tuple of str
         Addresses that marketing may have scored besides the source's own, laid out as it is.
     secret : str, optional
@@ -75,9 +75,15 @@ class DeskSettings(Section):
     currency: str = ""
     hosts: tuple[str, ...] = ()
     identity_header: str | None = None
-    proxies: tuple[str, ...] = ("127.0.0.1",)
+    proxies: tuple[str, ...] = ()
     sources: tuple[str, ...] = Field(default=(), repr=False)
     secret: str | None = Field(default=None, min_length=32, repr=False)
+
+    @model_validator(mode="after")
+    def _proxy_is_named(self) -> Self:
+        if self.identity_header and not self.proxies:
+            raise ValueError("identity_header needs proxies: the addresses of the proxies that are believed, such as 127.0.0.1")
+        return self
 
     @field_serializer("sources")
     def _without_passwords(self, urls: tuple[str, ...]) -> tuple[str, ...]:

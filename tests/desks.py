@@ -124,6 +124,7 @@ def decided(rows: list[tuple]) -> pd.DataFrame:
         cut=0.05,
         cut_by="certified",
         score=table["p_convert"],
+        rank=range(1, len(table) + 1),
         channel=[known.get(lead_id, [None] * 11)[9] for lead_id in table["lead_id"]],
         owner=[known.get(lead_id, [None] * 11)[10] for lead_id in table["lead_id"]],
         reasons=[["counts for it: 3 visits in 7 days (usual: 1)", "counts against it: job_title: empty"]] * len(table),

@@ -189,6 +189,14 @@ def test_decisions_are_read_a_page_at_a_time_and_reps_see_no_arm(api, decided):
     assert {each["arm"] for each in read} >= {"policy", "pass-through"}
     seen = api.ask("GET", "/decisions", role="rep", params={"lead_id": read[0]["lead_id"]}).json()["decisions"]
     assert [(each["lead_id"], each["arm"], each["propensity"], each["cut"]) for each in seen] == [(read[0]["lead_id"], None, None, None)]
+    assert seen[0]["p_convert"] == read[0]["p_convert"]
+    held = [
+        api.ask("GET", "/decisions", role=role, params={"action": "hold", "limit": 1}).json()["decisions"][0] for role in ("ops", "rep")
+    ]
+    assert [[each[name] is None for name in ("p_convert", "p_both", "low", "high", "value", "rank")] for each in held] == [
+        [False] * 6,
+        [True] * 6,
+    ]
 
 
 def test_an_answer_is_recorded_once_and_who_comes_late_is_told(api):

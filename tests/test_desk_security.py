@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 from fastapi import Request
 
+from app.proxies import THROUGH
 from app.sessions import form_token
+from features.errors import UsageError
 from pipelines import people
 from pipelines.people import add_person, make_key, revoke_key, with_key
 from tests.commands import leadsieve
@@ -75,7 +77,7 @@ def request_of(browser) -> Request:
     """A request of this browser's person, for which a token can be made as a page would."""
     app = browser.client.app
     cookies = "; ".join(f"{name}={value}" for name, value in browser.client.cookies.items())
-    return Request({"type": "http", "app": app, "headers": [(b"cookie", cookies.encode())], "state": {}, "client": ("testclient", 1)})
+    return Request({"type": "http", "app": app, "headers": [(b"cookie", cookies.encode())], "state": {}, THROUGH: False})
 
 
 def test_a_form_is_good_once(desk):
@@ -105,6 +107,15 @@ def test_who_guesses_passwords_has_to_wait_and_nobody_learns_who_exists(desk):
     assert browser.sign_in("ann", PASSWORD).status_code == 429
     desk.later(minutes=16)
     assert browser.sign_in("ann", PASSWORD).status_code == 303
+
+
+def test_who_forwards_addresses_that_nobody_trusts_guesses_no_longer(desk):
+    browser = desk.browser()
+    said = []
+    for number in range(7):
+        browser.client.headers["X-Forwarded-For"] = f"203.0.113.{number}"
+        said.append(browser.sign_in("ann", "wrong password").status_code)
+    assert said == [401] * 5 + [429] * 2
 
 
 def test_a_session_ends_when_its_person_signs_out_is_removed_or_has_been_away_for_a_day(desk):
@@ -223,6 +234,8 @@ def test_arms_are_on_no_page_and_in_no_export_for_a_rep(desk):
     shown = [browser.get(address).text for address in ("/queue", "/held", "/leads/L4", "/leads/L1", "/leads/L5", "/export.csv")]
     telling = ("pass-through", "pass_through", "forced", "propensity", "policy", " arm ")
     assert not [word for word in telling for page in shown if word in page]
+    # The rank of a held lead would tell as well.
+    assert [" of its run" in browser.get(f"/leads/{lead_id}").text for lead_id in ("L1", "L5")] == [True, False]
     held = browser.get("/held").text
     assert "1.0 %" not in held  # beside the chances of held leads, those of the queue that passed by lot would show
     assert "1.0 %" in desk.browser("opal", "ops").get("/held").text
@@ -237,9 +250,13 @@ def test_a_proxy_is_believed_only_where_it_was_named(tmp_path):
     add_person(behind.store, "ann", "rep", PASSWORD, at=NOW, by="a test")
     assert behind.browser().get("/queue", headers=header).status_code == 200
     assert behind.browser().get("/queue", headers={"X-User": "nobody"}).status_code == 303
-    elsewhere = make_desk(tmp_path / "elsewhere", more='[desk]\nidentity_header = "X-User"\n')
+    forwarded = {**header, "X-Forwarded-For": "203.0.113.5"}  # what any proxy adds
+    assert behind.browser().get("/queue", headers=forwarded).status_code == 200
+    elsewhere = make_desk(tmp_path / "elsewhere", more='[desk]\nidentity_header = "X-User"\nproxies = ["203.0.113.5"]\n')
     add_person(elsewhere.store, "ann", "rep", PASSWORD, at=NOW, by="a test")
-    assert elsewhere.browser().get("/queue", headers=header).status_code == 303
+    assert elsewhere.browser().get("/queue", headers=forwarded).status_code == 303
+    with pytest.raises(UsageError, match="identity_header needs proxies"):
+        make_desk(tmp_path / "nobody", more='[desk]\nidentity_header = "X-User"\n')
 
 
 def test_people_and_keys_from_the_command_line(desk):
