@@ -8,7 +8,7 @@ from pipelines.pages import page
 from pipelines.report_pictures import driver_pictures, grade_picture, model_pictures, segment_pictures, short, time_pictures
 from pipelines.report_words import SHOWN_WORRIES, answers, decisive, gap_words, poor_words, worries
 from pipelines.sinks import replaced
-from pipelines.wording import BASELINES, QUESTIONS, percent, sentence
+from pipelines.wording import BASELINES, CUT_ON, QUESTIONS, percent, sentence
 
 Card = Mapping[str, Any]
 PAGE = "report.html"
@@ -22,7 +22,6 @@ FIGURES = {
     "brier": ("Brier score", 4, "mean squared error of the probabilities; smaller is better"),
     "calibration_ratio": ("calibration", 2, "mean prediction against what came true; 1 is exact"),
 }
-CHANCE = {"p_convert": "chance to become a customer", "p_pursue": "chance to be taken up", "p_both": "chance of both"}
 WORTH = {
     "margin": "a customer brings",
     "cost_per_lead": "working a lead costs",
@@ -154,7 +153,7 @@ def _filter(card: Card) -> list[str]:
     if policy["cut"] is not None:
         whose = "certified" if policy["basis"] == "certified" else "configured, not certified"
         lines.append(
-            f"The cut ({whose}): leads whose {CHANCE[policy['score']]} is below {percent(policy['cut'])} are held back, "
+            f"The cut ({whose}): leads whose {CUT_ON[policy['score']]} is below {percent(policy['cut'])} are held back, "
             f"{percent(policy['held_share'])} of the newest."
         )
     lines += [sentence(words) for words in policy["arms"]["words"]]

@@ -19,6 +19,12 @@ BASELINES = {
 WORTH = {"margin": "a customer brings", "cost_per_lead": "working a lead costs", "price_of_an_hour": "an hour of sales is worth"}
 SHOWN = 5  # leads, and no more: a summary
 NEXT_AFTER_TRAINING = "Next: leadsieve promote, then leadsieve score --output decisions.csv"
+# What a policy's cut is on.
+CUT_ON = {
+    "p_convert": "chance to become a customer, if worked,",
+    "p_pursue": "chance to be taken up",
+    "p_both": "chance to be taken up and become a customer",
+}
 
 
 def training(result: dict[str, Any]) -> str:
@@ -95,11 +101,12 @@ def _judged(name: str, model: dict[str, Any]) -> str:
 def _filter(result: dict[str, Any]) -> str:
     """What the filter does and promises, what a lead is worth to it, and what the grades have come to."""
     policy, value = result["policy"], result["policy"]["value"]
-    chance = {"p_convert": "chance to become a customer", "p_pursue": "chance to be taken up", "p_both": "chance of both"}[policy["score"]]
     if policy["cut"] is None:
         held = "holds nobody"
     else:
-        held = f"holds leads whose {chance} is below {percent(policy['cut'])}: {percent(policy['held_share'])} of the newest"
+        held = (
+            f"holds leads whose {CUT_ON[policy['score']]} is below {percent(policy['cut'])}: {percent(policy['held_share'])} of the newest"
+        )
     lines = ["Whom does the filter hold?  " + {"none": "nobody", "configured": "not certified"}.get(policy["basis"], policy["basis"])]
     lines += [f"  {held}", *wrapped(policy["promise"]["why"])]
     lines += [line for each in policy["arms"]["words"] for line in wrapped(each)]
