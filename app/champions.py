@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.live import LiveScorer
@@ -22,6 +22,7 @@ class Wanted:
 
     version: str
     snapshot: Path
+    written: int  # when, for whoever is forgotten is taken out of a snapshot, and has to leave the memory too
 
 
 class Champions:
@@ -61,7 +62,7 @@ class Champions:
         if version is None or snapshot is None:
             self.trouble = "no version has been promoted" if version is None else "nothing has been pulled"
             return
-        wanted, self._looks = Wanted(version, snapshot), self._looks + 1
+        wanted, self._looks = Wanted(version, snapshot, (snapshot / "snapshot.json").stat().st_mtime_ns), self._looks + 1
         if wanted == self._loaded:
             self.trouble = self._failed = None
         elif wanted != self._failed or self._looks % AGAIN == 0:
@@ -69,7 +70,7 @@ class Champions:
             known = self._loaded is not None and self._loaded.version == version
             champion = self.live.champion if known else load_champion(self.registry)
             self.live = LiveScorer.of(champion, snapshot)
-            self._loaded, self._failed, self.trouble = Wanted(champion.version, snapshot), None, None
+            self._loaded, self._failed, self.trouble = replace(wanted, version=champion.version), None, None
 
     @contextmanager
     def watching(self) -> Iterator[None]:

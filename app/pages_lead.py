@@ -13,7 +13,7 @@ from app.rendering import render
 from app.sessions import signed_in
 from app.timeline import timeline
 from pipelines import answers, worklist
-from pipelines.answers import REASONS, STATES
+from pipelines.answers import REASONS
 from pipelines.people import Person
 
 router = APIRouter(include_in_schema=False)
@@ -26,7 +26,7 @@ def lead(request: Request, lead_id: str, person: Annotated[Person, Depends(signe
     desk = desk_of(request)
     now = desk.clock()
     row = worklist.listed(desk.store, lead_id)
-    if row is None or row.state not in STATES:
+    if row is None:
         raise HTTPException(404, "There is no such lead on the list.")
     known = desk.dossiers.leads([lead_id]).get(lead_id, {})
     happened = desk.dossiers.happenings([lead_id], until=now, most=MOST).get(lead_id, [])

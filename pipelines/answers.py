@@ -13,7 +13,6 @@ from pipelines.store_desk import WORK, answers_table, worklist_table
 
 Kind = Literal["accepted", "rejected", "snoozed", "undone", "released"]
 REASONS = ("wrong person", "no budget", "no need", "bad timing", "competitor", "duplicate", "unreachable", "other")
-STATES = ("open", "accepted", "rejected", "snoozed", "held")
 FROM = {  # the states in which each answer can be given
     "accepted": ("open", "snoozed"),
     "rejected": ("open", "snoozed"),

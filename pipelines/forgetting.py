@@ -18,7 +18,7 @@ from features.errors import UsageError
 from pipelines.audit import note
 from pipelines.dossier import PROPERTIES
 from pipelines.engine import quoted
-from pipelines.forgotten import Forgotten, forgotten_of
+from pipelines.forgotten import NOBODY, Forgotten, forgotten_of
 from pipelines.notes import read_note
 from pipelines.processes import runs
 from pipelines.sinks import replaced
@@ -26,7 +26,6 @@ from pipelines.store import Store
 from pipelines.store_desk import answers_table, audit_table, forgotten_table, worklist_table
 from pipelines.store_tables import decisions_table
 
-GONE = "forgotten"  # the state of a lead on the list of which nothing is left
 TABLES = ("leads", "events", "outcomes")
 UPLOADS = "upload-"  # begins the name of a folder with a file that marketing dropped, before the number of the process that scores it
 
@@ -116,7 +115,7 @@ def _erase(folder: Path, lead_id: str, counts: dict[str, int]) -> None:
 
 def _make_anonymous(store: Store, lead_id: str, *, at: datetime, by: str) -> tuple[int, int]:
     """Give the decision and the answers a name that says nothing, and take out every text."""
-    nobody = f"{GONE}-{secrets.token_hex(8)}"
+    nobody = f"{NOBODY}{secrets.token_hex(8)}"
     with store.writing() as connection:
         if store.dialect == "sqlite":
             connection.exec_driver_sql("PRAGMA secure_delete = ON")  # what is overwritten is not left behind in the file
@@ -125,8 +124,7 @@ def _make_anonymous(store: Store, lead_id: str, *, at: datetime, by: str) -> tup
         decisions = connection.execute(log.update().where(log.c.lead_id == lead_id).values(**values)).rowcount
         told = connection.execute(answers.update().where(answers.c.lead_id == lead_id).values(lead_id=nobody, words=None)).rowcount
         connection.execute(audit.update().where(audit.c.lead_id == lead_id).values(lead_id=nobody))
-        nothing = {"lead_id": nobody, "account_id": nobody, "name": "", "about": "", "sought": "", "country": None, "state": GONE}
-        connection.execute(work.update().where(work.c.lead_id == lead_id).values(**nothing))
+        connection.execute(work.delete().where(work.c.lead_id == lead_id))
         note(connection, at, by, "forgotten", "a person's attributes, events and texts were erased", lead_id=nobody)
     if store.dialect == "sqlite":
         with store.reading() as connection:

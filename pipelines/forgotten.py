@@ -14,6 +14,8 @@ from pipelines.store import Store
 from pipelines.store_desk import forgotten_table
 from pipelines.values import md5
 
+NOBODY = "forgotten-"  # begins the name under which the decision of a forgotten lead stays
+
 
 @dataclass(frozen=True)
 class Forgotten:

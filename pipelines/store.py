@@ -176,12 +176,14 @@ class Store:
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
-        """Turn a database's failure to answer into ours; what else a database says is a bug of ours and stays what it is."""
+        """Turn a failure to answer, or to take what somebody sent, into ours; what else a database says is a bug and stays what it is."""
         driver = self._engine.dialect.loaded_dbapi
         try:
             yield
         except (DBAPIError, driver.Error) as error:
             said = error.orig if isinstance(error, DBAPIError) else error
+            if isinstance(said, driver.DataError):  # PostgreSQL takes no text with a zero byte
+                raise UsageError(f"the store at {self.place} cannot hold a value; nothing was recorded: {said}") from error
             # sqlite3 says of a file that is no database: DatabaseError, the class above all others
             if not isinstance(said, driver.OperationalError) and type(said) is not driver.DatabaseError:
                 raise

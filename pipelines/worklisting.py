@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from models.arms import FORCED
 from models.policy import HOLD
 from pipelines.dossier import Dossiers
+from pipelines.forgotten import NOBODY, forgotten_of
 from pipelines.portrait import Painter
 from pipelines.store import Store
 from pipelines.store_desk import worklist_table
@@ -34,24 +35,40 @@ class Filler:
     def __init__(self, store: Store, dossiers: Dossiers, *, named: tuple[str, ...] = (), country: str | None = None) -> None:
         self.store, self.dossiers, self.named, self.country = store, dossiers, named, country
         self._batch = -1
+        self._gone = 0
 
     def fill(self) -> int:
-        """Add what the log has and the list has not; gives how many. Costs one look at an index where there is nothing."""
+        """Add what the log has and the list has not; gives how many. Costs a look at two indexes where there is nothing."""
         with self.store.reading() as connection:
             batch = connection.scalar(sa.select(sa.func.max(decisions_table.c.batch))) or 0
-        if batch == self._batch:
-            return 0
         added, last = 0, ""
-        while found := self._some(last):
+        while batch != self._batch and (found := self._some(last)):
             added, last = added + len(found), found[-1]
         self._batch = batch
+        self._drop_forgotten()
         return added
+
+    def _drop_forgotten(self) -> None:
+        """Take off whom somebody had forgotten while we put them on: their decisions were read before, and written down here after."""
+        gone = forgotten_of(self.store)
+        if len(gone.digests) == self._gone:
+            return
+        with self.store.writing() as connection:
+            ids = connection.scalars(sa.select(worklist_table.c.lead_id)).all()
+            listed = [lead_id for lead_id, there in zip(ids, gone.are(ids), strict=True) if there]
+            if listed:
+                connection.execute(worklist_table.delete().where(worklist_table.c.lead_id.in_(listed)))
+        self._gone = len(gone.digests)
 
     def _some(self, last: str) -> list[str]:
         """Add the next few beyond an id, in a transaction: a process that is killed goes on where it stopped."""
         log, work = decisions_table, worklist_table
         absent = sa.select(*(log.c[name] for name in TAKEN)).outerjoin(work, work.c.lead_id == log.c.lead_id)
-        absent = absent.where(work.c.lead_id.is_(None), log.c.lead_id > last).order_by(log.c.lead_id).limit(AT_ONCE)
+        absent = (
+            absent.where(work.c.lead_id.is_(None), log.c.lead_id > last, ~log.c.lead_id.startswith(NOBODY))
+            .order_by(log.c.lead_id)
+            .limit(AT_ONCE)
+        )
         with self.store.reading() as connection:
             rows = connection.execute(absent).mappings().all()
         if not rows:

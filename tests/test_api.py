@@ -82,7 +82,9 @@ def test_fifty_clients_at_once_get_what_one_alone_gets(api, leads):
     assert together == alone
 
 
-def test_a_promoted_version_is_in_use_without_a_restart_and_a_broken_one_takes_nothing_away(decided, world, tmp_path, monkeypatch, leads):
+def test_what_is_promoted_or_forgotten_counts_without_a_restart_and_a_broken_version_takes_nothing_away(
+    decided, world, tmp_path, monkeypatch, leads
+):
     home = Path(shutil.copytree(decided, tmp_path / "home"))
     with running_api(home, world / "quick.toml", every=0.2) as api:
         registry = Registry(f"sqlite:///{home / 'mlflow.db'}")
@@ -94,6 +96,11 @@ def test_a_promoted_version_is_in_use_without_a_restart_and_a_broken_one_takes_n
         assert until(lambda: api.ask("GET", "/version").json()["version"] == "2")
         assert scores(api, leads[:1])
         assert api.champions.live is not first
+
+        gone = leads[0]["lead_id"]
+        assert api.champions.live.created_at(gone)
+        assert leadsieve("forget", gone, "--config", world / "quick.toml", home=home).code == 0
+        assert until(lambda: api.champions.live.created_at(gone) is None)
 
         broken = tmp_path / "broken"
         broken.mkdir()

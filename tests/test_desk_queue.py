@@ -1,5 +1,7 @@
 """The queue and a lead's page, as a rep meets them."""
 
+import csv
+import io
 import re
 
 import pytest
@@ -23,6 +25,23 @@ def test_leads_come_by_expected_value_with_who_why_and_what_happened(desk):
     first = page[page.index("Ann Smith") : page.index("Bob Braun")]
     for words in ("Head of Sales · Acme", "GB", "30 %", "24 % – 36 %", "900", "3 visits in 7 days", "Demo request", "21 hours ago"):
         assert words in first, words
+
+
+def test_what_is_wanted_is_exported_as_shown(desk):
+    browser = desk.browser("ann")
+    browser.answer("L1", "accepted")
+    said = browser.get("/export.csv?list=mine&channel=event")
+    assert said.headers["content-disposition"] == 'attachment; filename="leads-accepted-2026-03-02.csv"'
+    (row,) = csv.DictReader(io.StringIO(said.text))
+    assert (row["name"], row["answered_by"], row["chance"], row["low"], row["high"]) == ("Ann Smith", "ann", "0.3", "0.24", "0.36")
+    assert (row["expected_value"], row["created_at"], row["until"]) == ("900", "2026-03-01 10:00:00", "")
+    assert csv_ids(browser.get("/export.csv").text) == ["L2", "L3", "L4"]
+    assert csv_ids(browser.get("/export.csv?grade=B").text) == ["L2"]
+    assert csv_ids(browser.get("/export.csv?list=held").text) == ["L2", "L3", "L4"]  # those that are held leave through no back door
+
+
+def csv_ids(text: str) -> list[str]:
+    return [row["lead_id"] for row in csv.DictReader(io.StringIO(text))]
 
 
 def test_an_answer_takes_a_lead_from_the_queue_and_says_so_with_a_way_back(desk):

@@ -1,5 +1,6 @@
 """A person is forgotten: nothing about them is left in any file, the decision stays without a name, and no pull brings them back."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from pipelines.engine import let_go, local_engine
 from pipelines.network import pull_source
 from pipelines.notes import read_note
 from pipelines.snapshots import opened
+from pipelines.store_desk import worklist_table
 from pipelines.store_tables import metadata
 from tests.commands import Said, leadsieve
 from tests.desks import NOW, make_desk
@@ -85,6 +87,19 @@ def test_the_decision_stays_without_a_name_and_the_list_shows_nobody(desk):
         assert "Ann Smith" not in browser.get(address).text
     assert browser.get(f"/leads/{after['lead_id']}").status_code == 404
     assert "erased" in browser.get("/audit").text
+
+
+def test_who_is_forgotten_before_or_while_the_desk_lists_new_decisions_is_not_on_it(desk):
+    for lead_id in ("L2", "L4"):
+        with desk.store.writing() as connection:
+            row = dict(connection.execute(sa.select(worklist_table).where(worklist_table.c.lead_id == lead_id)).mappings().one())
+            connection.execute(worklist_table.delete().where(worklist_table.c.lead_id == lead_id))
+    forgetting(desk, "L2")  # before the desk had listed the decision
+    forgetting(desk, "L4")
+    with desk.store.writing() as connection:
+        connection.execute(worklist_table.insert().values(**row))  # by a desk that had read the decision a moment earlier
+    text = desk.browser("bob").get("/queue").text
+    assert re.findall(r'id="lead-([^"]+)"', text) == ["L3"]
 
 
 def test_who_is_nowhere_cannot_be_forgotten_and_forgetting_twice_is_no_harm(desk):
