@@ -1,5 +1,6 @@
 """Two pictures of a source before any training: what is settled over time, and what a suspicious column gives away."""
 
+import textwrap
 from collections.abc import Callable
 
 import numpy as np
@@ -14,7 +15,8 @@ from models.leakage import SIDES
 from models.pictures import BLUE, GREY, INK, ORANGE, PALE, STYLE
 
 SPANS = (12, 36)
-WIDEST_LABEL = 34
+WIDEST_LABEL = 28
+WIDEST_TITLE = 60
 
 
 def spans_of(as_of: np.ndarray, labels: Labels) -> pd.DataFrame:
@@ -66,7 +68,12 @@ def time_picture(spans: pd.DataFrame, *, did: str, moment: Callable[[pd.Timestam
             upper.text(len(spans) - 0.55, 1.1 * floor.max(), "the open tail", color=ORANGE, ha="right", va="top")
         share = np.where(settled > 0, spans["yes"] / settled.clip(lower=1), np.nan)
         known = np.setdiff1d(places, tail)
-        lower.plot(known, share[known], "o-", color=BLUE, markersize=4, linewidth=1.4)
+        lower.plot(known, share[known], "-", color=BLUE, linewidth=1.4)
+        early = spans["open"].to_numpy() > 0.05 * spans[["yes", "no", "open"]].sum(axis=1).to_numpy()
+        for some, fill in ((known[~early[known]], BLUE), (known[early[known]], "white")):
+            lower.plot(some, share[some], "o", color=BLUE, markersize=4, markerfacecolor=fill)
+        if early[known].any():
+            lower.set_title("hollow: some are still open, and the fast ones are settled first", fontsize=8, color=GREY, pad=4)
         top = min(1.05, 1.25 * max(np.nanmax(share[known], initial=0.02), 0.02))
         lower.set(ylabel=f"share {did}\nof the settled", ylim=(0, top))
         lower.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=int(top < 0.05)))
@@ -91,9 +98,10 @@ def column_picture(profile: Profile) -> Figure:
         for place, (_, leads, share) in enumerate(profile.groups):
             ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
             axes.text(share + 0.015 * top, place, f"{share:.0%} of {leads:,}", va="center", color=GREY, fontsize=8, bbox=ground)
-        labels = [said if len(said) <= WIDEST_LABEL else f"{said[: WIDEST_LABEL - 1]}…" for said, _, _ in profile.groups]
+        labels = [said if len(said) <= WIDEST_LABEL else f"{said[: WIDEST_LABEL - 1].rstrip()}…" for said, _, _ in profile.groups]
         axes.set_yticks(places, labels)
-        axes.set_title(f"{profile.column}: share of leads that are {did}", pad=16)
+        title = textwrap.fill(f"{profile.column}: share of leads that are {did}", WIDEST_TITLE)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11)
         axes.set(xlim=(0, 1.3 * top), ylim=(len(places) - 0.4, -0.7))
         axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= min(1.3 * top, 1.0)])
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=int(top < 0.05)))

@@ -18,6 +18,7 @@ from models.learning import LearningSet
 from models.metrics import concordant, counts_by_score, log_losses, pairs, ratio
 
 BINS = 32
+SURE = 2.0
 PRIOR_ROWS = 20.0
 TOP = 8
 ROUNDS = 40
@@ -130,6 +131,13 @@ def standing_out(aucs: Mapping[str, float]) -> dict[str, float]:
     return found
 
 
+def frequent_levels(levels: np.ndarray, sample: Sample, *, least: float) -> list[int]:
+    """The levels, but for emptiness, that at least such a share of one side of the outcome has."""
+    sides = (sample.outcome, ~sample.outcome)
+    shares = [np.bincount(levels[side], minlength=levels.max(initial=0) + 1) / max(side.sum(), 1) for side in sides]
+    return [int(level) for level in np.flatnonzero(np.maximum(*shares) >= least) if level]
+
+
 def chance_of_so_few(mark: np.ndarray, sample: Sample, *, times: float) -> float:
     """How probable it is that so few marked leads lack the outcome, were the mark ``times`` as common among leads with it.
 
@@ -141,30 +149,28 @@ def chance_of_so_few(mark: np.ndarray, sample: Sample, *, times: float) -> float
     return float(scipy.stats.poisson.cdf(np.sum(mark & ~sample.outcome), expected))
 
 
-def growth(fresh: tuple[np.ndarray, Sample], drift: tuple[np.ndarray, Sample]) -> Strength:
-    """How much more a column tells the older from the younger leads in one pair of ages than in another pair, where only time drifts.
+def growth(fresh: tuple[np.ndarray, Sample], *others: tuple[np.ndarray, Sample]) -> Strength:
+    """How much more a column tells the older from the younger leads in one pair of ages than in other pairs, where only time passes.
 
     Being filled in counts where the older leads are the fuller ones: a column that was introduced of late is full in young leads alone.
     Values are compared among leads that have one.
 
     Parameters
     ----------
-    fresh, drift : tuple of array and Sample
+    fresh, *others : tuple of array and Sample
         Levels and leads; the outcome is to be the older ones. All leads in one span.
 
     Returns
     -------
     Strength
-        The larger of both differences, between -1 and 1, and its error.
+        Of being filled in and of the values, the larger difference to the largest of the others, between 0 and ½, and its error.
     """
-    found = [
-        (strength(levels > 0, sample), value_strength(levels[levels > 0], sample.where(levels > 0))) for levels, sample in (fresh, drift)
-    ]
-    filled, values = zip(*found, strict=True)
-    grown = [
-        Strength(filled[0].auc - filled[1].auc, float(np.hypot(filled[0].error, filled[1].error))),
-        Strength(max(values[0].auc, 0.5) - max(values[1].auc, 0.5), float(np.hypot(values[0].error, values[1].error))),
-    ]
+    filled = [strength(levels > 0, sample) for levels, sample in (fresh, *others)]
+    values = [value_strength(levels[levels > 0], sample.where(levels > 0)) for levels, sample in (fresh, *others)]
+    grown = []
+    for of_fresh, *of_others in (filled, values):
+        usual = max(of_others, key=lambda each: each.auc - SURE * each.error)  # few leads of a year before do not hide what others show
+        grown.append(Strength(max(of_fresh.auc, 0.5) - max(usual.auc, 0.5), float(np.hypot(of_fresh.error, usual.error))))
     return max(grown, key=lambda each: each.auc)
 
 

@@ -30,7 +30,9 @@ class LeakSettings:
         Such an AUC is nothing to wonder at within so many robust standard deviations of the other columns', if these, together, tell
         as much.
     one_sided : float
-        How many times as common it is to be filled in (or to be empty) on one side of an outcome as on the other.
+        How many times as common it is to be filled in, to be empty or to say one thing on one side of an outcome as on the other.
+    frequent : float
+        Of one side of an outcome, the least share that says one thing for it to be looked at.
     cost, uniqueness : float
         Leaving it out costs this share of the outcome's entropy, and so many times what any lighter column costs.
     rows : int
@@ -43,6 +45,7 @@ class LeakSettings:
     emptiness_auc: Share = 0.65
     outstanding: Annotated[float, Field(gt=0)] = 2.0
     one_sided: Times = 20.0
+    frequent: Share = 0.1
     cost: Share = 0.15
     uniqueness: Times = 10.0
     rows: Annotated[int, Field(ge=100)] = 20_000

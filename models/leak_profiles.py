@@ -1,5 +1,6 @@
 """What a suspicious column gives away, in a few rows that a person can look at: how often the outcome comes with each of its values."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from models.learning import LearningSet
 
 TEXTS = 7
 PARTS = 6
+EMPTY, OTHERS = "(empty)", "(others)"
 
 
 @dataclass(frozen=True)
@@ -51,28 +53,36 @@ def profile(learning: LearningSet, raw: pd.DataFrame, drawn: Drawn, column: str)
         strength = value_strength(levels_of(values, as_of_times(learning)[sample.rows]), sample)
         told.append((strength.auc, name, values, as_of_times(learning)[sample.rows], sample.outcome))
     _, name, values, as_of, outcome = max(told, key=lambda each: each[0])
-    found = pd.DataFrame({"said": _said(values, as_of).to_numpy(), "outcome": outcome})
-    groups = found.groupby("said", sort=False, observed=True)["outcome"].agg(["size", "mean"])
-    order = [said for said in groups.index if said != "(empty)"]
-    order = order if pd.api.types.is_numeric_dtype(values) else sorted(order, key=lambda said: (said == "(others)", -groups["size"][said]))
-    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
-        order = sorted(order, key=lambda said: float(said.split(" ")[0].replace(",", "")))
-    order += ["(empty)"] * ("(empty)" in groups.index)
-    rows = tuple((str(said), int(groups["size"][said]), float(groups["mean"][said])) for said in order)
+    said, order = _said(values, as_of)
+    groups = pd.DataFrame({"said": said.to_numpy(), "outcome": outcome}).groupby("said")["outcome"].agg(["size", "mean"])
+    rows = tuple((words, int(groups["size"][words]), float(groups["mean"][words])) for words in [*order, EMPTY] if words in groups.index)
     return Profile(column, name, float(np.mean(outcome)), rows)
 
 
-def _said(values: pd.Series, as_of: np.ndarray) -> pd.Series:
-    """Each entry as one of a few texts: the commonest texts, or parts of equal size of the numbers; dates in days before the as-of time."""
+def _said(values: pd.Series, as_of: np.ndarray) -> tuple[pd.Series, list[str]]:
+    """Each entry as one of a few texts, and these in order: the commonest texts, or parts of equal size of numbers and dates."""
     if pd.api.types.is_datetime64_any_dtype(values):
-        values = pd.Series((as_of - values.to_numpy("datetime64[us]")) / np.timedelta64(1, "D"))
-    if not pd.api.types.is_numeric_dtype(values):
-        common = values.value_counts().index[:TEXTS]
-        return values.where(values.isin(common) | values.isna(), "(others)").fillna("(empty)").astype(str)
-    numbers = values.astype(float)
+        return _parts(pd.Series((values.to_numpy("datetime64[us]") - as_of) / np.timedelta64(1, "D")), _days)
+    if pd.api.types.is_numeric_dtype(values):
+        return _parts(values.astype(float), lambda low, high: f"{low:,.6g}" if low == high else f"{low:,.6g} – {high:,.6g}")
+    common = values.value_counts().index[:TEXTS]
+    said = values.where(values.isin(common) | values.isna(), OTHERS).fillna(EMPTY).astype(str)
+    return said, [*map(str, common), OTHERS]
+
+
+def _parts(numbers: pd.Series, words: Callable[[float, float], str]) -> tuple[pd.Series, list[str]]:
+    """Numbers as the part they are in, in words; a part for each number where there are few."""
     parts = pd.qcut(numbers, PARTS, duplicates="drop") if numbers.nunique() > PARTS else numbers
-    if isinstance(parts.dtype, pd.CategoricalDtype):
-        lows, highs = numbers.groupby(parts, observed=True).min(), numbers.groupby(parts, observed=True).max()
-        words = {part: f"{lows[part]:,.6g} – {highs[part]:,.6g}" for part in lows.index}
-        return parts.astype(object).map(words).fillna("(empty)")
-    return parts.map("{:,.6g}".format, na_action="ignore").astype(object).fillna("(empty)")
+    ends = numbers.groupby(parts, observed=True).agg(["min", "max"])
+    names = {part: words(*ends.loc[part]) for part in ends.index}
+    return parts.astype(object).map(names).fillna(EMPTY), list(dict.fromkeys(names.values()))
+
+
+def _days(low: float, high: float) -> str:
+    """From when to when a date lies, counted from the moment at which the lead was to be scored."""
+    before, after = (f"{abs(end):,.1f}".removesuffix(".0") for end in (low, high))
+    if low < 0 < high:
+        return f"{before} before – {after} days after"
+    first, last = (before, after) if low >= 0 else (after, before)
+    days = first if first == last else f"{first} – {last}"
+    return f"{days} days {'after' if low >= 0 else 'before'}"

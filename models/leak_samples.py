@@ -13,6 +13,7 @@ FEWEST = 30
 FOLDS = 3
 SPANS = 20
 AGES = ((0, 10), (90, 130), (180, 220))
+YEAR = 365
 MODELLED_ROWS = 10_000
 
 
@@ -65,11 +66,12 @@ class Drawn:
     outcomes : dict of str to Sample
         By what columns must not tell; those with at least 30 leads on either side.
     ages : tuple of Sample, or None
-        Mature leads beside fresh ones, and older leads beside mature ones; None without dates.
+        Mature leads beside fresh ones; older leads beside mature ones; and, where leads go back far enough, what the first were a year
+        earlier, when only the season told them apart. None without dates.
     """
 
     outcomes: dict[str, Sample]
-    ages: tuple[Sample, Sample] | None
+    ages: tuple[Sample, ...] | None
 
     @property
     def rows(self) -> np.ndarray:
@@ -116,13 +118,20 @@ def outcome_samples(learning: LearningSet, most: int, seed: int) -> dict[str, Sa
     return samples | {"closed": _sample(learning, rows, closed[rows], SPANS, seed)}
 
 
-def age_samples(learning: LearningSet, most: int, seed: int) -> tuple[Sample, Sample]:
-    """Mature leads beside fresh ones, and older leads beside mature ones; the outcome is to be of the elder."""
+def age_samples(learning: LearningSet, most: int, seed: int) -> tuple[Sample, ...]:
+    """Mature leads beside fresh ones, older leads beside mature ones, and the former a year earlier; the outcome is to be of the elder."""
     age = (np.datetime64(learning.known_until, "us") - as_of_times(learning)) / DAY
-    fresh, mature, older = (_thinned(np.flatnonzero((age >= least) & (age <= above)), most // 2) for least, above in AGES)
+
+    def aged(least: int, most_days: int) -> np.ndarray:
+        return _thinned(np.flatnonzero((age >= least) & (age <= most_days)), most // 2)
+
+    fresh, mature, older = (aged(*days) for days in AGES)
+    a_year_before = [aged(least + YEAR, above + YEAR) for least, above in AGES[:2]]
+    pairs = [(mature, fresh), (older, mature)]
+    if min(map(len, a_year_before)) >= FEWEST:
+        pairs.append((a_year_before[1], a_year_before[0]))
     return tuple(
-        _sample(learning, np.append(elder, younger), np.arange(len(elder) + len(younger)) < len(elder), 1, seed)
-        for elder, younger in ((mature, fresh), (older, mature))
+        _sample(learning, np.append(elder, younger), np.arange(len(elder) + len(younger)) < len(elder), 1, seed) for elder, younger in pairs
     )
 
 

@@ -9,6 +9,7 @@ Only the first one knows; the others suspect, and a person decides. Nothing is d
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -156,6 +157,10 @@ def _strength(
             strong -= {column for column in level if strengths[column].auc <= together}
         for column in strong:
             told[column].append((strengths[column].auc, f"alone it {_apart(SIDES[name])} {_short(strengths[column].auc)}"))
+    for name, sample in drawn.outcomes.items():
+        for column in [column for column, said in told.items() if not said]:
+            values = today[column].loc[sample.rows]
+            told[column] += _named(values, levels_beside(learning, values, sample), sample, SIDES[name], settings)
     return [Leak(column, "suspicious", "strength", *max(said)) for column, said in told.items() if said]
 
 
@@ -181,9 +186,28 @@ def _marked(
     marks = [("filled in", filled), ("empty", ~filled)]
     usual = int(np.bincount(levels, minlength=1).argmax()) if len(levels) else 0
     if usual and np.mean(levels == usual) > 0.5:  # what nearly all leads say, such as 0 or "none", is a way to leave a column empty
-        commonest = values[levels == usual].mode().iloc[0]
-        said = f"{commonest:,.6g}" if pd.api.types.is_number(commonest) else f"'{commonest}'"
+        said = _quoted(values[levels == usual].mode().iloc[0])
         marks += [(f"other than {said}", filled & (levels != usual)), (said, levels == usual)]
+    yield from _one_sided(marks, sample, sides, settings)
+
+
+def _named(
+    values: pd.Series, levels: np.ndarray, sample: Sample, sides: tuple[str, str], settings: LeakSettings
+) -> Iterator[tuple[float, str]]:
+    """What single values tell of one outcome, such as a note "contract signed", and in words, where that is too much."""
+    inside = {level: values[levels == level] for level in measure.frequent_levels(levels, sample, least=settings.frequent)}
+    marks = [(_quoted(said.iloc[0]), levels == level) for level, said in inside.items() if said.nunique() == 1]
+    yield from _one_sided(marks, sample, sides, settings)
+
+
+def _quoted(value: Any) -> str:
+    return f"{value:,.6g}" if pd.api.types.is_number(value) else f"'{value}'"
+
+
+def _one_sided(
+    marks: Sequence[tuple[str, np.ndarray]], sample: Sample, sides: tuple[str, str], settings: LeakSettings
+) -> Iterator[tuple[float, str]]:
+    """Marks that come with one side of an outcome and hardly ever with the other: the share of it, and in words."""
     for of, (name, other) in ((sample, sides), (sample.inverse, sides[::-1])):
         for word, mark in marks:
             if measure.chance_of_so_few(mark, of, times=settings.one_sided) < BY_CHANCE:
@@ -208,7 +232,8 @@ def _fresh(learning: LearningSet, today: pd.DataFrame, drawn: Drawn, settings: L
         grown = measure.growth(*((levels_beside(learning, today[column], sample), sample) for sample in drawn.ages))
         # There are few fresh leads, and many columns, each looked at in two ways: one of them is far from none by chance.
         if grown.auc > max(settings.growth, errors * grown.error):
-            why = f"it tells fresh leads from mature ones with an AUC {_short(grown.auc)} higher than mature ones from older ones"
+            compared = "mature ones from older ones" + " or than it did a year before" * (len(drawn.ages) > 2)
+            why = f"it tells fresh leads from mature ones with an AUC {_short(grown.auc)} higher than {compared}"
             found.append(Leak(column, "suspicious", "fresh against mature", grown.auc, f"{why}: filled in later, or asked otherwise since"))
     return found
 
@@ -217,8 +242,9 @@ def _ages(drawn: Drawn) -> dict[str, int]:
     """How many leads of each age are compared."""
     if drawn.ages is None:
         return {}
-    (newer, older) = drawn.ages
-    return {"fresh": int((~newer.outcome).sum()), "mature": int(newer.outcome.sum()), "older": int(older.outcome.sum())}
+    newer, older, *a_year_before = drawn.ages
+    counts = {"fresh": int((~newer.outcome).sum()), "mature": int(newer.outcome.sum()), "older": int(older.outcome.sum())}
+    return counts | ({"a year before": len(a_year_before[0].rows)} if a_year_before else {})
 
 
 def _uniqueness(
@@ -238,8 +264,12 @@ def _uniqueness(
         for column, cost in costs.items():
             if cost >= settings.cost and cost >= settings.uniqueness * max(lighter):
                 why = f"leaving it out costs {_short(cost)} of what there is to know of who is {SIDES[name][0]}, any other"
-                found[column] = Leak(column, "suspicious", "uniqueness", cost, f"{why} at most {_short(max(lighter))}")
+                found[column] = Leak(column, "suspicious", "uniqueness", cost, f"{why} {_at_most(max(lighter))}")
     return list(found.values())
+
+
+def _at_most(value: float) -> str:
+    return f"at most {_short(value)}" if value >= 0.005 else "next to nothing"
 
 
 def _short(value: float) -> str:

@@ -39,7 +39,9 @@ def outcome_notes(ready: dict[str, Any]) -> list[str]:
     pursue, convert = ready["outcomes"]["pursue"], ready["outcomes"]["convert"]
     untold = "every lead counts as worked: the source does not say which ones sales took up"
     unknown = f"unknown: {convert['unknown']:,} leads that sales did not take up; whether they would have been won nobody can know"
-    return [untold] * (pursue is None) + [unknown] * bool(convert["unknown"])
+    early = sum(found["settled"] - found["positives"] - found["negatives"] for found in (pursue, convert) if found)
+    young = f"yes and no leave out {early:,} outcomes of leads whose horizon is not over yet: among those, only fast ones are known"
+    return [untold] * (pursue is None) + [young] * bool(early) + [unknown] * bool(convert["unknown"])
 
 
 def promise_rows(ready: dict[str, Any]) -> list[list[str]]:
@@ -98,7 +100,8 @@ def sample(looked: dict[str, Any]) -> str:
     kinds = looked["leads"]
     if looked["detector"] in ("strength", "uniqueness"):
         return "the newest settled leads, " + ", ".join(f"{count:,} to tell who is {kind}" for kind, count in kinds.items())
-    return ", ".join(f"{count:,} leads {kind}" if kind == "young then" else f"{count:,} {kind} leads" for kind, count in kinds.items())
+    then = ("young then", "a year before")
+    return ", ".join(f"{count:,} leads {kind}" if kind in then else f"{count:,} {kind} leads" for kind, count in kinds.items())
 
 
 def _tables(tables: dict[str, Any]) -> Table:

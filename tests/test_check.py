@@ -199,6 +199,14 @@ def test_the_words_say_every_figure_that_the_object_has(tmp_path):
     assert "every lead counts as worked" in said.out
 
 
+def test_outcomes_of_leads_whose_horizon_is_not_over_are_said_to_be_counted_apart(tmp_path):
+    crm(tmp_path)
+    said, counts = run("check", tmp_path, day=150).out, run("check", tmp_path, "--json", day=150).json["readiness"]["outcomes"]["convert"]
+    early = counts["settled"] - counts["positives"] - counts["negatives"]
+    assert early == 4 * 19  # four a day, closed after ten days, before the thirty of the horizon are over
+    assert f"yes and no leave out {early} outcomes of leads whose horizon is not over yet" in said
+
+
 def test_the_page_stands_alone_shows_every_column_and_reads_nothing_of_the_data_as_html(tmp_path):
     crm(tmp_path, **{"amount": ("4000", "", 1.0), HOSTILE: (HOSTILE, "none", 1.0)})
     said = run("check", tmp_path, "--page", tmp_path / "check.html")
