@@ -132,7 +132,8 @@ def importance_picture(importance: pd.DataFrame, *, title: str) -> Figure:
         figure, axes = _canvas(6.2, 1.2 + 0.27 * (len(shown) + bool(len(rest))))
         names, strengths, hints = list(shown["group"]), list(shown["strength"]), list(shown["hint"])
         if len(rest):
-            names, strengths, hints = [*names, f"{len(rest)} others together"], [*strengths, rest["strength"].sum()], [*hints, ""]
+            others = "1 other" if len(rest) == 1 else f"{len(rest)} others together"
+            names, strengths, hints = [*names, others], [*strengths, rest["strength"].sum()], [*hints, ""]
         places = np.arange(len(names))
         colors = [BLUE] * len(shown) + [PALE] * bool(len(rest))
         axes.barh(places, strengths, height=0.62, color=colors)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from features.errors import UsageError
-from pipelines.environment import home_folder
+from pipelines.environment import home_folder, login_name
 from pipelines.shell import EXIT_USELESS, AsOf, Config, Home, Json, Source, Who, moment_of, running, settings_of, show
 
 
@@ -29,7 +29,7 @@ def promote(
         from pipelines.promote import promote_version
 
         settings = settings_of(config, source)
-        moment = moment_of(as_of, now)
+        moment, who = moment_of(as_of, now), who or login_name()
         result = promote_version(settings, folder, now, as_of=moment, version=version, who=who, why=why, force=force).to_json()
     show(result, wording_versions.promotion(result), as_json=as_json)
     if not result["promoted"]:
@@ -51,7 +51,7 @@ def rollback(
         from pipelines import wording_versions
         from pipelines.rollback import rollback_version
 
-        result = rollback_version(settings_of(config, None), folder, now, why=why, version=version, who=who).to_json()
+        result = rollback_version(settings_of(config, None), folder, now, why=why, version=version, who=who or login_name()).to_json()
     show(result, wording_versions.promotion(result), as_json=as_json)
     if not result["promoted"]:
         raise typer.Exit(EXIT_USELESS)

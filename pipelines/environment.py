@@ -4,6 +4,7 @@ Kept free of heavy imports, so that ``--help`` answers at once.
 """
 
 import gc
+import getpass
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -34,6 +35,14 @@ ALONE = {
 def home_folder(given: Path | None = None) -> Path:
     """Where snapshots, models and the decision log live: as given, else LEADSIEVE_HOME, else ``.leadsieve``."""
     return (given or Path(os.environ.get("LEADSIEVE_HOME") or DEFAULT_HOME)).expanduser().absolute()
+
+
+def login_name() -> str:
+    """Who runs this process; empty where the machine does not know."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def variables() -> Mapping[str, str]:

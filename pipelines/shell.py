@@ -29,7 +29,7 @@ Home = Annotated[
     Path | None,
     typer.Option("--home", help="Folder of snapshots, versions and decisions. Default: LEADSIEVE_HOME, or .leadsieve.", show_default=False),
 ]
-Who = Annotated[str, typer.Option("--who", help="Who decided it; kept with the version.")]
+Who = Annotated[str, typer.Option("--who", help="Who decided it; kept with the version. Default: your login name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 

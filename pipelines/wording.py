@@ -175,8 +175,10 @@ def _estimate(estimate: dict[str, float | None] | None, digits: int = 3) -> str:
 
 
 def sentence(words: str) -> str:
-    """Words with a capital letter and one full stop."""
-    return f"{words[:1].upper()}{words[1:].rstrip('.')}." if words else ""
+    """Words with a capital letter, unless a setting comes first, and one full stop."""
+    first = words.partition(" ")[0]
+    begun = words if "_" in first or words.startswith(f"{first} = ") else words[:1].upper() + words[1:]
+    return f"{begun.rstrip('.')}." if words else ""
 
 
 def percent(share: float | None) -> str:

@@ -71,5 +71,7 @@ def _bullet(words: str) -> list[str]:
 
 
 def _minute(time: str | None) -> str:
-    """A time to the minute; a row's number as it is."""
-    return "–" if time in (None, "", "None") else time[:16].replace("T", " ")
+    """A time to the minute, or the number of a row."""
+    if time in (None, "", "None"):
+        return "–"
+    return f"row {int(time):,}" if time.isdigit() else time[:16].replace("T", " ")

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from pipelines import pages
+from pipelines.wording import sentence
 
 TEMPLATE = """{% extends "base.html" %}{% from "parts.html" import picture, table, verdict, list %}
 {% block title %}{{ title }}{% endblock %}
@@ -49,3 +50,16 @@ def test_numbers_stand_to_the_right_and_an_absent_one_is_a_dash(made):
     assert '<td class="number">–</td>' in made
     assert pages._number(1234567.0) == "1,234,567"
     assert pages._number(float("nan")) == "–"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("it is so", "It is so."),
+        ("it is so.", "It is so."),
+        ("pass_through = 0.05: 5 %", "pass_through = 0.05: 5 %."),
+        ("forced = 0: none", "forced = 0: none."),
+    ],
+)
+def test_a_sentence_begins_with_a_capital_letter_unless_a_setting_comes_first(words, said):
+    assert sentence(words) == said

@@ -1,6 +1,7 @@
 """Champions come and go: by rule, by force, by rollback, one at a time, and all of it on record."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -180,7 +181,7 @@ def test_an_equal_challenger_takes_over_and_a_rollback_puts_the_champion_back(fo
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_a_challenger_that_may_do_harm_is_refused_with_4_and_its_reasons_are_printed_and_kept(folder):
+def test_a_challenger_that_may_do_harm_is_refused_with_4_and_its_reasons_are_printed_and_kept(folder, monkeypatch):
     config = ("--config", folder / "good" / "c.toml")
     said = run(folder, "promote", *config, "--json")
     assert (said.code, said.json["promoted"], said.json["version"], said.json["replaced"]) == (4, False, "3", None)
@@ -192,9 +193,12 @@ def test_a_challenger_that_may_do_harm_is_refused_with_4_and_its_reasons_are_pri
     assert words.startswith("version 3 was not promoted: sales sees no change")
     assert words.endswith("To promote it all the same: leadsieve promote 3 --force --why TEXT\n")
 
+    monkeypatch.setenv("LOGNAME", "dana")
     forced = run(folder, "promote", "--force", "--why", "a trial", "--json")  # which needs no source
     assert (forced.code, forced.json["replaced"]) == (0, "1")
-    assert run(folder, "versions", "--json").json["versions"][0]["champion"][0]["how"] == "forced"
+    [reign] = run(folder, "versions", "--json").json["versions"][0]["champion"]
+    assert (reign["how"], reign["who"]) == ("forced", "dana")
+    assert re.search(r"3 +champion +\S+ \S+ +row 600 ", run(folder, "versions").out)
 
 
 @pytest.mark.usefixtures("prefect_server")
