@@ -47,7 +47,7 @@ def text(value: str) -> str:
 
 
 Moment = Annotated[datetime, BeforeValidator(moment), WithJsonSchema(MOMENT)]
-Text = Annotated[str, BeforeValidator(text), Field(min_length=1, max_length=500)]
+Text = Annotated[str, Field(min_length=1, max_length=500), BeforeValidator(text)]
 Scalar = Annotated[Any, BeforeValidator(scalar), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})]
 
 
@@ -158,7 +158,7 @@ class AnswerRequest(Taken):
     kind: Literal["accepted", "rejected", "snoozed", "undone", "released"]
     turn: Annotated[int, Field(ge=0, le=1_000_000, description="Of the latest answer that was seen, 0 for none.")]
     reason: Annotated[Text | None, Field(description="Why a lead is rejected.")] = None
-    words: Annotated[str, BeforeValidator(text), Field(max_length=500)] | None = None
+    words: Annotated[str, Field(max_length=500), BeforeValidator(text)] | None = None
     until: Moment | None = None
 
 

@@ -67,9 +67,12 @@ class Champions:
             self.trouble = self._failed = None
         elif wanted != self._failed or self._looks % AGAIN == 0:
             self._failed = wanted
-            known = self._loaded is not None and self._loaded.version == version
-            champion = self.live.champion if known else load_champion(self.registry)
-            self.live = LiveScorer.of(champion, snapshot)
+            loaded = self._loaded
+            champion = self.live.champion if loaded and loaded.version == version else load_champion(self.registry)
+            if loaded and replace(loaded, version=version) == wanted and self.live.champion.scorer.recipe == champion.scorer.recipe:
+                self.live = replace(self.live, champion=champion)  # the same features of the same past, which are large, are there
+            else:
+                self.live = LiveScorer.of(champion, snapshot)
             self._loaded, self._failed, self.trouble = replace(wanted, version=champion.version), None, None
 
     @contextmanager

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.environment import home_folder, only_scoring
+from pipelines.environment import giving_back, home_folder, only_scoring
 from pipelines.shell import Config, Home, Source, clock, settings_of, standing
 
 
@@ -17,8 +17,9 @@ def desk(
 ) -> None:
     """Serve the pages on which sales works the queue and answers. Add people first: leadsieve user add ann --role rep."""
     folder = home_folder(home)
-    standing(folder)  # both before the settings import the libraries that they are about
+    standing(folder)  # all three before the settings import the libraries that they are about
     only_scoring()
+    giving_back()
     settings = settings_of(config, source)
 
     import uvicorn

@@ -60,8 +60,13 @@ def pointer(location: Sequence[str | int]) -> str:
 def _misfilled(_request: Request, error: RequestValidationError) -> JSONResponse:
     found = {}
     for each in error.errors():
-        said = each["msg"].removeprefix("Value error, ").rstrip(".")
-        found.setdefault(pointer(each["loc"]), said[:1].lower() + said[1:])
+        if each["type"] == "json_invalid":
+            found[""] = f"the body is no JSON from character {each['loc'][-1]} on: {each['ctx']['error']}"
+        elif each["type"] == "model_attributes_type":
+            found[pointer(each["loc"])] = "is no JSON object; a body is sent with Content-Type: application/json"
+        else:
+            said = each["msg"].removeprefix("Value error, ").rstrip(".")
+            found.setdefault(pointer(each["loc"]), said[:1].lower() + said[1:])
     count = "one value" if len(found) == 1 else f"{len(found):,} values"
     errors = [Breach(pointer=where, detail=said) for where, said in found.items()]
     return problem(422, f"{count} cannot be used; nothing was done.", errors)

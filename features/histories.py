@@ -57,8 +57,8 @@ class Ledger:
     def of(cls, facts: ir.Table, key: str, sums: Sequence[str]) -> "Ledger":
         """The facts of a table with the key, ``moment`` and the columns to be summed."""
         facts = facts.filter(facts[key].notnull())
-        by_moment = facts.group_by(key, "moment").aggregate(**{name: facts[name].sum() for name in sums})
-        rows = by_moment.to_pyarrow().sort_by([(key, "ascending"), ("moment", "ascending")])
+        by_moment = facts.group_by(key, "moment").aggregate(**{name: facts[name].sum().cast("int32") for name in sums})
+        rows = by_moment.order_by(key, "moment").to_pyarrow()
         values = rows[key].combine_chunks().dictionary_encode()  # numbered as they come, and they come in order
         totals = np.zeros((len(rows) + 1, len(sums)), dtype=np.int32)
         for position, name in enumerate(sums):

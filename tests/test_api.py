@@ -96,6 +96,7 @@ def test_what_is_promoted_or_forgotten_counts_without_a_restart_and_a_broken_ver
         assert until(lambda: api.ask("GET", "/version").json()["version"] == "2")
         assert scores(api, leads[:1])
         assert api.champions.live is not first
+        assert api.champions.live.histories is first.histories  # the past of the same features is not added up, and held, twice
 
         gone = leads[0]["lead_id"]
         assert api.champions.live.created_at(gone)
@@ -134,6 +135,15 @@ def test_everything_that_is_wrong_is_named_at_once(api):
         "/leads/0/created_at", "/leads/1/lead_id", "/leads/1/attributes/employees", "/leads/1/colour", "/leads/2/events/0/occurred_at",
     ]  # fmt: skip
     assert told["detail"] == "5 values cannot be used; nothing was done."
+    assert told["errors"][1]["detail"] == "string should have at least 1 character"
+    said = []
+    for kind in ("application/json", "text/plain"):
+        (error,) = api.ask("POST", "/scores", content=b'{"leads": nothing}', headers={"Content-Type": kind}).json()["errors"]
+        said.append((error["pointer"], error["detail"]))
+    assert said == [
+        ("", "the body is no JSON from character 10 on: Expecting value"),
+        ("", "is no JSON object; a body is sent with Content-Type: application/json"),
+    ]
 
 
 def test_what_the_source_does_not_have_is_refused_with_what_was_probably_meant(api):
