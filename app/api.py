@@ -133,9 +133,10 @@ def ready(champions: Champions) -> LiveScorer:
 def scored(asked: ScoreRequest, live: LiveScorer, *, now: datetime) -> Scores:
     """The answer to a request."""
     tables = given.read(asked, live, now=now)
-    numbers = ["p_pursue", "p_convert", "p_both", "low", "high", "value"]
+    numbers = ("p_pursue", "p_convert", "p_both", "low", "high", "value")
+    names = ("lead_id", "as_of", "grade", "extrapolated", "action", "reasons", *numbers)
     found = live.score(tables.leads, tables.events, tables.as_of, worded=asked.reasons)
-    rows = found[["lead_id", "as_of", "grade", "extrapolated", "action", "reasons", *numbers]].to_dict("records")
+    rows = (dict(zip(names, values, strict=True)) for values in zip(*(found[name].tolist() for name in names), strict=True))
     scores = [
         Score.model_construct(
             lead_id=row["lead_id"],

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from models.arms import FORCED, POLICY
-from models.encoding import encode
+from models.encoding import Categories, encode
 from models.policy import HAND_OFF, HOLD, Policy
 from models.reasons import reasons
 from models.scorer import Scorer
@@ -55,7 +55,7 @@ def decide_all(
     low, high, extrapolated = widened(
         scores["low"].to_numpy(), scores["high"].to_numpy(), score, scores["p_pursue"].to_numpy(), least=policy.extrapolated_low
     )
-    value, cut, cut_by = _cuts(policy, scores, leads)
+    value, cut, cut_by = _cuts(policy, scores, leads, encoded, scorer.categories)
     arm = policy.arms.draw(leads["account_id"].to_numpy())
     held = (score < cut) & (arm == POLICY)
     this_week = _week(policy, value, score, held, arm, owners, listed)
@@ -96,13 +96,15 @@ def decide_all(
     )
 
 
-def _cuts(policy: Policy, scores: pd.DataFrame, leads: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _cuts(
+    policy: Policy, scores: pd.DataFrame, leads: pd.DataFrame, encoded: pd.DataFrame, categories: Categories
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every lead's value, and its cut in force, which is the smaller of the policy's and the economic one, with whose it is."""
     value = np.full(len(leads), np.nan)
     cut = np.full(len(leads), -np.inf if policy.cut is None else policy.cut)
     cut_by = np.full(len(leads), None if policy.cut is None else policy.basis, dtype=object)
     if policy.economics is not None:
-        margin = policy.economics.margin(leads)
+        margin = policy.economics.margin(leads, encoded=encoded, categories=categories)
         chance = scores["p_convert"].fillna(scores["p_both"]).to_numpy()
         value = policy.economics.value(chance, margin)
         own = policy.economics.cut(margin)

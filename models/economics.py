@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from models.capacity import shadow_price, week_list
+from models.encoding import Categories
 from models.learning import LearningSet
 from models.margins import Margins, fit_margins
 from models.policy_settings import PolicySettings
@@ -57,10 +58,10 @@ class Economics:
         """Whether sales has only so many hours."""
         return self.capacity is not None or bool(self.team_capacity)
 
-    def margin(self, leads: pd.DataFrame) -> np.ndarray:
-        """What each lead would bring as a customer."""
+    def margin(self, leads: pd.DataFrame, *, encoded: pd.DataFrame | None = None, categories: Categories | None = None) -> np.ndarray:
+        """What each lead would bring as a customer; where the leads are encoded already, with these categories, that may be used again."""
         if self.margins is not None:
-            return self.margins.expected(leads)
+            return self.margins.expected(leads, encoded=encoded if self.margins.categories == categories else None)
         return np.full(len(leads), np.nan if self.margin_per_customer is None else self.margin_per_customer)
 
     def value(self, p: np.ndarray, margin: np.ndarray) -> np.ndarray:

@@ -65,8 +65,10 @@ class Margins:
     model: str | None = None
     categories: Categories | None = None
 
-    def expected(self, frame: pd.DataFrame, *, threads: int = 2) -> np.ndarray:
+    def expected(self, frame: pd.DataFrame, *, encoded: pd.DataFrame | None = None, threads: int = 2) -> np.ndarray:
         """Median margin of each row of a feature matrix, shape (n,): above 0, never empty.
+
+        ``encoded`` are the same rows as ``encoding.encode`` gives them for ``categories``, where somebody has encoded them already.
 
         Raises
         ------
@@ -74,7 +76,8 @@ class Margins:
             Where the matrix lacks a column that the margins were fitted on.
         """
         if self.model is not None:
-            return np.exp(self._trees.predict(encode(frame, self.categories).to_numpy(), num_threads=threads))
+            encoded = encode(frame, self.categories) if encoded is None else encoded
+            return np.exp(self._trees.predict(encoded.to_numpy(), num_threads=threads))
         return _looked_up(frame, self.segment, self.medians, self.overall)
 
     @cached_property
