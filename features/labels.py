@@ -19,6 +19,7 @@ from features.tables import STAGES, Tables
 
 DAY = np.timedelta64(1, "D")
 WORTH = ("amount", "margin")
+UNITS = {"day": timedelta(days=1), "hour": timedelta(hours=1), "minute": timedelta(minutes=1), "second": timedelta(seconds=1)}
 
 
 @checked_dataclass(frozen=True)
@@ -38,6 +39,14 @@ class Horizons:
     pursue_days: float = Field(default=21.0, gt=0)
     convert_days: float = Field(default=90.0, gt=0)
     delay: timedelta = timedelta(0)
+
+    @property
+    def scored(self) -> str:
+        """When leads are scored, in words."""
+        for unit, span in UNITS.items():
+            if self.delay >= span:
+                return f"scored {self.delay / span:g} {unit}{'s' * (self.delay != span)} after creation"
+        return "scored at creation"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ Leads that were held back are left out, for nobody tried them; the others were l
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 import numpy as np
 import pandas as pd
@@ -84,7 +83,7 @@ def incomparable(champion: VersionRecord, challenger: VersionRecord) -> str:
     if ours != theirs:
         return (
             f"the two answer different questions: taken up within {ours.pursue_days:g} days and won within {ours.convert_days:g}, "
-            f"{_delay(ours.delay)}, against {theirs.pursue_days:g} and {theirs.convert_days:g}, {_delay(theirs.delay)}"
+            f"{ours.scored}, against {theirs.pursue_days:g} and {theirs.convert_days:g}, {theirs.scored}"
         )
     lacking = [OUTCOMES[name][1] for name in champion.scorer.models if name not in challenger.scorer.models]
     return f"the champion tells the chance of {' and '.join(lacking)}, the challenger does not" if lacking else ""
@@ -248,7 +247,3 @@ def _counts(codes: np.ndarray, worth: np.ndarray, account: np.ndarray, weights: 
     shape = (int(codes.max()) + 1, len(weights))
     leads, worths = (csr_array((values, (codes, account)), shape=shape) @ weights for values in (np.ones(len(codes)), worth))
     return Counts(positives=worths, negatives=leads - worths)
-
-
-def _delay(delay: timedelta) -> str:
-    return f"scored {delay} after creation" if delay else "scored at creation"

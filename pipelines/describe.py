@@ -149,7 +149,7 @@ def _trained_on(learning: LearningSet, snapshot: Snapshot) -> dict[str, Any]:
         "accounts": int(learning.frame["account_id"].nunique()) if note.has_accounts else None,
         "pursue_days": recipe.horizons.pursue_days,
         "convert_days": recipe.horizons.convert_days,
-        "delay_days": recipe.horizons.delay / pd.Timedelta(days=1),
+        "scored": recipe.horizons.scored,
         "reads": {str(group): int(columns) for group, columns in groups.items()},
         "not_read": [{"column": name, "why": why} for name, why in recipe.dropped],
     }

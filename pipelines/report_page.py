@@ -86,14 +86,14 @@ def _trained(card: Card) -> list[list[str]]:
     tables = ", ".join(f"{rows:,} {name}" for name, rows in on["rows"].items())
     span = f"{short(on['from'])} to {short(on['to'])}" if on["from"] is not None else "without dates"
     accounts = "" if on["accounts"] is None else f" of {on['accounts']:,} accounts"
-    scored = f", scored {on['delay_days']:g} days after creation" if on["delay_days"] else ", scored at creation"
+    scored = f", {on['scored']}" if on["clock"] == "time" else ""
     won = f"a customer within {on['convert_days']:g} days"
     taken_up = f"taken up within {on['pursue_days']:g} days; {won} of being taken up" if "pursue" in card["outcomes"] else won
     reads = sum(on["reads"].values())
     return [
         ["source", on["source"]],
         ["data", f"{on['fingerprint']} (fingerprint): {tables}"],
-        ["leads", f"{card['leads']:,}{accounts}, {span}{scored if on['clock'] == 'time' else ''}"],
+        ["leads", f"{card['leads']:,}{accounts}, {span}{scored}"],
         ["known until", known_until(card) or "–"],
         ["outcomes", taken_up if on["clock"] == "time" else "as the table tells them, whenever they came"],
         ["columns", f"{reads:,} in {len(on['reads'])} groups"],

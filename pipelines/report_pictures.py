@@ -48,12 +48,17 @@ def model_pictures(card: Card, name: str) -> dict[str, Figure]:
 def time_pictures(card: Card) -> dict[str, Figure]:
     """Per model, leads over time by what is known of them."""
     return {
-        name: time_picture(
-            pd.DataFrame([span | {"start": short(span["start"], 7)} for span in found["over_time"]]), did=DID[name], moment=str
-        )
+        name: time_picture(_dated(pd.DataFrame(found["over_time"])), did=DID[name], moment=str)
         for name, found in card["outcomes"].items()
         if found["over_time"]
     }
+
+
+def _dated(spans: pd.DataFrame) -> pd.DataFrame:
+    """Spans that start in a month each are told by it, others by the day."""
+    months = [short(start, 7) for start in spans["start"]]
+    days = [short(start) for start in spans["start"]]
+    return spans.assign(start=months if len(set(months)) == len(months) else days)
 
 
 def grade_picture(card: Card) -> Figure | None:

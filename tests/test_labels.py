@@ -142,3 +142,16 @@ def test_fates_tell_the_first_time_each_stage_was_recorded():
             first = own.recorded_at.min()
             assert pd.isna(first) == pd.isna(getattr(row, f"{stage}_at"))
             assert pd.isna(first) or first == getattr(row, f"{stage}_at")
+
+
+@pytest.mark.parametrize(
+    ("delay", "said"),
+    [
+        (timedelta(0), "scored at creation"),
+        (timedelta(hours=1), "scored 1 hour after creation"),
+        (timedelta(days=3), "scored 3 days after creation"),
+        (timedelta(minutes=90), "scored 1.5 hours after creation"),
+    ],
+)
+def test_the_delay_is_told_in_the_largest_unit_that_it_fills(delay, said):
+    assert Horizons(delay=delay).scored == said
