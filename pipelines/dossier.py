@@ -127,6 +127,18 @@ class Dossiers:
             found.setdefault(row[0], []).append(Happening(*row))
         return found
 
+    def answered(self, lead_ids: Iterable[str]) -> dict[str, tuple[str, datetime, str | None]]:
+        """Which of some leads sales has answered by the source: accepted or rejected, when first, and by whom where that is told."""
+        folder = self.newest()
+        if folder is None or "outcomes" not in (note := self._note(folder)).rows or not note.outcome_times:
+            return {}
+        rep = "rep" if "rep" in self._columns(folder / "outcomes.parquet") else "NULL"
+        query = (
+            f"SELECT lead_id, CASE WHEN bool_and(stage = 'rejected') THEN 'rejected' ELSE 'accepted' END, min(occurred_at), "
+            f"arg_min({rep}, occurred_at) FROM {_file(folder, 'outcomes')} WHERE lead_id IN (SELECT unnest(?)) GROUP BY lead_id"
+        )
+        return {lead_id: tuple(more) for lead_id, *more in self._rows(query, lead_ids)}
+
     def _rows(self, query: str, lead_ids: Iterable[str], *more: Any) -> list[tuple]:
         with self._database.cursor() as cursor:  # requests run side by side, each on a connection of its own
             return cursor.execute(query, [list(lead_ids), *more]).fetchall()

@@ -1,5 +1,7 @@
 """Filling the list from the decision log: leads that a run has decided since, with their names from the newest snapshot."""
 
+from pathlib import Path
+
 import sqlalchemy as sa
 
 from models.arms import FORCED
@@ -13,6 +15,7 @@ from pipelines.store_tables import decisions_table
 from pipelines.worklist import worth_of
 
 AT_ONCE = 10_000
+ELSEWHERE = "the source"  # who answered, where it does not say
 TAKEN = (
     "lead_id", "account_id", "batch", "decided_at", "channel", "owner", "grade", "p_convert", "p_both", "low", "high", "value", "arm",
     "action", "this_week",
@@ -36,6 +39,7 @@ class Filler:
         self.store, self.dossiers, self.named, self.country = store, dossiers, named, country
         self._batch = -1
         self._gone = 0
+        self._heeded: Path | None = None
 
     def fill(self) -> int:
         """Add what the log has and the list has not; gives how many. Costs a look at two indexes where there is nothing."""
@@ -46,7 +50,32 @@ class Filler:
             added, last = added + len(found), found[-1]
         self._batch = batch
         self._drop_forgotten()
+        if added or self.dossiers.newest() != self._heeded:
+            self._heeded = self.dossiers.newest()
+            self._heed_source()
         return added
+
+    def _heed_source(self) -> None:
+        """Let leads wait no longer that sales has answered elsewhere, as the newest snapshot tells."""
+        work, last = worklist_table.c, ""
+        waits = (work.state == "open") | (work.state == "snoozed")
+        while True:
+            with self.store.reading() as connection:
+                ids = connection.scalars(
+                    sa.select(work.lead_id).where(waits, work.lead_id > last).order_by(work.lead_id).limit(AT_ONCE)
+                ).all()
+            if not ids:
+                return
+            if answered := self.dossiers.answered(ids):
+                change = worklist_table.update().where(waits, work.lead_id == sa.bindparam("lead"))
+                change = change.values({name: sa.bindparam(f"new_{name}") for name in ("state", "answered_at", "answered_by")})
+                values = [
+                    {"lead": lead_id, "new_state": state, "new_answered_at": at, "new_answered_by": who or ELSEWHERE}
+                    for lead_id, (state, at, who) in answered.items()
+                ]
+                with self.store.writing() as connection:
+                    connection.execute(change, values)
+            last = ids[-1]
 
     def _drop_forgotten(self) -> None:
         """Take off whom somebody had forgotten while we put them on: their decisions were read before, and written down here after."""

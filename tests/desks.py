@@ -23,6 +23,7 @@ L2,2026-02-28 09:00,A2,Bob Braun,CEO,Braun & Söhne,bob@braun.example,,DE,organi
 L3,2026-02-20 09:00,A2,Cleo Diaz,Intern,Braun & Söhne,cleo@braun.example,,DE,organic,south
 L4,2026-02-27 09:00,A4,Dora Eng,CTO,Engines,dora@engines.example,,US,paid_search,south
 L5,2026-02-26 09:00,A5,Edo Held,Student,University,edo@uni.example,,US,paid_search,south
+L6,2026-02-19 09:00,A2,Fay Long,CFO,Braun & Söhne,fay@braun.example,,DE,organic,south
 """
 EVENTS = """lead_id,kind,occurred_at,channel
 L1,page_view,2026-03-01 10:05,event
@@ -30,7 +31,7 @@ L1,demo_request,2026-03-01 10:30,web
 L2,email_open,2026-02-28 12:00,email
 """
 OUTCOMES = """lead_id,stage,occurred_at,rep,reason
-L3,accepted,2026-02-21 09:00,old rep,
+L6,accepted,2026-02-21 09:00,old rep,
 """
 DECISIONS = [  # lead, account, chance, value, grade, action, arm
     ("L1", "A1", 0.30, 900.0, "A", "hand off", "policy"),

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from pipelines.snapshots import pull
 from tests.desks import make_desk
 
 
@@ -53,6 +54,25 @@ def test_an_answer_takes_a_lead_from_the_queue_and_says_so_with_a_way_back(desk)
     assert "You took Ann Smith." in page
     assert "Undo" in page
     assert names(browser.get("/queue?list=mine").text) == ["Ann Smith"]
+
+
+def test_whom_sales_has_answered_in_the_source_waits_no_longer(desk):
+    ann = desk.browser("ann", "ops")
+    ann.answer("L4", "snoozed", days="2")
+    form = ann.form_of("L2")
+    with (desk.home.parent / "exports" / "outcomes.csv").open("a") as more:
+        more.write("L2,rejected,2026-03-02 08:10,rob,no need\nL4,accepted,2026-03-02 08:20,,\nL4,won,2026-03-02 08:30,,\n")
+    desk.later(hours=1)
+    pull(desk.settings.source, desk.settings.label, home=desk.home, until=desk.now).close()
+    ann.client.app.state.desk.refresh()
+    assert names(ann.get("/queue").text) == ["Ann Smith", "Cleo Diaz"]
+    assert names(ann.get("/queue?list=snoozed").text) == []
+    rejected, taken = (ann.get(f"/queue?list={name}").text.partition("<article")[2] for name in ("rejected", "accepted"))
+    assert "<b>Turned down</b> by rob, 50 minutes ago" in rejected
+    assert "<b>Taken</b> by the source, 40 minutes ago" in taken
+    assert "Undo" not in rejected  # what the source says is mended there
+    late = ann.client.post("/answers", data={**form, "kind": "accepted"})
+    assert (late.status_code, "This lead is turned down; nothing was recorded." in late.text) == (400, True)
 
 
 def test_who_is_not_signed_in_sees_nothing_and_comes_back_to_where_he_wanted(desk):

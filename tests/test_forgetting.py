@@ -58,16 +58,16 @@ def test_nothing_of_a_person_is_left_and_no_pull_brings_it_back(desk):
     said = forgetting(desk, "L1", "--json")
     assert said.code == 0, said.err
     assert said.json == {"forgotten": True, "snapshots": 1, "rows": {"leads": 1, "events": 2, "outcomes": 0}, "decisions": 1, "answers": 1}
-    assert lead_ids(desk) == {"L2", "L3", "L4", "L5"}
+    assert lead_ids(desk) == {"L2", "L3", "L4", "L5", "L6"}
     kept = everything(desk)
     assert not [text for text in TEXTS if text in kept]
 
     with (desk.home.parent / "exports" / "leads.csv").open("a") as more:
         more.write("L9,2026-03-01 12:00,A9,New One,CEO,Ninth,n@ninth.example,,DE,event,north\n")
     snapshot = pull_source.fn(desk.settings, home=desk.home, until=NOW + timedelta(days=1))
-    assert set(snapshot.tables.leads.lead_id.to_pyarrow().to_pylist()) == {"L2", "L3", "L4", "L5", "L9"}
+    assert set(snapshot.tables.leads.lead_id.to_pyarrow().to_pylist()) == {"L2", "L3", "L4", "L5", "L6", "L9"}
     snapshot.close()
-    assert lead_ids(desk) == {"L2", "L3", "L4", "L5", "L9"}
+    assert lead_ids(desk) == {"L2", "L3", "L4", "L5", "L6", "L9"}
 
 
 def test_the_decision_stays_without_a_name_and_the_list_shows_nobody(desk):
