@@ -208,6 +208,11 @@ def test_characters_that_no_database_takes_are_no_bug(either_desk):
     for action in ("/people", "/people/keys"):
         sent = {"token": _token(browser, action), "name": odd, "role": "rep"}
         assert browser.client.post(action, data=sent).status_code == 400, action
+    key = {"Authorization": f"Bearer {make_key(either_desk.store, 'CRM', 'ops', at=NOW, by='ann')}"}
+    said = [browser.get("/api/decisions", params={"owner": owner}, headers=key) for owner in ("south", odd)]
+    assert [len(each.json().get("decisions", [])) for each in said] == [3, 0]
+    assert said[1].status_code in (200, 422)
+    assert browser.get("/api/decisions", headers={"Authorization": "Bearer ls_%00_x"}).status_code == 401
 
 
 def test_a_key_is_shown_once_opens_until_it_is_revoked_and_the_store_cannot_open_with_it(either_desk):
