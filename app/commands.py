@@ -1,9 +1,12 @@
 """The command that serves the desk."""
 
+import socket
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
+from features.errors import UsageError
 from pipelines.environment import giving_back, home_folder, only_scoring
 from pipelines.shell import Config, Home, Source, clock, settings_of, standing
 
@@ -27,4 +30,19 @@ def desk(
     from app.web import create_app
 
     app = create_app(settings, folder, clock, hosts=(host,))
-    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, proxy_headers=False)
+    with app.state.desk.store.reading():
+        pass  # raises where the store is out of reach
+    with listening(host, port) as door, suppress(KeyboardInterrupt):
+        named = f"[{host}]" if ":" in host else host
+        print(f"The desk is at http://{named}:{door.getsockname()[1]}; Ctrl-C ends it.", flush=True)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False, proxy_headers=False)).run([door])
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """What the desk is reached through. Raises UsageError where somebody else listens already, or nobody can."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise UsageError(
+            f"nothing can be served at {host}, port {port}: {error.strerror}. Take another one with --port; 0 takes any that is free."
+        ) from error
