@@ -137,13 +137,14 @@ def page_of(store: Store, wish: Wish, *, now: datetime, counted: tuple[str, ...]
 
 
 def _counts(groups: list[tuple[dict[str, Any], int]], wish: Wish, name: str) -> dict[str, int]:
-    """How many rows each value of a column has beside the other filters, the commonest values, in their order."""
-    found: dict[str, int] = {}
+    """How many rows each value of a column has beside the other filters, the commonest values, in their order; and of what is asked for."""
+    asked = wish.grades if name == "grade" else tuple(filter(None, [getattr(wish, name)]))
+    found = dict.fromkeys(asked, 0)
     for values, number in groups:
         if values[name] is not None and wish.fits(values, without=name):
             found[values[name]] = found.get(values[name], 0) + number
-    commonest = sorted(found.items(), key=lambda entry: -entry[1])[:MOST_VALUES]
-    return dict(sorted(commonest))
+    commonest = sorted(found, key=lambda value: -found[value])[:MOST_VALUES]
+    return {value: found[value] for value in sorted({*commonest, *asked})}
 
 
 def every(store: Store, wish: Wish, *names: str, now: datetime, most: int) -> Iterator[dict[str, tuple[Any, ...]]]:

@@ -111,6 +111,14 @@ def test_what_is_wanted_stands_in_the_address_and_counts_agree_with_what_is_show
     assert re.search(r'name="grade" value="C"><span>C <small[^>]*>1<', page)
 
 
+def test_a_filter_that_finds_nothing_still_shows_in_its_place(desk):
+    page = desk.browser("ann").get("/queue?q=ann&channel=paid_search&grade=D&country=FR").text
+    assert names(page) == []
+    assert re.search(r'<option data-of="channel=paid_search" value="paid_search" selected>paid search \(0\)', page)
+    assert re.search(r'<option data-of="country=FR" value="FR" selected>FR \(0\)', page)
+    assert re.search(r'<input type="checkbox" name="grade" value="D" checked>', page)
+
+
 def test_a_leads_page_tells_why_what_happened_and_what_else_the_account_did(desk):
     browser = desk.browser("ann")
     page = browser.get("/leads/L2").text
