@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from pipelines.wording import sentence
+from pipelines.wording import sentence, when
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -51,4 +51,4 @@ def _number(value: float | None, places: int = 0) -> str:
     return "–" if value is None or value != value else f"{value:,.{places}f}"
 
 
-TEMPLATES.filters.update(uri=_as_uri, percent=_percent, number=_number, sentence=sentence)
+TEMPLATES.filters.update(uri=_as_uri, percent=_percent, number=_number, sentence=sentence, when=when)
