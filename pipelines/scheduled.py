@@ -75,8 +75,8 @@ def retrain(config: Path | None, home: Path, as_of: datetime | None = None) -> S
 
 
 def scheduled(as_of: datetime | None) -> datetime:
-    """The moment asked for, else the one that this run was scheduled for; UTC without a zone."""
-    moment = as_of or flow_run.scheduled_start_time
+    """The moment asked for, else the one that this run was scheduled for; UTC without a zone, and no kin of datetime, as Prefect's are."""
+    moment = datetime.fromisoformat((as_of or flow_run.scheduled_start_time).isoformat())
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -225,6 +226,18 @@ def test_retraining_promotes_only_by_rule_and_says_so(world, home):
     promoted = registry.champion() == "2"
     assert ("is the champion now" in state.message) is promoted
     assert ("was not promoted: sales sees no change" in state.message) is not promoted
+
+
+def test_prefects_own_kind_of_time_is_a_time_like_any_other(world, home, monkeypatch):
+    from prefect.types._datetime import create_datetime_instance
+
+    from pipelines import scheduled
+
+    planned = create_datetime_instance(LATE)
+    monkeypatch.setattr(scheduled, "flow_run", SimpleNamespace(scheduled_start_time=planned))
+    assert type(scheduled.scheduled(None)) is datetime
+    done = scheduled.monitor(world / "quick.toml", home, return_state=True)
+    assert done.is_completed(), done.message
 
 
 @pytest.mark.parametrize(("verdict", "state"), [("steady", "Completed"), ("watch", "Watch"), ("retrain", "Retrain")])
