@@ -55,12 +55,16 @@ def folder_in(database: Path, model: str, number: str, experiment: str) -> Path 
 
 @contextmanager
 def _reading(database: Path) -> Iterator[sqlite3.Connection | None]:
-    """A connection that cannot write; None where there is no file, for who only looks makes none."""
+    """A connection that writes nothing; None where there is no file, for who only looks makes none.
+
+    What a killed process left half-written is undone all the same, for which SQLite has to be allowed to write.
+    """
     if not database.exists():
         yield None
         return
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True, timeout=60, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=rw", uri=True, timeout=60, isolation_level=None)) as connection:
+            connection.execute("PRAGMA query_only = ON")
             yield connection
     except sqlite3.Error as error:
         raise UnreachableError(f"the model registry at {database} cannot be read: {error}.") from error

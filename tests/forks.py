@@ -1,7 +1,8 @@
 """Many commands in processes of their own without the seconds that imports take: a parent that has imported everything forks for each.
 
 A child can be killed when it is about to touch the world for the n-th time: open a file to write, rename, make or remove one, or send SQL
-that changes something. That needs no list of worst moments: it is every moment there is.
+that changes something. That needs no list of worst moments: it is every moment there is. Or in the middle of a write, whatever library
+does it: when a file grows beyond a length.
 """
 
 import json
@@ -15,7 +16,7 @@ from pathlib import Path
 from tests.conftest import REPOSITORY
 
 PARENT = r"""
-import importlib, json, os, pathlib, signal, sys, threading
+import importlib, json, os, pathlib, resource, signal, sys, threading
 from pipelines.environment import keep_in
 keep_in(pathlib.Path(sys.argv[1]))
 for name in (
@@ -59,6 +60,9 @@ for line in sys.stdin:
             for number, name in ((1, "out"), (2, "err")):
                 os.dup2(os.open(f"{run['said']}.{name}", os.O_CREAT | os.O_TRUNC | os.O_WRONLY), number)
             touching(run["last"], run["watched"], os.open(f"{run['said']}.count", os.O_CREAT | os.O_TRUNC | os.O_WRONLY))
+            if run["longest_file"]:
+                signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # which Python would turn into an error
+                resource.setrlimit(resource.RLIMIT_FSIZE, (run["longest_file"],) * 2)
             from pipelines.cli import main
             code = main(run["words"]) if run["words"][0] != "-c" else exec(run["words"][1]) or 0
             sys.stdout.flush()
@@ -74,14 +78,21 @@ class Forks:
     def __init__(self, parent: subprocess.Popen[str], scratch: Path) -> None:
         self.parent, self.scratch = parent, scratch
 
-    def run(self, *commands: Sequence[object], home: Path, kill_at: int = 0) -> list[tuple[int, str, str]]:
-        """Exit code, output and errors of commands that run at once; with ``kill_at`` they die at their n-th touch of the world.
+    def run(self, *commands: Sequence[object], home: Path, kill_at: int = 0, longest_file: int = 0) -> list[tuple[int, str, str]]:
+        """Exit code, output and errors of commands that run at once.
 
+        With ``kill_at`` they die at their n-th touch of the world, with ``longest_file`` in a write that makes a file of more bytes.
         What stands behind ``-c`` is Python instead of a command.
         """
         said = [str(self.scratch / f"{number}") for number in range(len(commands))]
         runs = [
-            {"words": [*map(str, words), "--home", str(home)], "last": kill_at, "watched": str(home.parent), "said": place}
+            {
+                "words": [*map(str, words), "--home", str(home)],
+                "last": kill_at,
+                "longest_file": longest_file,
+                "watched": str(home.parent),
+                "said": place,
+            }
             for words, place in zip(commands, said, strict=True)
         ]
         self.parent.stdin.write(json.dumps(runs) + "\n")

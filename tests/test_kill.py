@@ -110,12 +110,20 @@ def test_a_scoring_run_decides_all_or_nobody_and_leaves_whole_files_whenever_it_
     home, out, words = fresh("clean")
     forked.told(*words, home=home)
     expected, wanted = state_of(home), rows_of(out)
-    for at in moments(forked.touches(), 3):
-        home, out, words = fresh(f"killed at {at}")
-        assert forked.run(words, home=home, kill_at=at)[0][0] == -signal.SIGKILL
+    [events] = home.glob("snapshots/*/events.parquet")
+    ways = [({"kill_at": touch}, signal.SIGKILL) for touch in moments(forked.touches(), 3)]
+    half = ({"longest_file": events.stat().st_size // 2}, signal.SIGXFSZ)
+    for at, (way, killer) in enumerate([*ways, half, half]):
+        home, out, words = fresh(f"killed {at}")
+        if at > len(ways):  # in what Arrow writes; else in what SQLite writes when a registry is first opened in another place
+            registry_in(home).download("1")
+        assert forked.run(words, home=home, **way)[0][0] == -killer
+        if killer == signal.SIGXFSZ:
+            cut = [*home.glob("snapshots/.*/events.parquet")] if at > len(ways) else [home / "mlflow.db-journal"]
+            assert [file.exists() for file in cut] == [True]
         left = state_of(home)
         assert champions(left) == ["1"]
-        assert left["decisions"] in ([], expected["decisions"]), f"half of the leads are decided when it dies at {at}"
+        assert left["decisions"] in ([], expected["decisions"]), f"half of the leads are decided when it dies by {way}"
         assert not out.exists() or rows_of(out) == wanted
         said = json.loads(forked.told(*words, home=home))
         assert said["scored"] + said["already_decided"] == len(wanted)

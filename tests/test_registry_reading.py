@@ -1,5 +1,7 @@
 """A registry's file read without MLflow: the answers that MLflow gives itself, and MLflow stays away."""
 
+import shutil
+import signal
 import subprocess
 import sys
 from datetime import datetime
@@ -62,3 +64,21 @@ def test_who_only_looks_makes_no_file_and_what_is_no_registry_is_out_of_reach(tm
     absent.write_text("this is no database, and long enough for nobody to take it for an empty one " * 20)
     with pytest.raises(UnreachableError, match="cannot be read: file is not a database"):
         champion_in(absent, MODEL)
+
+
+def test_what_a_killed_process_left_half_written_is_undone_by_who_only_reads(store, tmp_path):
+    left = Path(shutil.copytree(store.parent, tmp_path / "left")) / store.name
+    before = (champion_in(left, MODEL), versions_in(left, MODEL))
+    code = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size = 1")  # so that pages are written before the commit
+connection.execute("BEGIN")
+connection.execute("UPDATE registered_model_aliases SET version = 7")
+connection.execute("UPDATE model_version_tags SET value = value || zeroblob(3000)")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", code, str(left)], check=False).returncode == -signal.SIGKILL
+    assert left.with_name("mlflow.db-journal").exists()
+    assert (champion_in(left, MODEL), versions_in(left, MODEL)) == before
+    assert not left.with_name("mlflow.db-journal").exists()
