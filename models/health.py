@@ -1,7 +1,7 @@
 """From what was watched to a word and what to do about it: steady, watch or retrain. Pure: findings in, words out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from models.hints import Hint
@@ -29,6 +29,11 @@ class Health:
     word: Word
     reasons: tuple[str, ...]
     steps: tuple[str, ...]
+
+    def trained_anew(self, *, promoted: bool) -> "Health":
+        """The same, without the steps that training has taken."""
+        taken = (RETRAIN, UNTIL_THEN) if promoted else (RETRAIN,)
+        return replace(self, steps=tuple(step for step in self.steps if step not in taken))
 
 
 def health_of(

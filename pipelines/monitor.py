@@ -76,7 +76,8 @@ def monitor_leads(settings: Settings, home: Path, as_of: datetime) -> MonitorRep
         seconds=clock.seconds,
     )
     if settings.monitor.retrain and health.word == "retrain":
-        report = replace(report, retrained=retrain(settings, home, as_of))
+        done = retrain(settings, home, as_of)
+        report = replace(report, retrained=done, health=health.trained_anew(promoted=done.promoted) if done.version else health)
     artifacts.publish_monitor(report.to_json())
     return report
 

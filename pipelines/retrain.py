@@ -23,10 +23,14 @@ class Retrained:
     promotion: Promotion | None
     reasons: tuple[str, ...]
 
+    @property
+    def promoted(self) -> bool:
+        """Whether it is the champion now."""
+        return self.promotion is not None and self.promotion.promoted
+
     def to_json(self) -> dict[str, Any]:
         """As the interface shows it."""
-        promoted = self.promotion is not None and self.promotion.promoted
-        return {"verdict": self.verdict, "version": self.version, "promoted": promoted, "reasons": list(self.reasons)}
+        return {"verdict": self.verdict, "version": self.version, "promoted": self.promoted, "reasons": list(self.reasons)}
 
 
 def retrain(settings: Settings, home: Path, as_of: datetime, *, why: str = "the monitor's alarm") -> Retrained:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from models.arms import PASS_THROUGH
-from models.health import health_of
+from models.health import RETRAIN, UNTIL_THEN, health_of
 from models.hints import arrivals, lead_shift, psi, score_shift, stale
 from models.novelty import oddities
 from models.recheck import promise_recheck
@@ -89,6 +89,9 @@ def test_outcomes_make_it_retrain_doubtful_data_watch_and_a_shift_nothing():
     assert retrain.reasons[0].startswith("channel fair, decided since 2026-03-30: 38 won so far where 108 were expected")
     assert retrain.steps[0].startswith("First mend the data")
     assert retrain.steps[1] == "Look at channel fair: what changed there around 2026-03-30?"
+    assert retrain.steps[2:] == (RETRAIN, UNTIL_THEN)
+    assert retrain.trained_anew(promoted=False).steps == (*retrain.steps[:2], UNTIL_THEN)
+    assert retrain.trained_anew(promoted=True).steps == retrain.steps[:2]
 
 
 def test_a_broken_promise_calls_for_training_and_an_open_one_does_not():
