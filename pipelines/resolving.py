@@ -153,6 +153,8 @@ def _absent(table: str, key: str, column: str, columns: tuple[str, ...]) -> Brea
         hint = f"Did you mean '{close[0]}'? Name the column in {key}"
     elif key.endswith("created_at"):
         hint = f'Name the column in {key}; for data without dates say [source.leads] order = "rows" or "none"'
+    elif key == "[source.leads] lead_id":
+        hint = f'Name the column in {key}; where row order is time, say [source.leads] order = "rows", and leads need no id'
     else:
         hint = f"Name the column in {key}"
     there = ", ".join(columns[:20]) + (f" and {len(columns) - 20} more" if len(columns) > 20 else "")

@@ -104,6 +104,11 @@ def test_an_absent_file_is_named_with_those_there_are(tmp_path):
     )
 
 
+def test_leads_without_ids_are_told_how_they_can_do_without(tmp_path):
+    said = refused(tmp_path, {"leads.csv": "age,y\n30,1\n"}, leads=LeadsSource(order="none"))
+    assert 'Name the column in [source.leads] lead_id; where row order is time, say [source.leads] order = "rows"' in said
+
+
 def test_all_absent_columns_are_named_at_once(tmp_path):
     said = refused(tmp_path, {"leads.csv": "Lead_Id,created,size\n1,2026-01-01,5\n"}, leads=LeadsSource(attributes=["sise"]))
     assert "no such column; there are Lead_Id, created, size. Did you mean 'created'? Name the column in [source.leads] created_at." in said
