@@ -50,11 +50,12 @@ def until(found: Callable[[], Any], process: subprocess.Popen | None = None) -> 
 
 
 @contextmanager
-def running(*words: object, folder: Path, api: str = "") -> Iterator[subprocess.Popen]:
+def running(*words: object, folder: Path, api: str = "", **variables: str) -> Iterator[subprocess.Popen]:
     """A process of its own that knows of no Prefect server but the one given; ended as a service is ended."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "LEADSIEVE_"))}
     environ |= {"PYTHONPATH": str(REPOSITORY), "HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
     environ |= {"PREFECT_API_URL": api, "PREFECT_API_SERVICES_SCHEDULER_LOOP_SECONDS": "2"} if api else {}
+    environ |= variables
     with (folder / "said.log").open("a") as said:
         # A shell that starts tests in the background has them ignore the signal, and so would every child.
         heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
@@ -196,7 +197,8 @@ def test_a_run_that_fails_says_why_in_a_sentence_tells_people_and_hides_password
 def test_without_a_server_a_whole_one_runs_beside_and_plans_the_runs(world, tmp_path):
     written(tmp_path, {"crm.toml": (world / "quick.toml").read_text()})
     port = free_port()
-    with running("pipelines.cli", "serve", "--config", "crm.toml", "--home", "home", "--port", port, folder=tmp_path) as serving:
+    command = ("pipelines.cli", "serve", "--config", "crm.toml", "--home", "home", "--port", port)
+    with running(*command, folder=tmp_path, PREFECT_LOGGING_LEVEL="DEBUG") as serving:
 
         def planned() -> list[dict]:
             with contextlib.suppress(httpx.HTTPError):
@@ -205,6 +207,7 @@ def test_without_a_server_a_whole_one_runs_beside_and_plans_the_runs(world, tmp_
 
         until(planned, serving)
         assert "<html" in httpx.get(f"http://127.0.0.1:{port}/").text
+        until(lambda: "scheduled flow runs" in (tmp_path / "said.log").read_text(), serving)  # whoever serves them has begun to look
     assert serving.returncode == 0
     said = (tmp_path / "said.log").read_text()
     assert f"http://127.0.0.1:{port}" in said
