@@ -1,6 +1,5 @@
 """What every page is made from: the store, the newest snapshot, the clock, and the secret that signs cookies and forms."""
 
-import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pipelines import worklist
 from pipelines.dossier import Dossiers
 from pipelines.places import store_of
 from pipelines.settings import Settings
+from pipelines.sinks import made_once
 from pipelines.store import Store
 from pipelines.worklisting import Filler
 
@@ -70,15 +70,8 @@ def desk_of(request: Request) -> Desk:
 def kept_secret(file: Path) -> str:
     """A secret that stays the same over restarts; of two desks that start at once one makes it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
     if not file.exists():
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="ascii") as out:
-            out.write(secrets.token_urlsafe(48))
-        try:
-            os.link(draft, file)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
+        with made_once(file) as draft:
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_urlsafe(48), encoding="ascii")
     return file.read_text(encoding="ascii")

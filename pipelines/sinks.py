@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pyarrow as pa
@@ -87,6 +88,16 @@ def replaced(path: Path) -> Iterator[Path]:
             draft.unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"'{path}' cannot be written; nothing was written: {error.strerror or error}") from error
+
+
+@contextmanager
+def made_once(path: Path) -> Iterator[Path]:
+    """A draft, in a folder that nobody else reads, that takes the name ``path`` once it is whole, unless somebody else was faster."""
+    with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        draft = Path(folder, path.name)
+        yield draft
+        with suppress(FileExistsError):
+            os.link(draft, path)
 
 
 def sweep(path: Path) -> None:

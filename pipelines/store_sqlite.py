@@ -1,9 +1,7 @@
 """What the decision log does in its own way on SQLite: one writer at a time by its own lock, rows by the order of their ids."""
 
-import os
 import sqlite3
-import tempfile
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.pool import NullPool
 
 from features.errors import UnreachableError, UsageError
+from pipelines.sinks import made_once
 
 CHUNK = 50_000  # rows
 PATIENCE = 60.0  # seconds to wait for another run's transaction
@@ -46,12 +45,8 @@ def lay_out(database: Path) -> None:
     database.parent.mkdir(parents=True, exist_ok=True)
     if database.exists():
         return
-    with tempfile.TemporaryDirectory(prefix=f".{database.name}.", dir=database.parent) as folder:
-        draft = Path(folder, database.name)
-        with closing(sqlite3.connect(draft)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-        with suppress(FileExistsError):  # somebody else was faster
-            os.link(draft, database)
+    with made_once(database) as draft, closing(sqlite3.connect(draft)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
 def lock(connection: sa.Connection) -> None:
