@@ -46,7 +46,8 @@ REFUSALS = {
     422: "it breaks its contract",
     503: "not ready, or something this depends on is out of reach",
 }
-TELLING = ("arm", "propensity", "cut", "cut_by", "p_pursue", "p_convert", "p_both", "low", "high", "value", "rank")
+ARMS = ("arm", "propensity", "cut", "cut_by")
+FIGURES = ("p_pursue", "p_convert", "p_both", "low", "high", "value")
 bearer = HTTPBearer(auto_error=False, description="A key that `leadsieve key make` gave: `Authorization: Bearer ls_…`")
 router = APIRouter()
 
@@ -133,8 +134,7 @@ def ready(champions: Champions) -> LiveScorer:
 def scored(asked: ScoreRequest, live: LiveScorer, *, now: datetime) -> Scores:
     """The answer to a request."""
     tables = given.read(asked, live, now=now)
-    numbers = ("p_pursue", "p_convert", "p_both", "low", "high", "value")
-    names = ("lead_id", "as_of", "grade", "extrapolated", "action", "reasons", *numbers)
+    names = ("lead_id", "as_of", "grade", "extrapolated", "action", "reasons", *FIGURES)
     found = live.score(tables.leads, tables.events, tables.as_of, worded=asked.reasons)
     rows = (dict(zip(names, values, strict=True)) for values in zip(*(found[name].tolist() for name in names), strict=True))
     scores = [
@@ -145,7 +145,7 @@ def scored(asked: ScoreRequest, live: LiveScorer, *, now: datetime) -> Scores:
             extrapolated=bool(row["extrapolated"]),
             action=row["action"],
             reasons=row["reasons"],
-            **{name: as_json_number(row[name]) for name in numbers},
+            **{name: as_json_number(row[name]) for name in FIGURES},
         )
         for row in rows
     ]
@@ -186,7 +186,8 @@ def decision(row: dict[str, Any], *, arms: bool) -> Decision:
     """
     told = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
     if not arms:
-        told |= dict.fromkeys(TELLING if row["action"] == "hold" and row["state"] in (None, "held") else TELLING[:4])
+        held = row["action"] == "hold" and row["state"] in (None, "held")
+        told |= dict.fromkeys((*ARMS, *FIGURES, "rank") if held else ARMS)
     return Decision(**{name: told[name] for name in Decision.model_fields} | {"this_week": _truth(row["this_week"])})
 
 
