@@ -34,7 +34,7 @@ def spans_of(as_of: np.ndarray, labels: Labels) -> pd.DataFrame:
     return pd.DataFrame({"start": start + width * np.arange(number), **counts})
 
 
-def time_picture(spans: pd.DataFrame, *, did: str, moment: Callable[[pd.Timestamp], str | None], title: str | None = None) -> Figure:
+def time_picture(spans: pd.DataFrame, *, did: str, moment: Callable[[pd.Timestamp], str], title: str | None = None) -> Figure:
     """Leads over time, stacked by what is known of their outcome, with the open tail marked; below, the settled share that had it.
 
     Parameters
@@ -44,7 +44,7 @@ def time_picture(spans: pd.DataFrame, *, did: str, moment: Callable[[pd.Timestam
     did : str
         "won" or "taken up".
     moment : function
-        Words the start of a span; None where there is no order.
+        Words the start of a span.
     """
     places, settled = np.arange(len(spans)), spans["yes"] + spans["no"]
     layers = [("yes", did, BLUE, None), ("no", f"settled, not {did}", PALE, None), ("unknown", "unknown", "white", "..")]
@@ -78,8 +78,7 @@ def time_picture(spans: pd.DataFrame, *, did: str, moment: Callable[[pd.Timestam
         lower.set(ylabel=f"share {did}\nof the settled", ylim=(0, top))
         lower.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=int(top < 0.05)))
         shown = places[:: max(1, -(-len(places) // 8))]
-        words = [moment(spans["start"].iloc[place]) for place in shown]
-        lower.set_xticks(shown, ["" if each is None else each for each in words])
+        lower.set_xticks(shown, [moment(spans["start"].iloc[place]) for place in shown])
         return figure
 
 

@@ -24,6 +24,7 @@ from pipelines.places import store_of
 from pipelines.progress import Stopwatch
 from pipelines.results import moment, plain, unused
 from pipelines.settings import Settings
+from pipelines.wording import short
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,8 @@ def check_source(settings: Settings, home: Path, as_of: datetime, drawn: bool = 
 def _pictures(learning: LearningSet, judged: Judged, *, clock: Any) -> dict[str, Figure]:
     """What is settled over time for each outcome, and every column that is not clean."""
     as_of = learning.frame["as_of"].to_numpy("datetime64[us]")
-
-    def day(time: Any) -> str | None:
-        said = moment(time, clock)
-        return None if said is None else f"row {said:,}" if isinstance(said, int) else said[:10]
-
     found = {
-        f"over time: {did}": time_picture(spans_of(as_of, learning.labels(name)), did=did, moment=day)
+        f"over time: {did}": time_picture(spans_of(as_of, learning.labels(name)), did=did, moment=lambda time: short(moment(time, clock)))
         for name, did in DID.items()
         if name in learning.names and clock != "none" and len(as_of)
     }

@@ -19,6 +19,7 @@ from pipelines.places import store_of
 from pipelines.results import moment
 from pipelines.settings import Settings
 from pipelines.store import Store
+from pipelines.wording import short
 
 
 def compared(champion: VersionRecord, challenger: VersionRecord, settings: Settings, home: Path, as_of: datetime) -> Comparison:
@@ -54,7 +55,7 @@ def met(
         names=names,
         worked=worked_share(arrivals, settings.policy, settings.promotion, dated=tables.clock == "time"),
         settings=settings.promotion,
-        span="" if None in ends else f", from {_said(ends[0])} to {_said(ends[1])}",
+        span="" if None in ends else f", from {short(ends[0])} to {short(ends[1])}",
     )
 
 
@@ -113,7 +114,3 @@ def _scored(record: VersionRecord, side: Honest, leads: pd.DataFrame, rows: np.n
         found = frame(matrix(tables, cohort, recipe), recipe)
         finished = record.scorer.score(found).set_index(found["lead_id"].to_numpy())
     return side.scores(finished)[rows]
-
-
-def _said(time: str | int) -> str:
-    return f"row {time:,}" if isinstance(time, int) else time[:10]

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.pages import page
-from pipelines.report_pictures import driver_pictures, grade_picture, model_pictures, segment_pictures, short, time_pictures
+from pipelines.report_pictures import driver_pictures, grade_picture, model_pictures, segment_pictures, time_pictures
 from pipelines.report_words import SHOWN_WORRIES, answers, decisive, gap_words, poor_words, worries
 from pipelines.sinks import replaced
-from pipelines.wording import BASELINES, CUT_ON, QUESTIONS, percent, sentence
+from pipelines.wording import BASELINES, CUT_ON, QUESTIONS, percent, sentence, short
 
 Card = Mapping[str, Any]
 PAGE = "report.html"
@@ -102,7 +102,7 @@ def _trained(card: Card) -> list[list[str]]:
 
 def known_until(card: Card) -> str:
     """Up to when the version knew, to the minute; nothing where there is no order."""
-    return short(card["as_of"], 16).replace("T", " ")
+    return short(card["as_of"], 16)
 
 
 def _model(card: Card, name: str) -> dict[str, Any]:

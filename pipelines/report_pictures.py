@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from models.check_pictures import time_picture
 from models.group_pictures import drivers_picture, grades_picture, groups_picture
 from models.pictures import blocks_picture, calibration_picture, gain_picture, importance_picture
+from pipelines.wording import short
 
 Card = Mapping[str, Any]
 TITLES = {"pursue": "Pursue", "convert": "Convert"}
@@ -82,11 +83,6 @@ def segment_pictures(card: Card, *, audited: bool) -> dict[str, Figure]:
 def driver_pictures(card: Card) -> dict[str, Figure]:
     """For each column of groups, what drives the model within them; nothing where no column moves a score."""
     return {each["column"]: drivers_picture(each, title=f"by {each['column']}") for each in card["drivers_by_segment"] if each["drivers"]}
-
-
-def short(time: str | int | None, letters: int = 10) -> str:
-    """A day, or the number of a row; nothing where there is no order."""
-    return "" if time is None else f"row {time:,}" if isinstance(time, int) else time[:letters]
 
 
 def _fewer(segments: list[Any]) -> list[Any]:

@@ -187,9 +187,12 @@ def percent(share: float | None) -> str:
 
 def when(as_of: str | int | None) -> str:
     """An as-of time to the minute, a row's number, or that there is no order."""
-    if as_of is None:
-        return "(no dates)"
-    return f"as of row {as_of:,}" if isinstance(as_of, int) else f"as of {as_of[:16].replace('T', ' ')}"
+    return "(no dates)" if as_of is None else f"as of {short(as_of, 16)}"
+
+
+def short(time: str | int | None, letters: int = 10) -> str:
+    """A time that ``--json`` prints to the day, or to so many letters, or the number of a row; nothing where there is no order."""
+    return "" if time is None else f"row {time:,}" if isinstance(time, int) else time[:letters].replace("T", " ")
 
 
 def _durations(seconds: dict[str, float]) -> str:

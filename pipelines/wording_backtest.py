@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.table import Table
 
-from pipelines.wording import percent, text
+from pipelines.wording import percent, short, text
 
 RIVALS = {
     "random": "chance",
@@ -28,7 +28,7 @@ def replayed(result: dict[str, Any]) -> str:
             if span["basis"] == "certified"
             else {"configured": "not certified"}.get(span["basis"], "no cut")
         )
-        table.add_row(f"  {_day(span['from'])}", *_counts(span, basis))
+        table.add_row(f"  {short(span['from'])}", *_counts(span, basis))
     total = result["total"]
     table.add_row("  all", *_counts(total, ""), style="bold")
     lines = ["What the filter would have held, and the customers that this would have cost", text(table)]
@@ -47,7 +47,7 @@ def replayed(result: dict[str, Any]) -> str:
     if total["open"]:
         lines.append(f"  {total['open']:,} of these leads may still become customers")
     uncertified = [span for span in result["spans"] if span["basis"] != "certified"]
-    lines += [f"  {_day(span['from'])}: {span['why']}" for span in uncertified[-SHOWN_REASONS:]]
+    lines += [f"  {short(span['from'])}: {span['why']}" for span in uncertified[-SHOWN_REASONS:]]
     lines += [f"note: {warning}" for warning in result["warnings"]]
     lines.append(f"picture: {result['picture']} · " + " · ".join(f"{name} {spent:.1f} s" for name, spent in result["seconds"].items()))
     return "\n".join(lines)
@@ -69,7 +69,3 @@ def _counts(span: dict[str, Any], basis: str) -> list[str]:
 
 def _share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
-
-
-def _day(moment: str | int) -> str:
-    return f"row {moment:,}" if isinstance(moment, int) else str(moment)[:10]

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from pipelines.wording import percent, text, wrapped
+from pipelines.wording import percent, short, text, wrapped
 
 QUESTIONS = {"pursue": "Taken up by sales?", "convert": "Won?"}
 VERDICTS = ("known too late", "suspicious", "ok")
@@ -165,4 +165,4 @@ def _plain(*heads: str, numbers: Any) -> Table:
 
 def day(time: str | int | None) -> str:
     """A time to the day, or the number of a row."""
-    return "no dates" if time is None else f"row {time:,}" if isinstance(time, int) else time[:10]
+    return short(time) or "no dates"

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from pipelines.wording import text
+from pipelines.wording import short, text
 
 WIDTH = 132
 HOW = {"forced": "forced", "rollback": "rollback", "by rule": ""}
@@ -74,4 +74,4 @@ def _minute(time: str | None) -> str:
     """A time to the minute, or the number of a row."""
     if time in (None, "", "None"):
         return "–"
-    return f"row {int(time):,}" if time.isdigit() else time[:16].replace("T", " ")
+    return short(int(time) if time.isdigit() else time, 16)
