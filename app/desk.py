@@ -1,4 +1,6 @@
-"""What every page is made from: the store, the newest snapshot, the clock, and the secret that signs cookies and forms."""
+"""What every page is made from: the store, the newest snapshot, the clock, and the secret that signs cookies
+and forms.
+"""
 
 import secrets
 from collections.abc import Callable
@@ -9,13 +11,13 @@ from pathlib import Path
 
 from fastapi import Request
 
-from pipelines import worklist
-from pipelines.dossier import Dossiers
-from pipelines.places import store_of
+from pipelines.files import made_once
+from pipelines.home import store_of
 from pipelines.settings import Settings
-from pipelines.sinks import made_once
-from pipelines.store import Store
-from pipelines.worklisting import Filler
+from pipelines.sources.lead_lookup import Dossiers
+from pipelines.store import worklist
+from pipelines.store.database import Store
+from pipelines.store.worklist_sync import Filler
 
 SECRET_FILE = "desk.secret"
 
@@ -49,7 +51,9 @@ class Desk:
     @cached_property
     def filler(self) -> Filler:
         """Brings new decisions onto the list."""
-        return Filler(self.store, self.dossiers, named=self.settings.desk.name, country=self.settings.desk.country)
+        return Filler(
+            self.store, self.dossiers, named=self.settings.desk.name, country=self.settings.desk.country
+        )
 
     @cached_property
     def secret(self) -> str:

@@ -7,12 +7,12 @@ from fastapi import Request, Response
 from itsdangerous import BadSignature, URLSafeSerializer, URLSafeTimedSerializer
 
 from app.desk import Desk, desk_of
-from app.proxies import THROUGH
-from pipelines import people
-from pipelines.people import Person, Role
+from pipelines.store import users
+from pipelines.store.users import Person, Role
 
 COOKIE, BEFORE = "leadsieve", "leadsieve_before"
 LONGEST_PASSWORD = 1000
+THROUGH = "leadsieve.through_proxy"
 
 
 class NotSignedInError(Exception):
@@ -56,14 +56,14 @@ def at_least(role: Role) -> Callable[[Request], Person]:
 
 def _by_session(request: Request) -> Person | None:
     token, desk = session_token(request), desk_of(request)
-    return people.in_session(desk.store, token, at=desk.clock()) if token else None
+    return users.in_session(desk.store, token, at=desk.clock()) if token else None
 
 
 def _by_proxy(request: Request) -> Person | None:
     desk = desk_of(request)
     header = desk.settings.desk.identity_header
     name = request.headers.get(header) if header and request.scope[THROUGH] else None
-    return people.person(desk.store, name) if name else None
+    return users.person(desk.store, name) if name else None
 
 
 def session_token(request: Request) -> str | None:
@@ -85,7 +85,9 @@ def end(response: Response) -> None:
 
 
 def _set(request: Request, response: Response, name: str, value: str) -> None:
-    response.set_cookie(name, value, httponly=True, samesite="lax", secure=request.url.scheme == "https", path="/")
+    response.set_cookie(
+        name, value, httponly=True, samesite="lax", secure=request.url.scheme == "https", path="/"
+    )
 
 
 def form_token(request: Request, purpose: str) -> str:
@@ -97,20 +99,22 @@ def check_form(request: Request, token: str, purpose: str) -> None:
     """Raise StaleFormError unless a form is ours, this person's, and sent for the first time."""
     desk = desk_of(request)
     try:
-        whose, meant, nonce = _timed(desk).loads(token, max_age=int(people.SESSION.total_seconds()))
+        whose, meant, nonce = _timed(desk).loads(token, max_age=int(users.SESSION.total_seconds()))
     except (BadSignature, ValueError):
         raise StaleFormError from None
-    if (whose, meant) != (_whose(request), purpose) or not people.spend(desk.store, nonce, at=desk.clock()):
+    if (whose, meant) != (_whose(request), purpose) or not users.spend(desk.store, nonce, at=desk.clock()):
         raise StaleFormError
 
 
 def _whose(request: Request) -> str:
-    """What ties a form to a browser: the session, the proxy's name for the person, or before signing in a cookie of its own."""
+    """What ties a form to a browser: the session, the proxy's name for the person, or before signing in a
+    cookie of its own.
+    """
     person = person_at(request)
     if person is None:
         return "before " + before(request)
     token = session_token(request)
-    return people.digest(token or f"proxy {person.name}")[:16]
+    return users.digest(token or f"proxy {person.name}")[:16]
 
 
 def before(request: Request) -> str:

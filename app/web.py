@@ -10,26 +10,27 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
 
-from app import pages_answer, pages_errors, pages_export, pages_held, pages_lead, pages_people, pages_queue, pages_sign_in, pages_upload
-from app.api import create_api
-from app.champions import Champions
+from app.api.routes import LARGEST as API_LARGEST
+from app.api.routes import create_api
 from app.desk import Desk
-from app.limits import Limit
-from app.proxies import Proxies
-from app.rendering import FOLDER
-from app.security import LONGEST_FORM, Guard
-from app.uploads import Uploads
+from app.middleware import LONGEST_FORM, Guard, Limit, Proxies
+from app.pages import errors, export, lead, queue, upload, users
+from app.pages.rendering import FOLDER
+from app.scoring.champion import Champions
+from app.scoring.uploads import Uploads
 from features.errors import LeadsieveError
-from pipelines.places import registry_of
+from pipelines.home import registry_of
 from pipelines.settings import Settings
 
 EVERY = 5.0  # seconds between looks for new decisions
 LOCAL = ("127.0.0.1", "localhost", "::1")
-PAGES = (pages_sign_in, pages_queue, pages_lead, pages_answer, pages_held, pages_export, pages_people, pages_upload)
+PAGES = (users, queue, lead, export, upload)
 LARGE = ("/api/", "/upload")
 
 
-def create_app(settings: Settings, home: Path, clock: Callable[[], datetime], *, hosts: tuple[str, ...] = ()) -> FastAPI:
+def create_app(
+    settings: Settings, home: Path, clock: Callable[[], datetime], *, hosts: tuple[str, ...] = ()
+) -> FastAPI:
     """The app, not yet running.
 
     Parameters
@@ -46,14 +47,16 @@ def create_app(settings: Settings, home: Path, clock: Callable[[], datetime], *,
     app = FastAPI(title="Leadsieve", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_living)
     champions = Champions(registry_of(settings, home), desk.dossiers.newest)
     app.state.desk, app.state.champions, app.state.uploads = desk, champions, Uploads(desk, champions)
-    app.add_middleware(Limit, most=pages_upload.LARGEST + LONGEST_FORM)
+    app.add_middleware(Limit, most=upload.LARGEST + LONGEST_FORM)
     app.add_middleware(Guard, hosts=(*LOCAL, *hosts, *settings.desk.hosts), large=LARGE)
     app.add_middleware(Proxies, trusted_hosts=list(settings.desk.proxies))
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     for pages in PAGES:
         app.include_router(pages.router)
-    pages_errors.answer_in(app)
-    app.mount("/api", create_api(desk, champions))
+    errors.answer_in(app)
+    api = create_api(desk, champions)
+    api.add_middleware(Limit, most=API_LARGEST)
+    app.mount("/api", api)
     return app
 
 

@@ -1,6 +1,8 @@
-"""How fast the API scores a lead with its events, alone and for fifty clients at once, and what memory it takes.
+"""How fast the API scores a lead with its events, alone and for fifty clients at once, and what memory it
+takes.
 
-``python benchmarks/api.py --leads 100000`` makes a market, trains on it, decides its leads, serves the desk and asks it.
+``python benchmarks/api.py --leads 100000`` makes a market, trains on it, decides its leads, serves the desk
+and asks it.
 """
 
 import argparse
@@ -49,7 +51,9 @@ def trained(home: Path, leads: int) -> Path:
 
 
 def run(*words: str, home: Path) -> dict:
-    done = subprocess.run([*COMMAND, *words, "--home", str(home)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*COMMAND, *words, "--home", str(home)], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(done.stderr)
     return json.loads(done.stdout)
@@ -67,28 +71,40 @@ def report(home: Path, key: str, process: int, given: argparse.Namespace) -> Non
     before = processor_seconds(process)
     alone = np.array([timed(key, bodies[i % len(bodies)]) for i in range(given.requests)])
     spent = 1000 * (processor_seconds(process) - before) / given.requests
-    print(f"one lead with {events:.0f} events: p50 {told(alone, 50)} ms, p99 {told(alone, 99)} ms, {spent:.1f} ms of the processor")
+    print(
+        f"one lead with {events:.0f} events: p50 {told(alone, 50)} ms, p99 {told(alone, 99)} ms, {spent:.1f} ms of the processor"
+    )
     print(f"  memory {memory(process)} MB")
     begun = time.perf_counter()
     with ThreadPoolExecutor(given.clients) as clients:
-        together = np.array(list(clients.map(lambda i: timed(key, bodies[i % len(bodies)]), range(given.requests))))
+        together = np.array(
+            list(clients.map(lambda i: timed(key, bodies[i % len(bodies)]), range(given.requests)))
+        )
     rate = given.requests / (time.perf_counter() - begun)
-    print(f"{given.clients} clients: {rate:.0f} requests/s, p50 {told(together, 50)} ms, p99 {told(together, 99)} ms, no error")
+    print(
+        f"{given.clients} clients: {rate:.0f} requests/s, p50 {told(together, 50)} ms, p99 {told(together, 99)} ms, no error"
+    )
     print(f"  memory {memory(process)} MB")
-    many = json.dumps({"leads": [lead for body in bodies for lead in json.loads(body)["leads"]][:1000]}).encode()
+    many = json.dumps(
+        {"leads": [lead for body in bodies for lead in json.loads(body)["leads"]][:1000]}
+    ).encode()
     print(f"1,000 leads in one request: {timed(key, many):.2f} s")
     print(f"  memory {memory(process)} MB")
 
 
 def processor_seconds(process: int) -> float:
-    """What a process has had of the processors so far: unlike the clock on the wall, it does not tell of others on the machine."""
+    """What a process has had of the processors so far: unlike the clock on the wall, it does not tell of
+    others on the machine.
+    """
     user, system = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(process: int) -> int:
     """Resident megabytes."""
-    line = next(line for line in Path(f"/proc/{process}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    line = next(
+        line for line in Path(f"/proc/{process}/status").read_text().splitlines() if line.startswith("VmRSS")
+    )
     return int(line.split()[1]) // 1024
 
 
@@ -99,11 +115,18 @@ def requests(home: Path) -> list[bytes]:
     events = pd.read_parquet(folder / "events.parquet")
     events = events[events["lead_id"].isin(leads["lead_id"])]
     of_lead = {lead_id: rows.drop(columns="lead_id") for lead_id, rows in events.groupby("lead_id")}
-    named = [name for name in ("lead_id", "account_id", "created_at", "channel", "campaign", "owner") if name in leads]
+    named = [
+        name
+        for name in ("lead_id", "account_id", "created_at", "channel", "campaign", "owner")
+        if name in leads
+    ]
     made = []
     for lead in rows(leads):
         sent = {name: lead.pop(name) for name in named}
-        sent |= {"attributes": lead, "events": rows(of_lead[sent["lead_id"]]) if sent["lead_id"] in of_lead else []}
+        sent |= {
+            "attributes": lead,
+            "events": rows(of_lead[sent["lead_id"]]) if sent["lead_id"] in of_lead else [],
+        }
         made.append(json.dumps({"leads": [sent]}).encode())
     return made
 

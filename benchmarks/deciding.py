@@ -1,8 +1,10 @@
-"""Run a leadsieve command; on a line after its own output, say how many seconds of it went into deciding rather than predicting.
+"""Run a leadsieve command; on a line after its own output, say how many seconds of it went into deciding
+rather than predicting.
 
     python -m benchmarks.deciding train --config … --json
 
-That is to certify the cut, to draw the arms, and to learn and apply what leads are worth: everything that a mere score does without.
+That is to certify the cut, to draw the arms, and to learn and apply what leads are worth: everything that a
+mere score does without.
 """
 
 import functools
@@ -12,13 +14,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pipelines.cli import main
+from pipelines.cli.main import main
 from pipelines.progress import Stopwatch
 
 DECIDING = {
-    "models.challenger": ("set_aside", "realised_margins", "fit_economics", "policy_of"),
-    "models.decisions": ("widened", "_cuts", "_week"),
-    "models.arms": ("Arms.draw", "Arms.propensity"),
+    "models.training": ("set_aside", "realised_margins", "fit_economics", "policy_of"),
+    "models.policy.decisions": ("widened", "_cuts", "_week"),
+    "models.policy.arms": ("Arms.draw", "Arms.propensity"),
 }
 
 
@@ -53,7 +55,9 @@ class Meter:
 
 
 def run(argv: list[str]) -> int:
-    """The command, measured from its first step on: only then has all been imported that it calls, in the order that it wants."""
+    """The command, measured from its first step on: only then has all been imported that it calls, in the
+    order that it wants.
+    """
     meter, step = Meter(), Stopwatch.step
 
     def first_lay(watch: Stopwatch, name: str, words: str) -> Any:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from starlette.testclient import TestClient
 
 from app.web import create_app
-from pipelines.people import add_person
-from pipelines.places import store_of
+from pipelines.home import store_of
 from pipelines.settings import Settings, load_settings
+from pipelines.store.users import add_person
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,10 @@ def main(leads: int) -> dict:
         token = client.get("/sign-in").text.rpartition('name="token" value="')[2].partition('"')[0]
         client.post("/sign-in", data={"name": "ann", "password": PASSWORD, "token": token})
         lead = client.get("/queue").text.partition('href="/leads/')[2].partition('"')[0]
-        measured = {name: seconds(client, address) for name, address in {**ADDRESSES, "a lead": f"/leads/{lead}"}.items()}
+        measured = {
+            name: seconds(client, address)
+            for name, address in {**ADDRESSES, "a lead": f"/leads/{lead}"}.items()
+        }
     return {"leads": leads, "fill": round(filled, 2), "seconds": measured}
 
 
@@ -64,14 +67,16 @@ def prepared(settings: Settings, home: Path) -> datetime:
 def _prepare(settings: Settings, home: Path) -> datetime:
     import pyarrow.parquet as pq
 
-    from pipelines.snapshots import pull
+    from pipelines.sources.snapshots import pull
 
     snapshot = pull(settings.source, settings.label, home=home, until=datetime(2100, 1, 1))
     now = snapshot.tables.end
     leads = snapshot.tables.leads.select("lead_id", "account_id", "channel", "owner").to_pyarrow().to_pandas()
     snapshot.close()
     outcomes = snapshot.folder / "outcomes.parquet"
-    pq.write_table(pq.read_table(outcomes).slice(0, 0), outcomes)  # sales has answered nobody: all of them wait
+    pq.write_table(
+        pq.read_table(outcomes).slice(0, 0), outcomes
+    )  # sales has answered nobody: all of them wait
     store_of(settings, home).record(decisions(leads, now))
     return now
 
@@ -101,7 +106,11 @@ def seconds(client: TestClient, address: str) -> dict[str, float]:
         assert client.get(address).status_code == 200, address
         taken.append(time.perf_counter() - began)
         worked.append(time.process_time() - busy)
-    return {"median": round(median(taken), 3), "slowest": round(max(taken), 3), "processor": round(median(worked), 3)}
+    return {
+        "median": round(median(taken), 3),
+        "slowest": round(max(taken), 3),
+        "processor": round(median(worked), 3),
+    }
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""Write docs/evidence.md with its pictures: the simulations behind the promise, the arms and the values, where the truth is known.
+"""Write docs/evidence.md with its pictures: the simulations behind the evidence_promise, the arms and the
+values, where the truth is known.
 
     python -m benchmarks.evidence [--to docs] [--scale 1.0]
 
-Takes some minutes. ``--scale`` below 1 makes fewer runs, to see that it works; figures worth reading need all of them.
+Takes some minutes. ``--scale`` below 1 makes fewer runs, to see that it works; figures worth reading need all
+of them.
 """
 
 import argparse
@@ -10,8 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import evidence_promise as promise
-from benchmarks import evidence_selection as selection
+from benchmarks import evidence_promise, evidence_selection
 
 TEXT = """# Evidence
 
@@ -25,7 +26,7 @@ A cut is chosen on the wins of one window and then met by all leads. The promise
 customers lie below the cut; that may happen in at most 5 % of {runs:,} runs, give or take two standard errors. Scores have an AUC of .73,
 12 % of leads win.
 
-![How often four methods lose more than 5 % of customers, and the share of leads they hold.](evidence-promise.png)
+![How often four methods lose more than 5 % of customers, and the share of leads they hold.](evidence-evidence_promise.png)
 
 {promise}
 
@@ -62,7 +63,7 @@ among *all* leads, 1 is true; `value` is what working the leads worth their cost
 would earn. Means of {worlds} worlds of 30,000 leads, 850 of them forced; `sd` is the standard deviation of a single world, the error of
 one that a company can have.
 
-![Mean prediction over truth: fitted on accepted leads, weighted, recalibrated on forced leads.](evidence-selection.png)
+![Mean prediction over truth: fitted on accepted leads, weighted, recalibrated on forced leads.](evidence-evidence_selection.png)
 
 {selection}
 
@@ -78,32 +79,58 @@ of one policy and for the difference of two.
 {coverage}
 """
 SELECTION = [
-    *("rho", "unseen", "naive_ratio", "ipw_ratio", "ours_ratio", "ours_ratio_sd", "naive_auc", "ours_auc", "oracle_auc"),
+    *(
+        "rho",
+        "unseen",
+        "naive_ratio",
+        "ipw_ratio",
+        "ours_ratio",
+        "ours_ratio_sd",
+        "naive_auc",
+        "ours_auc",
+        "oracle_auc",
+    ),
     *("naive_value", "ours_value"),
 ]
 PERCENT = {
-    *("violations", "se", "lost", "held", "certified", "uncapped", "above", "bound", "covered", "kept", "broken", "lost_share"),
+    *(
+        "violations",
+        "se",
+        "lost",
+        "held",
+        "certified",
+        "uncapped",
+        "above",
+        "bound",
+        "covered",
+        "kept",
+        "broken",
+        "lost_share",
+    ),
 }
 
 
 def written(folder: Path, *, scale: float = 1.0) -> Path:
     """Run every simulation and write the page and its pictures to a folder."""
     runs, worlds = max(3, round(300 * scale)), max(2, round(5 * scale))
-    cuts = promise.promise_grid(runs)
-    chosen = selection.selection_grid(range(1, worlds + 1), leads=max(3_000, round(30_000 * scale)))
+    cuts = evidence_promise.promise_grid(runs)
+    chosen = evidence_selection.selection_grid(range(1, worlds + 1), leads=max(3_000, round(30_000 * scale)))
     tables = {
         "promise": cuts[(cuts["scores"] == "continuous") | (cuts["wins"] == 400)].drop(columns="lost"),
-        "margin": promise.margin_grid(runs),
-        "after": promise.post_launch_grid(runs),
-        "recheck": selection.promise_recheck_grid(runs),
+        "margin": evidence_promise.margin_grid(runs),
+        "after": evidence_promise.post_launch_grid(runs),
+        "recheck": evidence_selection.promise_recheck_grid(runs),
         "selection": chosen[SELECTION],
-        "coverage": selection.coverage_grid(runs),
+        "coverage": evidence_selection.coverage_grid(runs),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    promise.picture(cuts).savefig(folder / "evidence-promise.png")
-    selection.picture(chosen).savefig(folder / "evidence-selection.png")
+    evidence_promise.picture(cuts).savefig(folder / "evidence-evidence_promise.png")
+    evidence_selection.picture(chosen).savefig(folder / "evidence-evidence_selection.png")
     page = folder / "evidence.md"
-    page.write_text(TEXT.format(runs=runs, worlds=worlds, **{name: as_markdown(table) for name, table in tables.items()}), encoding="utf-8")
+    page.write_text(
+        TEXT.format(runs=runs, worlds=worlds, **{name: as_markdown(table) for name, table in tables.items()}),
+        encoding="utf-8",
+    )
     return page
 
 
@@ -111,7 +138,10 @@ def as_markdown(table: pd.DataFrame) -> str:
     """A table as Markdown, shares in percent."""
     heads = [str(name).replace("_", " ") for name in table]
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    lines += ["| " + " | ".join(_cell(name, value) for name, value in row.items()) + " |" for row in table.to_dict("records")]
+    lines += [
+        "| " + " | ".join(_cell(name, value) for name, value in row.items()) + " |"
+        for row in table.to_dict("records")
+    ]
     return "\n".join(lines)
 
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.evidence_promise
 
-The scores of winners are normal around ``DISTANCE``, those of all others around 0, so that the log-odds of a win are a straight line, the
-area under the curve is .73 and the probabilities are right as they stand. A cut loses a share of winners and holds a share of leads that
-can be written down, without drawing anybody.
+The scores of winners are normal around ``DISTANCE``, those of all others around 0, so that the log-odds of a
+win are a straight line, the area under the curve is .73 and the probabilities are right as they stand. A cut
+loses a share of winners and holds a share of leads that can be written down, without drawing anybody.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,9 @@ from matplotlib.figure import Figure
 from scipy.special import expit, logit
 from scipy.stats import norm
 
-from models.certificate import TooFewWinsError, certified_cut, certified_margin_cut, lost_share_bound, margin_cap
-from models.pictures import BLUE, GREY, INK, ORANGE, PALE, STYLE, _beside
+from models.policy.margin_risk_control import TooFewWinsError, certified_margin_cut, margin_cap
+from models.policy.risk_control import certified_cut, lost_share_bound
+from pipelines.reports.plots.style import BLUE, GREY, INK, ORANGE, PALE, STYLE, _beside
 
 LOST, CONFIDENCE = 0.05, 0.95
 WON = 0.12
@@ -31,9 +32,11 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Scores:
-    """How leads are scored: by their probability, rounded down to steps of the normal score; with a step of 0 not at all.
+    """How leads are scored: by their probability, rounded down to steps of the normal score; with a step of 0
+    not at all.
 
-    Of the grades, one loses 5.5 % of winners, hardly more than allowed: the hardest case for a promise about few values.
+    Of the grades, one loses 5.5 % of winners, hardly more than allowed: the hardest case for a promise about
+    few values.
     """
 
     name: str
@@ -62,15 +65,18 @@ def empirical_quantile(scores: np.ndarray) -> float:
 
 
 def conformal_risk_control(scores: np.ndarray) -> float:
-    """Angelopoulos et al. (2024): the highest cut with ``(lost wins + 1) / (wins + 1) <= LOST``; it keeps the promise on average."""
+    """Angelopoulos et al. (2024): the highest cut with ``(lost wins + 1) / (wins + 1) <= LOST``; it keeps the
+    promise on average.
+    """
     return float(np.sort(scores)[int(LOST * (len(scores) + 1) - 1 + ROUNDING)])
 
 
 def mapie_cut(scores: np.ndarray, **options) -> float:
     """The highest cut that MAPIE's fixed sequence finds valid, 0 without one.
 
-    Recall asks for winners alone; one loser keeps it content. It is behind the certified cut for two reasons: it tries cuts of a fixed
-    grid only, and it rounds the number of lost winners up where a binary fraction stands above (1 of 100 counts as 2).
+    Recall asks for winners alone; one loser keeps it content. It is behind the certified cut for two reasons:
+    it tries cuts of a fixed grid only, and it rounds the number of lost winners up where a binary fraction
+    stands above (1 of 100 counts as 2).
     """
     controller = BinaryClassificationController(
         lambda p: np.column_stack([1 - p, p]),
@@ -99,8 +105,9 @@ def promise_grid(runs: int = 300, seed: int = 0) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per method, number of wins and kind of score: ``method, wins, scores``, ``violations`` (the share of runs in which more
-        than 5 % of winners are lost) with its standard error ``se``, ``lost`` and ``held``: the mean share of winners and of all leads.
+        One row per method, number of wins and kind of score: ``method, wins, scores``, ``violations`` (the
+        share of runs in which more than 5 % of winners are lost) with its standard error ``se``, ``lost`` and
+        ``held``: the mean share of winners and of all leads.
     """
     rng = np.random.default_rng(seed)
     rows = []
@@ -111,7 +118,9 @@ def promise_grid(runs: int = 300, seed: int = 0) -> pd.DataFrame:
                 edges = np.array([kind.edge(cut(scores)) for scores in drawn])
                 lost = norm.cdf(edges - DISTANCE)
                 held = WON * lost + (1 - WON) * norm.cdf(edges)
-                rows.append((method, wins, kind.name, *_share(lost > LOST + ROUNDING), lost.mean(), held.mean()))
+                rows.append(
+                    (method, wins, kind.name, *_share(lost > LOST + ROUNDING), lost.mean(), held.mean())
+                )
     return pd.DataFrame(rows, columns=["method", "wins", "scores", "violations", "se", "lost", "held"])
 
 
@@ -121,9 +130,10 @@ def margin_grid(runs: int = 400, seed: int = 0, wins: tuple[int, ...] = (200, 40
     Returns
     -------
     DataFrame
-        One row per number of wins and per correlation of score and log margin: ``wins, correlation``, ``certified`` (the share of runs
-        with a cut), ``violations`` with ``se`` (more than 5 % of *capped* margin lost), ``uncapped`` (more than 5 % of the whole margin
-        lost, which nobody promised), ``lost`` (mean share of capped margin) and ``held`` (of all leads); a run without a cut holds nobody.
+        One row per number of wins and per correlation of score and log margin: ``wins, correlation``,
+        ``certified`` (the share of runs with a cut), ``violations`` with ``se`` (more than 5 % of *capped*
+        margin lost), ``uncapped`` (more than 5 % of the whole margin lost, which nobody promised), ``lost``
+        (mean share of capped margin) and ``held`` (of all leads); a run without a cut holds nobody.
     """
     rng = np.random.default_rng(seed)
     kind = SCORES[0]
@@ -137,27 +147,46 @@ def margin_grid(runs: int = 400, seed: int = 0, wins: tuple[int, ...] = (200, 40
                 cap = margin_cap(_winners(rng, number, correlation)[1])
                 normal, margins = _winners(rng, number, correlation)
                 try:
-                    cut = certified_margin_cut(kind.of(normal), margins, cap=cap, max_lost_share=LOST, confidence=CONFIDENCE)
+                    cut = certified_margin_cut(
+                        kind.of(normal), margins, cap=cap, max_lost_share=LOST, confidence=CONFIDENCE
+                    )
                 except TooFewWinsError:
                     cut = 0.0
                 edge = kind.edge(cut)
                 below = np.searchsorted(everybody, edge, sorter=order)
-                capped, whole = (values[order[:below]].sum() / values.sum() for values in (np.minimum(all_margins, cap), all_margins))
+                capped, whole = (
+                    values[order[:below]].sum() / values.sum()
+                    for values in (np.minimum(all_margins, cap), all_margins)
+                )
                 held = WON * norm.cdf(edge - DISTANCE) + (1 - WON) * norm.cdf(edge)
                 found.append((cut > 0, capped, whole, held))
             certified, capped, whole, held = np.array(found).T
-            rows.append((number, correlation, certified.mean(), *_share(capped > LOST), np.mean(whole > LOST), capped.mean(), held.mean()))
-    return pd.DataFrame(rows, columns=["wins", "correlation", "certified", "violations", "se", "uncapped", "lost", "held"])
+            rows.append(
+                (
+                    number,
+                    correlation,
+                    certified.mean(),
+                    *_share(capped > LOST),
+                    np.mean(whole > LOST),
+                    capped.mean(),
+                    held.mean(),
+                )
+            )
+    return pd.DataFrame(
+        rows, columns=["wins", "correlation", "certified", "violations", "se", "uncapped", "lost", "held"]
+    )
 
 
 def post_launch_grid(runs: int = 400, seed: int = 0) -> pd.DataFrame:
-    """How often the true lost share lies above the bound once wins below the cut are seen only through the accounts that pass.
+    """How often the true lost share lies above the bound once wins below the cut are seen only through the
+    accounts that pass.
 
     Returns
     -------
     DataFrame
-        One row per pass-through, true lost share and number of winners, seen or not: ``pass_through, lost, winners``, ``above`` (the share
-        of runs with the truth above the bound) with ``se``, and the mean ``bound``.
+        One row per pass-through, true lost share and number of winners, seen or not: ``pass_through, lost,
+        winners``, ``above`` (the share of runs with the truth above the bound) with ``se``, and the mean
+        ``bound``.
     """
     rng = np.random.default_rng(seed)
     rows = []
@@ -168,7 +197,9 @@ def post_launch_grid(runs: int = 400, seed: int = 0) -> pd.DataFrame:
                 seen = rng.binomial(below, passing)
                 bounds = np.array(
                     [
-                        lost_share_bound(held_wins=int(held), wins=int(wins), pass_through=passing, confidence=CONFIDENCE)
+                        lost_share_bound(
+                            held_wins=int(held), wins=int(wins), pass_through=passing, confidence=CONFIDENCE
+                        )
                         for held, wins in zip(seen, winners - below + seen, strict=True)
                     ]
                 )
@@ -185,7 +216,8 @@ LINES = {
 
 
 def picture(table: pd.DataFrame, scores: str = "continuous") -> Figure:
-    """Left how often each method breaks its promise, with two standard errors either side, right what share of leads it holds.
+    """Left how often each method breaks its promise, with two standard errors either side, right what share
+    of leads it holds.
 
     Parameters
     ----------
@@ -198,14 +230,26 @@ def picture(table: pd.DataFrame, scores: str = "continuous") -> Figure:
         figure = Figure(figsize=(8.4, 3.8))
         breaks, holds = figure.subplots(1, 2)
         breaks.axhspan(0, 1 - CONFIDENCE, color=PALE, linewidth=0, zorder=1)
-        breaks.text(WINS[0], 1.6 * (1 - CONFIDENCE), "promised: in at most 5 % of runs", color=GREY, va="bottom")
+        breaks.text(
+            WINS[0], 1.6 * (1 - CONFIDENCE), "promised: in at most 5 % of runs", color=GREY, va="bottom"
+        )
         ends = {}
         for method, (color, dash, marker) in LINES.items():
             rows = table[(table["method"] == method) & (table["scores"] == scores)]
-            style = {"color": color, "linestyle": dash, "marker": marker, "markersize": 4.5, "linewidth": 2.4 if color == BLUE else 1.4}
+            style = {
+                "color": color,
+                "linestyle": dash,
+                "marker": marker,
+                "markersize": 4.5,
+                "linewidth": 2.4 if color == BLUE else 1.4,
+            }
             breaks.plot(rows["wins"], rows["violations"], **style)
             breaks.vlines(
-                rows["wins"], rows["violations"] - 2 * rows["se"], rows["violations"] + 2 * rows["se"], color=color, linewidth=0.8
+                rows["wins"],
+                rows["violations"] - 2 * rows["se"],
+                rows["violations"] + 2 * rows["se"],
+                color=color,
+                linewidth=0.8,
             )
             holds.plot(rows["wins"], rows["held"], **style)
             ends[method] = (rows["held"].iloc[-1], color)
@@ -224,7 +268,9 @@ def _winners(rng: np.random.Generator, number: int, correlation: float) -> tuple
     """Normal scores and margins of winners."""
     normal = rng.normal(DISTANCE, 1, number)
     noise = rng.normal(size=number)
-    return normal, 10_000 * np.exp(0.8 * (correlation * (normal - DISTANCE) + np.sqrt(1 - correlation**2) * noise))
+    return normal, 10_000 * np.exp(
+        0.8 * (correlation * (normal - DISTANCE) + np.sqrt(1 - correlation**2) * noise)
+    )
 
 
 def _share(happened: np.ndarray) -> tuple[float, float]:

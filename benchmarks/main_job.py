@@ -1,12 +1,14 @@
-"""Check, train on and score a million leads, as a ratio against a straight-line script on the same machine in the same run.
+"""Check, train on and score a million leads, as a ratio against a straight-line script on the same machine in
+the same run.
 
     python benchmarks/main_job.py [--bench ../shared/bench] [--world FOLDER] [--leads 1000000]
 
-The made-up world is written on first use. Times are whole-process wall clock where a limit speaks of a whole command, and the
-phases that the commands report themselves where it speaks of a phase; peak memory is the operating system's, of the largest process.
+The made-up world is written on first use. Times are whole-process wall clock where a limit speaks of a whole
+command, and the phases that the commands report themselves where it speaks of a phase; peak memory is the
+operating system's, of the largest process.
 
-Where other programs run beside, the processor seconds of a process and its children say more. Set OMP_WAIT_POLICY=PASSIVE then: while the
-script's threads wait, they would otherwise spin.
+Where other programs run beside, the processor seconds of a process and its children say more. Set
+OMP_WAIT_POLICY=PASSIVE then: while the script's threads wait, they would otherwise spin.
 """
 
 import argparse
@@ -60,7 +62,11 @@ def run(command: list[str]) -> Run:
 def straight_line(bench: Path, world: Path) -> tuple[dict[str, float], Run]:
     """The script that all is measured against, with its own phases in seconds."""
     done = run([sys.executable, str(bench / "straight_line.py"), str(world)])
-    phases = {words[0]: float(words[-2]) for words in (line.split() for line in done.printed.splitlines()) if words[-1] == "s"}
+    phases = {
+        words[0]: float(words[-2])
+        for words in (line.split() for line in done.printed.splitlines())
+        if words[-1] == "s"
+    }
     return phases, done
 
 
@@ -71,13 +77,23 @@ def main() -> None:
     parser.add_argument("--leads", type=int, default=1_000_000)
     arguments = parser.parse_args()
     if not (arguments.world / "outcomes.parquet").exists():
-        run([sys.executable, str(arguments.bench / "make_world.py"), str(arguments.world), "--leads", str(arguments.leads)])
+        run(
+            [
+                sys.executable,
+                str(arguments.bench / "make_world.py"),
+                str(arguments.world),
+                "--leads",
+                str(arguments.leads),
+            ]
+        )
 
     script, script_run = straight_line(arguments.bench, arguments.world)
     with tempfile.TemporaryDirectory() as scratch:
         config = ["--config", str(HERE / "world.toml"), "--json"]
         common = [*config, "--source", f"files:{arguments.world}", "--home", scratch]
-        checked = run([*COMMAND, "check", *common[:-1], f"{scratch}/checked"])  # a home of its own: train finds nothing pulled yet
+        checked = run(
+            [*COMMAND, "check", *common[:-1], f"{scratch}/checked"]
+        )  # a home of its own: train finds nothing pulled yet
         trained = run([*COMMAND, "train", *common])
         run([*COMMAND, "promote", *config, "--home", scratch])
         scored = run([*COMMAND, "score", "--all", "--output", f"{scratch}/decisions.parquet", *common])
@@ -97,7 +113,9 @@ def main() -> None:
     commands = {"check": checked, "train": trained, "score": scored}
     for name, done in commands.items():
         share = "" if name == "check" else f", certifying, arms and values {done.deciding:.1%} (limit 10%)"
-        print(f"{name}: {done.seconds:.1f} s{share}, of processors {done.processor:.1f} s; by phase, s: {done.phases}")
+        print(
+            f"{name}: {done.seconds:.1f} s{share}, of processors {done.processor:.1f} s; by phase, s: {done.phases}"
+        )
     print(f"script: of processors {script_run.processor:.1f} s; by phase, s: {script}")
 
 

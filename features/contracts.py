@@ -24,7 +24,8 @@ class Contract:
     Attributes
     ----------
     filled : mapping of column to kind
-        Columns that must be there, with their kind ("text", "number" or "time"), and hold a value in every row.
+        Columns that must be there, with their kind ("text", "number" or "time"), and hold a value in every
+        row.
     optional : mapping of column to kind
         Columns that may be absent or hold empty values, but are of one kind.
     unique : str, optional
@@ -64,9 +65,11 @@ CONTRACTS = {
 
 @dataclass(frozen=True)
 class Breach:
-    """One way in which a table breaks its contract: how many rows, an example, the sentence and what mends it.
+    """One way in which a table breaks its contract: how many rows, an example, the sentence and what mends
+    it.
 
-    ``cells`` says whether the rows' cells are "empty", or "unreadable" at the source and so empty in the canonical table.
+    ``cells`` says whether the rows' cells are "empty", or "unreadable" at the source and so empty in the
+    canonical table.
     """
 
     table: str
@@ -87,7 +90,9 @@ def contract_error(breaches: Iterable[Breach], consequence: str) -> ContractErro
     """All breaches of all tables in one error, table by table, with what did not happen because of them."""
     parts = []
     order = list(CONTRACTS)
-    by_table = sorted(breaches, key=lambda each: (order.index(each.table) if each.table in order else -1, each.table))
+    by_table = sorted(
+        breaches, key=lambda each: (order.index(each.table) if each.table in order else -1, each.table)
+    )
     for table, group in groupby(by_table, key=lambda each: each.table):
         lines = [f"  {breach.column}: {breach.text}. {breach.mend}." for breach in group]
         places = "1 place" if len(lines) == 1 else f"{len(lines)} places"
@@ -104,8 +109,8 @@ def check(tables: Tables, consequence: str = "no lead was scored") -> None:
 def breaches(tables: Tables, *, numbered: bool = False) -> list[Breach]:
     """Every breach of every table, judged by a few aggregate queries on the tables' own engine.
 
-    Rows are counted first; an example is fetched only where some break. ``numbered`` says that the rows of the
-    leads are in the order the user knows, so that "first at row 17" means something.
+    Rows are counted first; an example is fetched only where some break. ``numbered`` says that the rows of
+    the leads are in the order the user knows, so that "first at row 17" means something.
     """
     found = []
     for name, contract in CONTRACTS.items():
@@ -116,7 +121,11 @@ def breaches(tables: Tables, *, numbered: bool = False) -> list[Breach]:
         found += wrong
         if not wrong:
             found += _broken_values(
-                name, table, contract, numbered=numbered and name == "leads", has_accounts=name == "leads" and tables.has_accounts
+                name,
+                table,
+                contract,
+                numbered=numbered and name == "leads",
+                has_accounts=name == "leads" and tables.has_accounts,
             )
         if not wrong and contract.of_known_leads and "lead_id" in tables.leads.columns:
             found += _unknown_leads(name, table, tables.leads)
@@ -145,11 +154,22 @@ def _wrong_columns(name: str, table: ir.Table, contract: Contract) -> list[Breac
     for column, dtype in schema.items():
         kinds = (expected[column],) if column in expected else ("text", "number", "time")
         if _kind(dtype) not in kinds:
-            found.append(Breach(name, column, 0, "", f"it holds {dtype}, not {' or '.join(kinds)}", "Cast it at the source"))
+            found.append(
+                Breach(
+                    name,
+                    column,
+                    0,
+                    "",
+                    f"it holds {dtype}, not {' or '.join(kinds)}",
+                    "Cast it at the source",
+                )
+            )
     return found
 
 
-def _broken_values(name: str, table: ir.Table, contract: Contract, *, numbered: bool, has_accounts: bool) -> list[Breach]:
+def _broken_values(
+    name: str, table: ir.Table, contract: Contract, *, numbered: bool, has_accounts: bool
+) -> list[Breach]:
     """Empty cells, repeated ids and words outside the vocabulary: one query, and one more for each example."""
     filled = [column for column in contract.filled if column != "account_id" or has_accounts]
     counts = {"rows": table.count()} | {f"empty {column}": table[column].isnull().sum() for column in filled}
@@ -173,11 +193,20 @@ def _broken_values(name: str, table: ir.Table, contract: Contract, *, numbered: 
             often = table.group_by(contract.unique).having(table.count() > 1).aggregate(n=table.count())
             example = _least(often[contract.unique])
             text = counted(repeats, "repeats an id", "repeat an id") + f", such as '{example}'"
-            found.append(Breach(name, contract.unique, repeats, example, text, "Keep one row per lead at the source"))
+            found.append(
+                Breach(name, contract.unique, repeats, example, text, "Keep one row per lead at the source")
+            )
     if rows := seen.get("foreign", 0):
         example = _least(table.filter(table.stage.notin(contract.words)).stage)
-        text = counted(rows, "holds", "hold") + f" another word than {', '.join(contract.words)}, such as '{example}'"
-        found.append(Breach(name, "stage", rows, example, text, "Say what the words mean under [source.outcomes.stages]"))
+        text = (
+            counted(rows, "holds", "hold")
+            + f" another word than {', '.join(contract.words)}, such as '{example}'"
+        )
+        found.append(
+            Breach(
+                name, "stage", rows, example, text, "Say what the words mean under [source.outcomes.stages]"
+            )
+        )
     return found
 
 
@@ -207,7 +236,10 @@ def _unknown_leads(name: str, table: ir.Table, leads: ir.Table) -> list[Breach]:
     if not (count := rows.count().to_pyarrow().as_py()):
         return []
     example = _least(rows.lead_id)
-    text = counted(count, "is of a lead", "are of leads") + f" that table leads does not have, such as '{example}'"
+    text = (
+        counted(count, "is of a lead", "are of leads")
+        + f" that table leads does not have, such as '{example}'"
+    )
     return [Breach(name, "lead_id", count, example, text, KNOWN.format(table=name))]
 
 
@@ -245,14 +277,18 @@ def _stages_out_of_order(tables: Tables) -> list[Breach]:
     if not (count := rows.count().to_pyarrow().as_py()):
         return []
     example = _least(rows.lead_id)
-    text = counted(count, "closes a lead", "close leads") + f" before its acceptance was recorded, such as for lead '{example}'"
+    text = (
+        counted(count, "closes a lead", "close leads")
+        + f" before its acceptance was recorded, such as for lead '{example}'"
+    )
     return [Breach("outcomes", "stage", count, example, text, ORDER.format(table="outcomes"))]
 
 
 def merged(reading: Iterable[Breach], judged: Iterable[Breach]) -> list[Breach]:
     """Breaches met while reading with those of the tables read.
 
-    A value that could not be read arrives as an empty one: it is named once, as unreadable, and not counted as empty again.
+    A value that could not be read arrives as an empty one: it is named once, as unreadable, and not counted
+    as empty again.
     """
     reading = list(reading)
     unreadable = Counter()

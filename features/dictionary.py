@@ -30,7 +30,11 @@ def dictionary() -> str:
         about = module.__doc__.splitlines()[0]
         mine = [feature for feature in REGISTER.values() if feature.compute.__module__ == module.__name__]
         parts.append(
-            f"## {about}\n\n" + "\n".join(["| column | what it is | unit | empty means |", "|---|---|---|---|", *map(_row, mine)]) + "\n"
+            f"## {about}\n\n"
+            + "\n".join(
+                ["| column | what it is | unit | empty means |", "|---|---|---|---|", *map(_row, mine)]
+            )
+            + "\n"
         )
     return "\n".join(parts)
 

@@ -1,25 +1,28 @@
 """What became of each lead: settled, open or unknown, for being pursued and for becoming a customer.
 
-Recorded time decides everywhere: an outcome exists from the moment our data could first have known it. A lead that sales never
-took up has no conversion outcome. It is unknown, and never a "no".
+Recorded time decides everywhere: an outcome exists from the moment our data could first have known it. A lead
+that sales never took up has no conversion outcome. It is unknown, and never a "no".
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import ibis
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from features.tables import STAGES, Tables
+from features.tables import STAGES
 
 DAY = np.timedelta64(1, "D")
 WORTH = ("amount", "margin")
-UNITS = {"day": timedelta(days=1), "hour": timedelta(hours=1), "minute": timedelta(minutes=1), "second": timedelta(seconds=1)}
+UNITS = {
+    "day": timedelta(days=1),
+    "hour": timedelta(hours=1),
+    "minute": timedelta(minutes=1),
+    "second": timedelta(seconds=1),
+}
 
 
 @checked_dataclass(frozen=True)
@@ -56,8 +59,8 @@ class Labels:
     Attributes
     ----------
     at_risk : array of bool
-        In this model's population, with a start. Pursue: neither answered nor closed at the as-of time. Convert: accepted, and not
-        closed at the start.
+        In this model's population, with a start. Pursue: neither answered nor closed at the as-of time.
+        Convert: accepted, and not closed at the start.
     start : array of datetime64[us]
         When the clock of the outcome starts; NaT where there is none.
     age : array of float
@@ -65,11 +68,13 @@ class Labels:
     delay : array of float
         Days from the start to the event, if it was seen; 0 for an outcome without a time; nan otherwise.
     state : array of str
-        "settled", "open" or "unknown". Rows that are not at risk are unknown: what was over at the start is no outcome of it.
+        "settled", "open" or "unknown". Rows that are not at risk are unknown: what was over at the start is
+        no outcome of it.
     outcome : array of float
         1 or 0 where settled, nan elsewhere.
     mature : array of bool
-        The whole horizon was observed, so the row may be judged on. Taking everything settled instead would favour early answers.
+        The whole horizon was observed, so the row may be judged on. Taking everything settled instead would
+        favour early answers.
     """
 
     at_risk: np.ndarray
@@ -81,53 +86,13 @@ class Labels:
     mature: np.ndarray
 
 
-def stage_times(tables: Tables) -> ir.Table:
-    """When each stage of each lead was first recorded before the end of the tables: one row per lead with any outcome.
-
-    Returns
-    -------
-    table
-        ``lead_id``, ``accepted_at``, ``rejected_at``, ``won_at``, ``lost_at`` (empty where there is none), ``amount`` and ``margin`` of
-        the win, and ``rep``, who answered.
-    """
-    outcomes = tables.outcomes
-    known = outcomes.filter(outcomes.recorded_at < ibis.literal(tables.end))
-    times = {f"{stage}_at": known.recorded_at.min(where=known.stage == stage) for stage in STAGES}
-    worth = {name: known[name].max(where=known.stage == "won") if name in known.columns else ibis.null("float64") for name in WORTH}
-    answer = known.stage.isin(["accepted", "rejected"])
-    rep = known.rep.max(where=answer) if "rep" in known.columns else ibis.null("string")
-    return known.group_by("lead_id").aggregate(**times, **worth, rep=rep)
-
-
-def fates(tables: Tables, cohort: ir.Table) -> ir.Table:
-    """What became of each row of the cohort by the end of the tables.
-
-    Returns
-    -------
-    table
-        ``lead_id``, ``account_id``, ``created_at``, ``as_of``, ``accepted_at``, ``rejected_at``, ``won_at``, ``lost_at``, ``amount``,
-        ``margin``, ``rep`` (the lead's owner where it has one). The times are recorded times. ``fetch`` orders the rows as it orders the
-        matrix.
-    """
-    rows = cohort.select("lead_id", "account_id", "created_at", "as_of")
-    if "owner" in tables.leads.columns:
-        rows = rows.left_join(tables.leads.select("lead_id", "owner"), "lead_id").drop("lead_id_right")
-    else:
-        rows = rows.mutate(owner=ibis.null("string"))
-    named = [f"{stage}_at" for stage in STAGES]
-    if tables.outcomes is None:
-        empty = {name: ibis.null("timestamp(6)") for name in named} | {name: ibis.null("float64") for name in WORTH}
-        return rows.mutate(**empty).rename(rep="owner")
-    times = stage_times(tables).rename(fate_of="lead_id")
-    found = rows.left_join(times, rows.lead_id == times.fate_of)
-    return found.mutate(rep=ibis.coalesce(found.owner, found.rep)).drop("fate_of", "owner")
-
-
-def pursue_labels(fate: pd.DataFrame, horizons: Horizons, known_until: datetime, stages: Sequence[str], outcome_times: bool) -> Labels:
+def pursue_labels(
+    fate: pd.DataFrame, horizons: Horizons, known_until: datetime, stages: Sequence[str], outcome_times: bool
+) -> Labels:
     """Whether sales took each lead up within the horizon of the as-of time.
 
-    A lead that was won without ever being accepted counts as accepted at the win. Being rejected or lost settles a lead at once as
-    not pursued; it stays at risk, with outcome 0, for as long as it was observed.
+    A lead that was won without ever being accepted counts as accepted at the win. Being rejected or lost
+    settles a lead at once as not pursued; it stays at risk, with outcome 0, for as long as it was observed.
 
     Parameters
     ----------
@@ -136,7 +101,8 @@ def pursue_labels(fate: pd.DataFrame, horizons: Horizons, known_until: datetime,
     known_until : datetime
         Outcomes recorded at or after this moment are not seen.
     stages : sequence of str
-        The stages that the source can tell. Without "accepted" every lead counts as worked, and all are unknown here.
+        The stages that the source can tell. Without "accepted" every lead counts as worked, and all are
+        unknown here.
     outcome_times : bool
         False where outcomes carry no time of their own.
     """
@@ -148,14 +114,25 @@ def pursue_labels(fate: pd.DataFrame, horizons: Horizons, known_until: datetime,
         return _nobody(start)
     answered = _earliest(accepted, ended)
     undecided = np.isnat(answered) | (answered >= start) if outcome_times else np.ones(len(start), dtype=bool)
-    return _labels(start, undecided & (start < _moment(known_until)), accepted, ended, horizons.pursue_days, known_until, outcome_times)
+    return _labels(
+        start,
+        undecided & (start < _moment(known_until)),
+        accepted,
+        ended,
+        horizons.pursue_days,
+        known_until,
+        outcome_times,
+    )
 
 
-def convert_labels(fate: pd.DataFrame, horizons: Horizons, known_until: datetime, stages: Sequence[str], outcome_times: bool) -> Labels:
+def convert_labels(
+    fate: pd.DataFrame, horizons: Horizons, known_until: datetime, stages: Sequence[str], outcome_times: bool
+) -> Labels:
     """Whether each accepted lead was won within the horizon of its acceptance.
 
-    The clock starts at the acceptance, or at the as-of time if that is later. A lead that was never accepted is unknown; one that
-    may still be accepted is open. Where the source cannot tell acceptance, every lead starts at its as-of time.
+    The clock starts at the acceptance, or at the as-of time if that is later. A lead that was never accepted
+    is unknown; one that may still be accepted is open. Where the source cannot tell acceptance, every lead
+    starts at its as-of time.
 
     Parameters are those of ``pursue_labels``.
     """
@@ -168,10 +145,13 @@ def convert_labels(fate: pd.DataFrame, horizons: Horizons, known_until: datetime
         else np.where(np.isnat(accepted), accepted, as_of)
     )
     closed = _earliest(seen["won_at"], seen["lost_at"])
-    # A win recorded in the very moment of the acceptance is an outcome of it, unless both lie before the as-of time.
+    # A win recorded in the very moment of the acceptance is an outcome of it, unless both lie before the
+    # as-of time.
     ran = np.isnat(closed) | (closed >= start) if outcome_times else np.ones(len(start), dtype=bool)
     at_risk = ~np.isnat(start) & ran & (as_of < _moment(known_until))
-    labels = _labels(start, at_risk, seen["won_at"], seen["lost_at"], horizons.convert_days, known_until, outcome_times)
+    labels = _labels(
+        start, at_risk, seen["won_at"], seen["lost_at"], horizons.convert_days, known_until, outcome_times
+    )
     if "accepted" in stages:
         pursuit = pursue_labels(fate, horizons, known_until, stages, outcome_times)
         waiting = ~at_risk & np.isnat(accepted) & (pursuit.state == "open")
@@ -179,8 +159,12 @@ def convert_labels(fate: pd.DataFrame, horizons: Horizons, known_until: datetime
     return labels
 
 
-def _labels(start, at_risk, event, ended, horizon: float, known_until: datetime, outcome_times: bool) -> Labels:
-    """Labels of rows whose clock starts at ``start``, of an event, and of another end that rules the event out."""
+def _labels(
+    start, at_risk, event, ended, horizon: float, known_until: datetime, outcome_times: bool
+) -> Labels:
+    """Labels of rows whose clock starts at ``start``, of an event, and of another end that rules the event
+    out.
+    """
     happened, over = ~np.isnat(event), ~np.isnat(ended)
     if outcome_times:
         age = (_moment(known_until) - start) / DAY
@@ -198,21 +182,36 @@ def _labels(start, at_risk, event, ended, horizon: float, known_until: datetime,
     settled, mature = settled & at_risk, mature & at_risk
     state = np.where(settled, "settled", np.where(at_risk, "open", "unknown")).astype("<U7")
     outcome = np.where(settled, positive.astype("float64"), np.nan)
-    return Labels(at_risk=at_risk, start=start, age=age, delay=delay, state=state, outcome=outcome, mature=mature)
+    return Labels(
+        at_risk=at_risk, start=start, age=age, delay=delay, state=state, outcome=outcome, mature=mature
+    )
 
 
 def _nobody(start: np.ndarray) -> Labels:
     """Labels of a population without anybody in it."""
     nothing, no = np.full(len(start), np.nan), np.zeros(len(start), dtype=bool)
-    return Labels(at_risk=no, start=start, age=nothing, delay=nothing, state=np.full(len(start), "unknown"), outcome=nothing, mature=no)
+    return Labels(
+        at_risk=no,
+        start=start,
+        age=nothing,
+        delay=nothing,
+        state=np.full(len(start), "unknown"),
+        outcome=nothing,
+        mature=no,
+    )
 
 
 def _seen(fate: pd.DataFrame, known_until: datetime, outcome_times: bool) -> dict[str, np.ndarray]:
     """The as-of and stage times as arrays, without the stages that were recorded too late to be seen."""
-    times = {name: fate[name].to_numpy(dtype="datetime64[us]") for name in ("as_of", *(f"{stage}_at" for stage in STAGES))}
+    times = {
+        name: fate[name].to_numpy(dtype="datetime64[us]")
+        for name in ("as_of", *(f"{stage}_at" for stage in STAGES))
+    }
     unseen = np.datetime64("NaT", "us")
     as_of = times.pop("as_of")
-    return {"as_of": as_of} | {name: np.where(time < _moment(known_until), time, unseen) for name, time in times.items()}
+    return {"as_of": as_of} | {
+        name: np.where(time < _moment(known_until), time, unseen) for name, time in times.items()
+    }
 
 
 def _moment(time: datetime) -> np.datetime64:

@@ -1,29 +1,36 @@
-"""The matrix: one row for each row of a cohort, one column for each column of the recipe, nothing in it that was not yet known.
+"""The matrix: one row for each row of a cohort, one column for each column of the recipe, nothing not yet
+known.
 
-It is computed in parts, each a grouped query over a cohort whose rows are numbered, and put together by those numbers: one statement
-for all of it would sort and join every wide row again and again, and hold all of them in memory at once.
+It is computed in parts, each a grouped query over a cohort whose rows are numbered, and put together by those
+numbers: one statement for all of it would sort and join every wide row again and again, and hold all of them
+in memory at once. The counts of one kind of event in three windows are kept as one sum, each in digits of its
+own, and read out of it afterwards: to keep many counts for each row is what an engine spends most of its time
+on.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.asof import ROW, known_events
-from features.counting import MOST, sharing_sums
+from features.as_of import ROW, known_events
 from features.errors import ContractError
-from features.past import fetch_past
+from features.outcome_rates import fetch_past
 from features.recipe import Recipe
 from features.register import REGISTER, Column
 from features.tables import Tables
 
 WORTH_THREADS = 10_000  # rows
+DIGITS = 17  # binary digits of a count: three counts are exact in a float64, and engines sum integers in wider and slower types
+MOST = 2**DIGITS - 1
 
 
 def matrix(tables: Tables, cohort: ir.Table, recipe: Recipe) -> pa.Table:
@@ -58,7 +65,9 @@ def matrix(tables: Tables, cohort: ir.Table, recipe: Recipe) -> pa.Table:
 
 
 def _numbered(cohort: ir.Table) -> ir.Table:
-    """The cohort with a number for each row, in the order of time: what is computed together then lies close together."""
+    """The cohort with a number for each row, in the order of time: what is computed together then lies close
+    together.
+    """
     number = ibis.row_number().over(order_by="as_of").cast("int32")
     return cohort.select("lead_id", "account_id", "created_at", "as_of", **{ROW: number})
 
@@ -95,7 +104,9 @@ def lead_rows(rows: ir.Table, tables: Tables, recipe: Recipe) -> ir.Table:
 
 
 def _title_features(rows: ir.Table, tables: Tables, title: str, columns: Iterable[Column]) -> ir.Table:
-    """Columns that rules read off one title, for the rows that have it. Rules are many and titles repeat: each is looked at once."""
+    """Columns that rules read off one title, for the rows that have it. Rules are many and titles repeat:
+    each is looked at once.
+    """
     lead = rows.select(ROW, "lead_id").inner_join(tables.leads.select("lead_id", __title=title), "lead_id")
     titles = lead.select(**{title: lead["__title"]}).distinct()
     ruled = titles.select(__ruled=titles[title], **computed(columns, titles))
@@ -114,9 +125,15 @@ def _event_features(rows: ir.Table, tables: Tables, recipe: Recipe) -> pa.Table:
 
 
 def computed(columns: Iterable[Column], table: ir.Table) -> dict[str, ir.Value]:
-    """Each column's feature over a table; whole numbers as int32, for counts come in the widest type there is."""
-    values = {column.name: REGISTER[column.feature].compute(table, **dict(column.arguments)) for column in columns}
-    return {name: value.cast("int32") if value.type().is_integer() else value for name, value in values.items()}
+    """Each column's feature over a table; whole numbers as int32, for counts come in the widest type there
+    is.
+    """
+    values = {
+        column.name: REGISTER[column.feature].compute(table, **dict(column.arguments)) for column in columns
+    }
+    return {
+        name: value.cast("int32") if value.type().is_integer() else value for name, value in values.items()
+    }
 
 
 def _in_order(part: pa.Table, rows: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
@@ -130,11 +147,14 @@ def _in_order(part: pa.Table, rows: pa.ChunkedArray) -> dict[str, pa.ChunkedArra
 
 def _taken(table: pa.Table, places: pa.Array) -> dict[str, pa.Array | pa.ChunkedArray]:
     """Each column's values at some places."""
-    return _side_by_side(lambda name: table[name].combine_chunks().take(places), table.column_names, rows=len(places))
+    return _side_by_side(
+        lambda name: table[name].combine_chunks().take(places), table.column_names, rows=len(places)
+    )
 
 
 def _side_by_side(compute: Callable[[str], Any], names: Iterable[str], *, rows: int) -> dict[str, Any]:
-    """What is computed for each column, on as many threads as there are processors: Arrow and NumPy do not hold Python up.
+    """What is computed for each column, on as many threads as there are processors: Arrow and NumPy do not
+    hold Python up.
 
     For a few rows threads cost more than they save.
     """
@@ -154,10 +174,13 @@ def _with_none(values: pa.Array, column: Column) -> pa.Array:
 def fetch(table: ir.Table) -> pa.Table:
     """Run an expression that has ``as_of`` and ``lead_id``, and order its rows by them, byte by byte.
 
-    Sorted here and not by the engine: engines order texts by the rules of some language, and drag every column through the sort.
+    Sorted here and not by the engine: engines order texts by the rules of some language, and drag every
+    column through the sort.
     """
     arrow = table.to_pyarrow()
-    order = pc.sort_indices(arrow.select(["as_of", "lead_id"]), [("as_of", "ascending"), ("lead_id", "ascending")])
+    order = pc.sort_indices(
+        arrow.select(["as_of", "lead_id"]), [("as_of", "ascending"), ("lead_id", "ascending")]
+    )
     return pa.table(_taken(arrow, order))
 
 
@@ -167,15 +190,17 @@ def frame(arrow: pa.Table, recipe: Recipe) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``lead_id``, ``account_id``, ``as_of`` (datetime64[us]), numbers as float32, categories as pandas categories in alphabetical
-        order. Empty is nan.
+        ``lead_id``, ``account_id``, ``as_of`` (datetime64[us]), numbers as float32, categories as pandas
+        categories in alphabetical order. Empty is nan.
     """
     columns = {name: arrow[name].to_pandas() for name in ("lead_id", "account_id")}
     columns["as_of"] = arrow["as_of"].cast(pa.timestamp("us")).to_numpy()
     kinds = {column.name: column.kind for column in recipe.columns}
 
     def values(name: str) -> np.ndarray | pd.Categorical:
-        return _category(arrow[name]) if kinds[name] == "category" else arrow[name].cast(pa.float32()).to_numpy()
+        return (
+            _category(arrow[name]) if kinds[name] == "category" else arrow[name].cast(pa.float32()).to_numpy()
+        )
 
     return pd.DataFrame(columns | _side_by_side(values, kinds, rows=len(arrow)), copy=False)
 
@@ -184,8 +209,14 @@ def _category(values: pa.ChunkedArray) -> pd.Categorical:
     """Texts as a categorical with sorted levels."""
     values = values.dictionary_encode().unify_dictionaries().combine_chunks()
     chunks = values.chunks if isinstance(values, pa.ChunkedArray) else [values]
-    levels = np.array(chunks[0].dictionary.to_pylist(), dtype=object) if chunks else np.array([], dtype=object)
-    codes = np.concatenate([chunk.indices.fill_null(-1).to_numpy() for chunk in chunks]) if chunks else np.array([], dtype=int)
+    levels = (
+        np.array(chunks[0].dictionary.to_pylist(), dtype=object) if chunks else np.array([], dtype=object)
+    )
+    codes = (
+        np.concatenate([chunk.indices.fill_null(-1).to_numpy() for chunk in chunks])
+        if chunks
+        else np.array([], dtype=int)
+    )
     order = np.argsort(levels)
     rank = np.append(np.argsort(order), -1)  # the code -1, empty, stays -1
     return pd.Categorical.from_codes(rank[codes], categories=pd.Index(levels[order], dtype="str"))
@@ -193,14 +224,63 @@ def _category(values: pa.ChunkedArray) -> pd.Categorical:
 
 def all_there(tables: Tables, recipe: Recipe) -> None:
     """Refuse tables that lack what the recipe reads, naming all of it."""
-    lacking = [f"leads.{name}" for name in dict.fromkeys(each.name for each in recipe.attributes) if name not in tables.leads.columns]
-    lacking += [f"leads.{name}" for name in recipe.rate_keys if name not in tables.leads.columns and f"leads.{name}" not in lacking]
+    lacking = [
+        f"leads.{name}"
+        for name in dict.fromkeys(each.name for each in recipe.attributes)
+        if name not in tables.leads.columns
+    ]
+    lacking += [
+        f"leads.{name}"
+        for name in recipe.rate_keys
+        if name not in tables.leads.columns and f"leads.{name}" not in lacking
+    ]
     if recipe.columns_of("events"):
         events = () if tables.events is None else tables.events.columns
-        wanted = ["kind", *(["channel"] if recipe.event_channels else []), *(["value"] if recipe.event_value else [])]
+        wanted = [
+            "kind",
+            *(["channel"] if recipe.event_channels else []),
+            *(["value"] if recipe.event_value else []),
+        ]
         lacking += [f"events.{name}" for name in wanted if name not in events]
     if lacking:
         raise ContractError(
             f"{len(lacking)} columns that the model was fitted with are not in the data; nothing was computed.\n"
             f"  absent: {', '.join(lacking)}. Give them back at the source (empty where unknown), or train again without them."
         )
+
+
+def sharing_sums(values: Mapping[str, ir.Value]) -> dict[str, ir.Value]:
+    """Let counts share sums, three at a time, whose conditions begin alike.
+
+    So begin ``(kind == k) & (age < 1)`` and ``(kind == k) & (age < 7)``.
+
+    Parameters
+    ----------
+    values : mapping of str to value
+        Aggregates over one table.
+
+    Returns
+    -------
+    dict
+        The same values from fewer aggregates: equal as long as no group has more than ``MOST`` rows, wrong
+        beyond.
+    """
+    nodes = {name: value.op() for name, value in values.items()}
+    alike = defaultdict(list)
+    for count in dict.fromkeys(
+        count for node in nodes.values() for count in node.find(ops.CountStar) if count.where is not None
+    ):
+        begins, ends = (
+            (count.where.left, count.where.right) if isinstance(count.where, ops.And) else (None, count.where)
+        )
+        alike[begins].append((count, ends.to_expr()))
+    read = {}
+    for begins, counts in alike.items():
+        for first in range(0, len(counts), 3):
+            together = [
+                (count, ends, DIGITS * place) for place, (count, ends) in enumerate(counts[first : first + 3])
+            ]
+            ones = sum(ends.ifelse(1 << shift, 0) for _, ends, shift in together).cast("float64")
+            total = ones.sum(where=None if begins is None else begins.to_expr()).fill_null(0.0).cast("int64")
+            read |= {count: ((total >> shift) & MOST).op() for count, _, shift in together}
+    return {name: node.replace(read).to_expr() for name, node in nodes.items()}

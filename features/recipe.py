@@ -1,4 +1,6 @@
-"""Which columns the matrix has: read off the data once, kept with the model, and followed to the letter ever after."""
+"""Which columns the matrix has: read off the data once, kept with the model, and followed to the letter ever
+after.
+"""
 
 import hashlib
 import json
@@ -14,12 +16,12 @@ import ibis.expr.types as ir
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from features import activity, attributes, emails, history, titles  # each registers its features
+from features.definitions import activity, attributes, emails, history, job_titles
 from features.labels import Horizons
 from features.register import REGISTER, Column, Feature, told_apart
 from features.tables import LEAD_KEYS, Tables
 
-REGISTERED_BY = (activity, attributes, emails, history, titles)
+REGISTERED_BY = (activity, attributes, emails, history, job_titles)
 INDEX = ("lead_id", "account_id", "as_of")
 TITLE_NAMES = ("title", "jobtitle", "position", "role", "jobrole", "function", "jobfunction")
 
@@ -112,7 +114,9 @@ class Recipe:
         horizons = plain["horizons"] | {"delay": timedelta(days=plain["horizons"]["delay"])}
         made = {
             "attributes": tuple(Attribute(**each) for each in plain["attributes"]),
-            "columns": tuple(Column(**each | {"arguments": _frozen(each["arguments"])}) for each in plain["columns"]),
+            "columns": tuple(
+                Column(**each | {"arguments": _frozen(each["arguments"])}) for each in plain["columns"]
+            ),
             "dropped": _frozen(plain["dropped"]),
             "horizons": Horizons(**horizons),
         }
@@ -145,8 +149,14 @@ def recipe_for(tables: Tables, settings: FeatureSettings, horizons: Horizons) ->
     attributes, dropped = _attributes(tables, settings)
     kinds, channels, value = _event_columns(tables, settings.max_kinds)
     named = {each.name: each.kind for each in attributes if each.kind in ("key", "email")}
-    present = [name for name in ("channel", "campaign", "owner") if name in {each.name for each in attributes}]
-    keys = [*present, *(["account_id"] if tables.has_accounts else []), *(name for name in named if name not in present)]
+    present = [
+        name for name in ("channel", "campaign", "owner") if name in {each.name for each in attributes}
+    ]
+    keys = [
+        *present,
+        *(["account_id"] if tables.has_accounts else []),
+        *(name for name in named if name not in present),
+    ]
     ingredients = {
         "attributes": attributes,
         "event_kinds": kinds,
@@ -162,13 +172,16 @@ def recipe_for(tables: Tables, settings: FeatureSettings, horizons: Horizons) ->
     columns = tuple(_columns(Recipe(columns=(), **ingredients)))
     names = told_apart((column.name for column in columns), taken=(*INDEX, "created_at"))
     columns = tuple(
-        Column(**asdict(column) | {"name": name, "arguments": column.arguments}) for column, name in zip(columns, names, strict=True)
+        Column(**asdict(column) | {"name": name, "arguments": column.arguments})
+        for column, name in zip(columns, names, strict=True)
     )
     return Recipe(columns=columns, **ingredients)
 
 
 def in_order() -> list[Feature]:
-    """Every feature: whoever imported one first must not change the order of columns, and with it what a model learns."""
+    """Every feature: whoever imported one first must not change the order of columns, and with it what a
+    model learns.
+    """
     return sorted(REGISTER.values(), key=lambda feature: feature.compute.__module__)
 
 
@@ -177,7 +190,9 @@ def _columns(recipe: Recipe) -> Iterator[Column]:
     for each in in_order():
         if _possible(each, recipe):
             spans = {
-                "attribute": [attribute.name for attribute in recipe.attributes if attribute.kind in each.attributes],
+                "attribute": [
+                    attribute.name for attribute in recipe.attributes if attribute.kind in each.attributes
+                ],
                 "kind": recipe.event_kinds,
                 "kinds": [recipe.event_kinds],
                 "channel": recipe.event_channels,
@@ -190,7 +205,12 @@ def _columns(recipe: Recipe) -> Iterator[Column]:
 
 def _possible(feature: Feature, recipe: Recipe) -> bool:
     """Whether the data have what a feature reads."""
-    reads = {"lead": True, "events": bool(recipe.event_kinds), "account": recipe.has_accounts, "key": bool(recipe.rate_keys)}
+    reads = {
+        "lead": True,
+        "events": bool(recipe.event_kinds),
+        "account": recipe.has_accounts,
+        "key": bool(recipe.rate_keys),
+    }
     needs = {None: True, "value": recipe.event_value, "accepted": recipe.acceptance}
     return reads[feature.of] and needs[feature.needs]
 
@@ -210,7 +230,9 @@ def _commonest(table: ir.Table, column: str, most: int) -> tuple[str, ...]:
     return tuple(counts.order_by(ibis.desc("rows"), column).limit(most).to_pyarrow()[column].to_pylist())
 
 
-def _attributes(tables: Tables, settings: FeatureSettings) -> tuple[tuple[Attribute, ...], tuple[tuple[str, str], ...]]:
+def _attributes(
+    tables: Tables, settings: FeatureSettings
+) -> tuple[tuple[Attribute, ...], tuple[tuple[str, str], ...]]:
     """What each lead column is taken for, and why others are not used."""
     leads = tables.leads
     used, dropped = [], []
@@ -246,7 +268,9 @@ def _attributes(tables: Tables, settings: FeatureSettings) -> tuple[tuple[Attrib
 
 
 def _looked_at(leads: ir.Table, names: list[str]) -> dict[str, Any]:
-    """Rows, and of each column how many are filled, how many different, how many e-mail addresses and how many whole numbers."""
+    """Rows, and of each column how many are filled, how many different, how many e-mail addresses and how
+    many whole numbers.
+    """
     measures = {"rows": leads.count()}
     for i, name in enumerate(names):
         column = leads[name]
@@ -269,7 +293,9 @@ def _kinds(
         return (), "the same in every row"
     if isinstance(dtype, dt.Timestamp | dt.Date):
         return (
-            (("date",), "") if tables.clock == "time" else ((), "a date, and the leads themselves have no time it could be measured from")
+            (("date",), "")
+            if tables.clock == "time"
+            else ((), "a date, and the leads themselves have no time it could be measured from")
         )
     if not isinstance(dtype, dt.String):
         if levels == rows > 1000 and about["whole"] == rows:
@@ -277,7 +303,9 @@ def _kinds(
         return ("number",), ""
     if about["addresses"] >= 0.8 * filled:
         return ("email",), ""
-    if name in (settings.titles or ()) or (settings.titles is None and name.lower().replace("_", "").replace(" ", "") in TITLE_NAMES):
+    if name in (settings.titles or ()) or (
+        settings.titles is None and name.lower().replace("_", "").replace(" ", "") in TITLE_NAMES
+    ):
         return ("title", "category") if levels <= settings.max_levels else ("title",), ""
     if levels <= min(settings.max_levels, max(50, 0.5 * filled)):
         return ("category",), ""

@@ -1,8 +1,9 @@
 """The register of features: how each is computed, its unit, and what an empty value means.
 
-A feature is one function. Its first argument is a table of what was known; the names of its further arguments say for what it is
-repeated: ``kind`` (of event), ``days`` (a window), ``channel`` (of events), ``attribute`` (of the lead), ``key`` (whose past is
-looked up). Registering it is all there is to do: recipe, matrix and data dictionary find it here.
+A feature is one function. Its first argument is a table of what was known; the names of its further arguments
+say for what it is repeated: ``kind`` (of event), ``days`` (a window), ``channel`` (of events), ``attribute``
+(of the lead), ``key`` (whose past is looked up). Registering it is all there is to do: recipe, matrix and
+data dictionary find it here.
 """
 
 import inspect
@@ -38,7 +39,8 @@ class Feature:
     Attributes
     ----------
     of : "lead", "events", "account" or "key"
-        Which table the function gets first: a row per lead, the known events, the account's past, a key's past outcomes.
+        Which table the function gets first: a row per lead, the known events, the account's past, a key's
+        past outcomes.
     column, group, words : str
         Templates over the function's arguments; ``words`` keeps ``{value}`` for the lead's own value.
     unit, empty : str
@@ -76,7 +78,10 @@ class Feature:
 
     def column_for(self, arguments: Mapping[str, str | float]) -> Column:
         """The column that these arguments give."""
-        plain = {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in arguments.items()}
+        plain = {
+            name: f"{value:g}" if isinstance(value, float) else str(value)
+            for name, value in arguments.items()
+        }
         guarded = {name: value.replace("{", "{{").replace("}", "}}") for name, value in plain.items()}
         return Column(
             name=safe_name(self.column.format(**plain)),
@@ -112,7 +117,9 @@ def feature(
         if compute.__name__ in REGISTER:
             raise ValueError(f"two features are called {compute.__name__}")
         if not inspect.getdoc(compute):
-            raise ValueError(f"feature {compute.__name__} has no docstring: the data dictionary would have nothing to say")
+            raise ValueError(
+                f"feature {compute.__name__} has no docstring: the data dictionary would have nothing to say"
+            )
         REGISTER[compute.__name__] = Feature(
             name=compute.__name__, compute=compute, of=of, kind=kind, column=column, group=group, words=words,
             unit=unit, empty=empty, none=none, attributes=tuple(attributes), needs=needs,

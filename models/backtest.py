@@ -1,7 +1,8 @@
-"""The past replayed: what the filter would have held of the leads that came after each training, and what that would have cost.
+"""The past replayed: what the filter would have held of the leads that came after each training, and what
+that would have cost.
 
-For every past span of time a version is trained as of its beginning, certified, and asked about the leads that then arrived. No arm is
-drawn and no filter had run: every win of those leads is there to be counted.
+For every past span of time a version is trained as of its beginning, certified, and asked about the leads
+that then arrived. No arm is drawn and no filter had run: every win of those leads is there to be counted.
 """
 
 from dataclasses import dataclass, replace
@@ -13,15 +14,15 @@ import numpy as np
 import pandas as pd
 
 from features.errors import TooLittleDataError
-from models.baselines import opinions
-from models.challenger import Challenger, fit_challenger
-from models.decisions import decide_all
-from models.economics import realised_margins
-from models.evaluation import EvaluationPlan, evaluate
-from models.hazard import HazardParameters
-from models.learning import LearningSet
-from models.policy import HOLD
-from models.policy_settings import PolicySettings
+from models.dataset import LearningSet
+from models.evaluation.baselines import opinions
+from models.evaluation.evaluate import EvaluationPlan, evaluate
+from models.policy.decisions import decide_all
+from models.policy.economics import realised_margins
+from models.policy.policy import HOLD
+from models.policy.settings import PolicySettings
+from models.survival.hazard import HazardParameters
+from models.training import Challenger, fit_challenger
 
 RIVALS = ("newest_first", "best_column", "logistic", "naive_bayes")
 By = Literal["month", "week"]
@@ -44,7 +45,8 @@ class Replayed:
     ----------
     start, end : datetime
     leads, taken_up : int
-        Leads that arrived, and those of them that sales took up: its own choice. None where the source cannot tell.
+        Leads that arrived, and those of them that sales took up: its own choice. None where the source cannot
+        tell.
     customers, margin
         Of those leads as far as known today, within the horizon; margin None where no margin is known.
     open : int
@@ -83,11 +85,19 @@ class Replayed:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Replayed":
         """What ``to_json`` wrote."""
-        return cls(**{**values, "start": datetime.fromisoformat(values["start"]), "end": datetime.fromisoformat(values["end"])})
+        return cls(
+            **{
+                **values,
+                "start": datetime.fromisoformat(values["start"]),
+                "end": datetime.fromisoformat(values["end"]),
+            }
+        )
 
 
 def calendar(learning: LearningSet, number: int, *, by: By = "month") -> tuple[Span, ...]:
-    """The last calendar months or weeks with leads, oldest first, none in the first quarter of the time that the leads span."""
+    """The last calendar months or weeks with leads, oldest first, none in the first quarter of the time that
+    the leads span.
+    """
     first, last = learning.frame["as_of"].min(), learning.frame["as_of"].max()
     step = pd.offsets.MonthBegin(1) if by == "month" else pd.offsets.Week(1, weekday=0)
     ends = pd.date_range(end=last.normalize() + step, periods=number + 1, freq=step)
@@ -104,19 +114,26 @@ def parts(learning: LearningSet, number: int) -> tuple[Span, ...]:
 
 
 def replay(
-    learning: LearningSet, span: Span, plan: EvaluationPlan, parameters: HazardParameters, settings: PolicySettings, **wording: Any
+    learning: LearningSet,
+    span: Span,
+    plan: EvaluationPlan,
+    parameters: HazardParameters,
+    settings: PolicySettings,
+    **wording: Any,
 ) -> Replayed:
     """Train as of the span's start, decide the leads that then arrived, and count what became of them.
 
-    The columns are those of today's recipe; their values are as they were. Where there was too little to learn from at the start, the
-    filter holds nobody and says so.
+    The columns are those of today's recipe; their values are as they were. Where there was too little to
+    learn from at the start, the filter holds nobody and says so.
     """
     as_of = learning.frame["as_of"].to_numpy("datetime64[us]")
     arrived = (as_of >= np.datetime64(span.start, "us")) & (as_of < np.datetime64(span.end, "us"))
     rows = np.flatnonzero(arrived)
     fate = learning.labels("convert")
     won = (fate.outcome == 1)[rows]
-    taken_up = learning.fates["accepted_at"].notna().to_numpy()[rows] if "accepted" in learning.stages else None
+    taken_up = (
+        learning.fates["accepted_at"].notna().to_numpy()[rows] if "accepted" in learning.stages else None
+    )
     margins = realised_margins(learning, settings)[rows]
     known = learning.until(span.start)
     try:
@@ -126,7 +143,9 @@ def replay(
     else:
         policy, why, wins = challenger.policy, challenger.policy.promise.why, challenger.policy.promise.wins
         everybody = replace(policy, arms=replace(policy.arms, pass_through=0.0, forced=0.0))
-        decided = decide_all(challenger.scorer, everybody, learning.frame.iloc[rows], version="", with_reasons=0)
+        decided = decide_all(
+            challenger.scorer, everybody, learning.frame.iloc[rows], version="", with_reasons=0
+        )
         held = (decided["action"] == HOLD).to_numpy()
     has_margin = np.isfinite(margins[won]).any()
     return Replayed(
@@ -163,7 +182,9 @@ def _rivals(known: LearningSet, leads: pd.DataFrame, won: np.ndarray, held: int)
     lost = {"random": held * float(won.mean()) if len(won) else 0.0}
     if not held or len(np.unique(labels.outcome[told])) < 2:
         return lost | {name: lost["random"] for name in RIVALS}
-    said = opinions(known.frame.iloc[told], labels.outcome[told], leads, [column.name for column in known.recipe.columns])
+    said = opinions(
+        known.frame.iloc[told], labels.outcome[told], leads, [column.name for column in known.recipe.columns]
+    )
     return lost | {name: _lost(said.scores[name], won, held) for name in RIVALS}
 
 

@@ -7,10 +7,10 @@ from datetime import datetime
 import numpy as np
 
 from features.errors import TooLittleDataError
-from models.evaluation import EvaluationPlan, first_judged
-from models.grouped import MAX_SCORE, GroupedTime, bins_at_risk, edges_for
-from models.hazard import HazardParameters, fit_hazard
-from models.learning import LearningSet
+from models.dataset import LearningSet
+from models.evaluation.evaluate import EvaluationPlan, first_judged
+from models.survival.discrete_time import MAX_SCORE, GroupedTime, bins_at_risk, edges_for
+from models.survival.hazard import HazardParameters, fit_hazard
 
 FOLDS = 3
 NEWEST_SHARE = 0.5
@@ -27,12 +27,22 @@ def best_settings(
     trials: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> HazardParameters:
-    """``tune`` on what was known before the first lead that ``evaluate`` judges, so that judging stays honest.
+    """``tune`` on what was known before the first lead that ``evaluate`` judges, so that judging stays
+    honest.
 
-    The convert model is tuned, which decides; its settings serve both. Where there is nothing to judge all may be used.
+    The convert model is tuned, which decides; its settings serve both. Where there is nothing to judge all
+    may be used.
     """
     until = first_judged(learning, plan) or learning.known_until
-    return tune(learning, learning.names[-1], at=until, parameters=parameters, trials=trials, seed=plan.seed, progress=progress)
+    return tune(
+        learning,
+        learning.names[-1],
+        at=until,
+        parameters=parameters,
+        trials=trials,
+        seed=plan.seed,
+        progress=progress,
+    )
 
 
 def tune(
@@ -45,11 +55,13 @@ def tune(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> HazardParameters:
-    """The best settings of ``trials`` tries, never worse in the trials than ``parameters``, with which they begin.
+    """The best settings of ``trials`` tries, never worse in the trials than ``parameters``, with which they
+    begin.
 
-    Each try is fitted three times, on the leads before one of the newest half's three spans, and judged by the hazard's log-loss there.
-    Young leads count for the bins they have lived through, so that tuning waits for maturity no more than fitting does; the bins' levels
-    are set right first, so that ranking decides and not the level of the day.
+    Each try is fitted three times, on the leads before one of the newest half's three spans, and judged by
+    the hazard's log-loss there. Young leads count for the bins they have lived through, so that tuning waits
+    for maturity no more than fitting does; the bins' levels are set right first, so that ranking decides and
+    not the level of the day.
 
     Parameters
     ----------
@@ -68,23 +80,29 @@ def tune(
     TooLittleDataError
         With fewer than 50 leads with the outcome: whatever won would have won by chance.
     """
-    import optuna  # seconds to import, and seldom wanted
+    import optuna
 
     labels = learning.labels(name, at=at)
     edges = edges_for(learning.horizon(name), labels)
     bins, event = bins_at_risk(labels, edges)
     known = np.flatnonzero(bins)
-    known = known[np.linspace(0, len(known) - 1, min(len(known), MOST_ROWS)).astype(int)] if len(known) else known
+    known = (
+        known[np.linspace(0, len(known) - 1, min(len(known), MOST_ROWS)).astype(int)] if len(known) else known
+    )
     events = int(event[known].sum())
     if events < FEWEST_EVENTS:
-        raise TooLittleDataError(f"tuning needs {FEWEST_EVENTS} leads with the outcome and there are {events}; nothing was tuned.")
+        raise TooLittleDataError(
+            f"tuning needs {FEWEST_EVENTS} leads with the outcome and there are {events}; nothing was tuned."
+        )
     spans = np.array_split(known[int(len(known) * (1 - NEWEST_SHARE)) :], FOLDS)
     judged = [(known[known < span[0]], span) for span in spans]
 
     def loss(candidate: HazardParameters) -> float:
         losses = []
         for before, span in judged:
-            hazard = fit_hazard(learning.data, labels, horizon=learning.horizon(name), parameters=candidate, rows=before)
+            hazard = fit_hazard(
+                learning.data, labels, horizon=learning.horizon(name), parameters=candidate, rows=before
+            )
             task = GroupedTime(bins[span], event[span], np.ones(len(span)), edges, threads=parameters.threads)
             losses.append(log_loss(hazard.raw(learning.encoded.iloc[span]), task))
         return float(np.mean(losses))
@@ -106,7 +124,15 @@ def tune(
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
-    tuned = ("rounds", "leaves", "learning_rate", "min_rows_in_leaf", "column_share", "l2", "category_smoothing")
+    tuned = (
+        "rounds",
+        "leaves",
+        "learning_rate",
+        "min_rows_in_leaf",
+        "column_share",
+        "l2",
+        "category_smoothing",
+    )
     study.enqueue_trial({name: getattr(parameters, name) for name in tuned})
 
     def done(study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:

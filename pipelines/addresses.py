@@ -5,7 +5,8 @@ from urllib.parse import unquote
 
 _PASSWORD = re.compile(r"^([a-z][a-z0-9+.-]*://[^:/@?#]*):(.*)@", re.IGNORECASE | re.DOTALL)
 _PARAMETER = re.compile(
-    r"([?&;](?:[\w.-]*(?:password|passwd|pwd|token|secret|passcode|private_key|api_?key)[\w.-]*)=)([^&;]*)", re.IGNORECASE
+    r"([?&;](?:[\w.-]*(?:password|passwd|pwd|token|secret|passcode|private_key|api_?key)[\w.-]*)=)([^&;]*)",
+    re.IGNORECASE,
 )
 HIDDEN = "***"
 
@@ -21,7 +22,9 @@ def redacted(url: str) -> str:
 
 def secrets(url: str) -> set[str]:
     """Every password in an address, as written and as a driver would see it."""
-    found = {match.group(2) for match in _PASSWORD.finditer(url)} | {match.group(2) for match in _PARAMETER.finditer(url)}
+    found = {match.group(2) for match in _PASSWORD.finditer(url)} | {
+        match.group(2) for match in _PARAMETER.finditer(url)
+    }
     return {form for secret in found if secret for form in (secret, unquote(secret))}
 
 

@@ -1,4 +1,5 @@
-"""The process's environment, touched here alone: what users set there, and what libraries must find there before they are imported.
+"""The process's environment, touched here alone: what users set there, and what libraries must find there
+before they are imported.
 
 Kept free of heavy imports, so that ``--help`` answers at once.
 """
@@ -12,14 +13,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from pipelines.orchestrator import orchestrator
+from pipelines.prefect_server import orchestrator
 
 DEFAULT_HOME = Path(".leadsieve")
 LIBRARIES = {
     "PREFECT_API_REQUEST_TIMEOUT": "120",  # the first request waits until the server is up
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
-    # Threads that wait for each other by spinning take ten times as long as soon as another process wants the same core.
+    # Threads that wait for each other by spinning take ten times as long as soon as another process wants the
+    # same core.
     "OMP_WAIT_POLICY": "PASSIVE",
     # Fits run side by side as it is: more threads inside each would only get in each other's way.
     "OPENBLAS_NUM_THREADS": "1",
@@ -53,7 +55,9 @@ def variables() -> Mapping[str, str]:
 
 
 def keep_in(home: Path, *, serving: bool = False) -> None:
-    """Keep Prefect and MLflow inside ``home``, and quiet unless they serve; whatever the user has set wins. Before either is imported."""
+    """Keep Prefect and MLflow inside ``home``, and quiet unless they serve; whatever the user has set wins.
+    Before either is imported.
+    """
     defaults = {"PREFECT_HOME": str(home / "prefect"), **LIBRARIES, **({} if serving else ALONE)}
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
@@ -61,14 +65,18 @@ def keep_in(home: Path, *, serving: bool = False) -> None:
 
 
 def only_scoring() -> None:
-    """Keep scikit-learn out of a process that never fits: LightGBM would import it, 60 MB, for wrappers that nobody here uses."""
+    """Keep scikit-learn out of a process that never fits: LightGBM would import it, 60 MB, for wrappers that
+    nobody here uses.
+    """
     sys.modules.setdefault("sklearn", None)
 
 
 def giving_back() -> None:
-    """Give memory that is free back at once, in a process that runs for weeks: a tenth of all, and half of what loading a version adds.
+    """Give memory that is free back at once, in a process that runs for weeks: a tenth of all, and half of
+    what loading a version adds.
 
-    Arrow's own allocator keeps it, and glibc's takes ever larger pieces from the heap, where they leave holes. Before Arrow is imported.
+    Arrow's own allocator keeps it, and glibc's takes ever larger pieces from the heap, where they leave
+    holes. Before Arrow is imported.
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     allocator = ctypes.CDLL(None)
@@ -81,8 +89,9 @@ def giving_back() -> None:
 def libraries_at(home: Path, *, port: int | None = None) -> Iterator[None]:
     """The libraries kept in ``home``, and a Prefect server to run flows on.
 
-    Must be entered before Prefect is imported, for its server then starts meanwhile. With a ``port`` it is the whole server, which follows
-    schedules and has pages and logs. A single command needs none of that, nor the heartbeat, for which each flow run would wait a second.
+    Must be entered before Prefect is imported, for its server then starts meanwhile. With a ``port`` it is
+    the whole server, which follows schedules and has pages and logs. A single command needs none of that, nor
+    the heartbeat, for which each flow run would wait a second.
     """
     keep_in(home, serving=port is not None)
     with patient_collector(), ExitStack() as held:
@@ -92,13 +101,17 @@ def libraries_at(home: Path, *, port: int | None = None) -> Iterator[None]:
 
         if PREFECT_API_URL.value() is not None:
             held.close()  # a server is named elsewhere, such as in a profile
-        with temporary_settings({} if port else {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}, set_defaults={PREFECT_API_URL: ours}):
+        with temporary_settings(
+            {} if port else {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}, set_defaults={PREFECT_API_URL: ours}
+        ):
             yield
 
 
 @contextmanager
 def patient_collector() -> Iterator[None]:
-    """Look for garbage less often: a sixth of all imports, and more where a million rows become tuples, goes into finding none."""
+    """Look for garbage less often: a sixth of all imports, and more where a million rows become tuples, goes
+    into finding none.
+    """
     usual = gc.get_threshold()
     gc.set_threshold(100_000, *usual[1:])
     try:

@@ -1,4 +1,6 @@
-"""A notebook's one line of set-up: what to read, as of when, and libraries that keep everything in one home folder."""
+"""A notebook's one line of set-up: what to read, as of when, and libraries that keep everything in one home
+folder.
+"""
 
 import atexit
 import warnings
@@ -10,13 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.cli.options import moment_of, running
 from pipelines.environment import home_folder
-from pipelines.shell import moment_of, running
 
 if TYPE_CHECKING:
-    from models.learning import LearningSet
+    from models.dataset import LearningSet
     from pipelines.settings import Settings
-    from pipelines.snapshots import Snapshot
+    from pipelines.sources.snapshots import Snapshot
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,13 @@ class Bench:
 
     def pull(self) -> "Snapshot":
         """The source's tables as they were known at the moment, kept as a snapshot."""
-        from pipelines.snapshots import pull
+        from pipelines.sources.snapshots import pull
 
         return pull(self.settings.source, self.settings.label, home=self.home, until=self.as_of)
 
     def learning(self) -> "LearningSet":
         """Every lead as it was known at its own as-of time, and what became of it."""
-        from pipelines.lookup import learning_set
+        from pipelines.flows.dataset import learning_set
 
         with closing(self.pull()) as snapshot:
             return learning_set(snapshot.tables, self.settings)
@@ -76,7 +78,9 @@ def bench(
 @cache
 def _library_time(home: Path) -> datetime:
     """When the libraries were set up to keep everything in a home, which they do until the kernel ends."""
-    warnings.filterwarnings("ignore", "IProgress not found")  # MLflow's progress bars do without Jupyter's widgets
+    warnings.filterwarnings(
+        "ignore", "IProgress not found"
+    )  # MLflow's progress bars do without Jupyter's widgets
     held = ExitStack()
     atexit.register(held.close)
     return held.enter_context(running(home, quiet=True))

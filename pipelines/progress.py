@@ -1,4 +1,6 @@
-"""What a person sees while a long step runs: one line a step, a bar where the length is known, all on standard error."""
+"""What a person sees while a long step runs: one line a step, a bar where the length is known, all on
+standard error.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +9,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 Advance = Callable[[int, int], None]
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)

@@ -5,30 +5,97 @@ import tomllib
 import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self, Union, get_args, get_origin
+from typing import Annotated, Any, Self, Union, get_args, get_origin
+from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, Field, ValidationError, field_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+    model_validator,
+)
+from pydantic.dataclasses import dataclass as validated
 
 from features.errors import UsageError
 from features.labels import Horizons
 from features.recipe import FeatureSettings
-from models.evaluation import EvaluationPlan
-from models.hazard import HazardParameters
-from models.monitor_settings import MonitorSettings
-from models.policy_settings import PolicySettings
-from models.promotion import PromotionSettings
+from models.evaluation.evaluate import EvaluationPlan
+from models.monitoring.status import MonitorSettings
+from models.policy.settings import PolicySettings
+from models.promotion.rule import PromotionSettings
+from models.survival.hazard import HazardParameters
 from pipelines.addresses import redacted
 from pipelines.environment import variables
-from pipelines.mapping import Section, SourceSettings
-from pipelines.schedule import ScheduleSettings
+from pipelines.sources.mapping import Section, SourceSettings
 
+OFF = "off"
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _SPAN = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)\s*$")
 _UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LOCAL = ("files", "duckdb")
+
+
+def cron(text: str) -> str:
+    """Five fields; what they say is judged by Prefect, once it is loaded."""
+    if text != OFF and len(text.split()) != 5:
+        raise ValueError(
+            f'\'{text}\' is no cron text: say it like "0 2 * * *" (each night at two), or "{OFF}"'
+        )
+    return text
+
+
+def zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"'{name}' is no time zone: say it like 'Europe/Amsterdam'")
+    return name
+
+
+def block(name: str | None) -> str | None:
+    if name is not None and name.count("/") != 1:
+        raise ValueError(
+            f"'{name}' is no block of Prefect: say its type and its name, like 'slack-webhook/sales'"
+        )
+    return name
+
+
+@validated(frozen=True, config=ConfigDict(extra="forbid"))
+class ScheduleSettings:
+    """The [schedule] section: when the flows run that ``leadsieve serve`` serves, and who hears of what they
+    find.
+
+    Attributes
+    ----------
+    score, monitor, retrain
+        Cron texts, or "off".
+    timezone
+        In which the cron texts are meant.
+    output
+        A file that each scoring writes besides the log, such as ``queue/{date}.csv``: ``{date}`` is the day
+        it was scheduled for.
+    alert
+        A notification block of Prefect, ``type/name``, that is told of runs that fail and of a model to be
+        retrained.
+    """
+
+    score: Annotated[str, AfterValidator(cron)] = "0 2 * * *"
+    monitor: Annotated[str, AfterValidator(cron)] = "0 4 * * 1"
+    retrain: Annotated[str, AfterValidator(cron)] = "0 5 1 * *"
+    timezone: Annotated[str, AfterValidator(zone)] = "UTC"
+    output: Path | None = None
+    alert: Annotated[str | None, AfterValidator(block)] = None
+
+    def output_at(self, as_of: datetime) -> Path | None:
+        """The file of a scoring that was scheduled for a moment (UTC, without a zone)."""
+        if self.output is None:
+            return None
+        day = as_of.replace(tzinfo=UTC).astimezone(ZoneInfo(self.timezone)).date()
+        return Path(str(self.output).replace("{date}", day.isoformat()))
 
 
 class Place(Section):
@@ -82,7 +149,9 @@ class DeskSettings(Section):
     @model_validator(mode="after")
     def _proxy_is_named(self) -> Self:
         if self.identity_header and not self.proxies:
-            raise ValueError("identity_header needs proxies: the addresses of the proxies that are believed, such as 127.0.0.1")
+            raise ValueError(
+                "identity_header needs proxies: the addresses of the proxies that are believed, such as 127.0.0.1"
+            )
         return self
 
     @field_serializer("sources")
@@ -115,7 +184,9 @@ class Settings(Section):
     desk: DeskSettings = DeskSettings()
 
 
-def load_settings(path: Path | None, overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings(
+    path: Path | None, overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+) -> Settings:
     """Read a configuration.
 
     Parameters
@@ -125,13 +196,14 @@ def load_settings(path: Path | None, overrides: Mapping[str, Any] | None = None,
     overrides : mapping, optional
         Sections of keys that win over the file's, such as ``{"source": {"url": "files:exports"}}``.
     environ : mapping, optional
-        The environment, by default the process's own. ``${NAME}`` in the URL is replaced from it, and LEADSIEVE_SOURCE_URL, if set, wins
-        over the file's URL.
+        The environment, by default the process's own. ``${NAME}`` in the URL is replaced from it, and
+        LEADSIEVE_SOURCE_URL, if set, wins over the file's URL.
 
     Returns
     -------
     Settings
-        A relative ``files:`` or ``duckdb:`` path of the file is taken from the file's own folder, any other from the working folder.
+        A relative ``files:`` or ``duckdb:`` path of the file is taken from the file's own folder, any other
+        from the working folder.
 
     Raises
     ------
@@ -153,7 +225,12 @@ def load_settings(path: Path | None, overrides: Mapping[str, Any] | None = None,
     if isinstance(desk := content.get("desk"), Mapping) and isinstance(secret := desk.get("secret"), str):
         content["desk"] = {**desk, "secret": _filled(secret, environ, "desk.secret")}
     if isinstance(desk := content.get("desk"), Mapping) and isinstance(urls := desk.get("sources"), list):
-        content["desk"] = {**desk, "sources": [_filled(url, environ, "desk.sources") if isinstance(url, str) else url for url in urls]}
+        content["desk"] = {
+            **desk,
+            "sources": [
+                _filled(url, environ, "desk.sources") if isinstance(url, str) else url for url in urls
+            ],
+        }
     mistakes = _unknown_keys(content, Settings, ())
     _spans(content)
     try:
@@ -188,7 +265,9 @@ def _url(content: Mapping[str, Any], section: str = "source") -> Any:
 
 def _anchor(content: dict[str, Any], *, folder: Path) -> None:
     """Make relative paths absolute, in the URL and of the output."""
-    if isinstance(schedule := content.get("schedule"), dict) and isinstance(output := schedule.get("output"), str):
+    if isinstance(schedule := content.get("schedule"), dict) and isinstance(
+        output := schedule.get("output"), str
+    ):
         content["schedule"] = schedule | {"output": folder / Path(output).expanduser()}
     if isinstance(desk := content.get("desk"), dict) and isinstance(urls := desk.get("sources"), list):
         content["desk"] = desk | {"sources": [_anchored(url, folder) for url in urls]}
@@ -207,14 +286,20 @@ def _filled(url: str, environ: Mapping[str, str], key: str) -> str:
     """An address or a secret with ``${NAME}`` taken from the environment."""
     absent = [name for name in _VARIABLE.findall(url) if name not in environ]
     if absent:
-        raise UsageError(f"{key} needs the environment variable {', '.join(dict.fromkeys(absent))}, which is not set.")
+        raise UsageError(
+            f"{key} needs the environment variable {', '.join(dict.fromkeys(absent))}, which is not set."
+        )
     return _VARIABLE.sub(lambda match: environ[match.group(1)], url)
 
 
 def _spans(content: dict[str, Any]) -> None:
     """``delay = "1h"`` as a length of time."""
     label = content.get("label")
-    if isinstance(label, dict) and isinstance(delay := label.get("delay"), str) and (match := _SPAN.match(delay)):
+    if (
+        isinstance(label, dict)
+        and isinstance(delay := label.get("delay"), str)
+        and (match := _SPAN.match(delay))
+    ):
         content["label"] = label | {"delay": timedelta(**{_UNITS[match.group(2)]: float(match.group(1))})}
 
 
@@ -247,7 +332,11 @@ def _sentence(error: Mapping[str, Any]) -> str:
     """One of pydantic's findings in our words, without the value it was given where that may be a secret."""
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return ""
-    place = [str(part) for part in error["loc"] if not (isinstance(part, str) and ("[" in part or part in ("float", "int", "function")))]
+    place = [
+        str(part)
+        for part in error["loc"]
+        if not (isinstance(part, str) and ("[" in part or part in ("float", "int", "function")))
+    ]
     key = ".".join(place)
     if error["type"] in ("missing", "missing_argument"):
         return f"{key}: it is needed and not there."

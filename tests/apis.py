@@ -11,9 +11,9 @@ import pandas as pd
 from starlette.testclient import TestClient
 
 from app.web import create_app
-from pipelines.people import make_key
-from pipelines.places import store_of
+from pipelines.home import store_of
 from pipelines.settings import load_settings
+from pipelines.store.users import make_key
 
 NOW = datetime(2026, 3, 2, 8, 0)
 CANONICAL = ("lead_id", "account_id", "created_at", "channel", "campaign", "owner")
@@ -28,7 +28,9 @@ class Api:
     keys: dict[str, str]
 
     def ask(self, method: str, path: str, *, role: str | None = "ops", **options: Any):
-        headers = options.pop("headers", {}) | ({} if role is None else {"Authorization": f"Bearer {self.keys[role]}"})
+        headers = options.pop("headers", {}) | (
+            {} if role is None else {"Authorization": f"Bearer {self.keys[role]}"}
+        )
         return self.client.request(method, f"/api{path}", headers=headers, **options)
 
     @property
@@ -41,7 +43,10 @@ def running_api(home: Path, config: Path | None, *, every: float = 3600) -> Iter
     """The API of a home, ready to score, which looks for a new champion every so many seconds."""
     settings = load_settings(config, environ={})
     store = store_of(settings, home)
-    keys = {role: make_key(store, f"a {role}'s program", role, at=NOW, by="a test") for role in ("rep", "ops", "admin")}
+    keys = {
+        role: make_key(store, f"a {role}'s program", role, at=NOW, by="a test")
+        for role in ("rep", "ops", "admin")
+    }
     app = create_app(settings, home, lambda: NOW, hosts=("testserver",))
     app.state.champions.every = every
     with TestClient(app, raise_server_exceptions=False) as client:
@@ -62,13 +67,18 @@ def as_sent(home: Path) -> list[dict[str, Any]]:
 
 def _lead(lead: dict[str, Any], events: dict[str, list[dict]]) -> dict[str, Any]:
     own = {name: lead[name] for name in CANONICAL if name in lead}
-    return own | {"attributes": {name: lead[name] for name in lead if name not in CANONICAL}, "events": events.get(lead["lead_id"], [])}
+    return own | {
+        "attributes": {name: lead[name] for name in lead if name not in CANONICAL},
+        "events": events.get(lead["lead_id"], []),
+    }
 
 
 def plain(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as JSON can hold them, to the microsecond."""
     columns = {
-        name: values.dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if pd.api.types.is_datetime64_any_dtype(values) else values
+        name: values.dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        if pd.api.types.is_datetime64_any_dtype(values)
+        else values
         for name, values in table.items()
     }
     texts = pd.DataFrame(columns).astype(object)

@@ -15,7 +15,14 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.conftest import REPOSITORY, absent
 from tests.desks import PASSWORD
 
-QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+QUIET = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+]
 
 
 @contextmanager
@@ -36,7 +43,9 @@ def serving(home: Path, config: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     words = ["desk", "--port", str(port), "--home", str(home), "--config", str(config)]
-    server = subprocess.Popen([sys.executable, "-m", "app.cli", *words], cwd=REPOSITORY, stderr=subprocess.PIPE)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "app.cli", *words], cwd=REPOSITORY, stderr=subprocess.PIPE
+    )
     try:
         for _ in range(300):
             assert server.poll() is None, server.stderr.read().decode()
@@ -58,9 +67,17 @@ def at_desk(browser: Browser, address: str, name: str = "ann", **options) -> Ite
     page = context.new_page()
     page.set_default_timeout(15_000)
     wrong = []
-    page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") and "409" not in said.text else None)
+    page.on(
+        "console",
+        lambda said: (
+            wrong.append(said.text) if said.type in ("error", "warning") and "409" not in said.text else None
+        ),
+    )
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith((address, "data:")) else None)
+    page.on(
+        "request",
+        lambda request: wrong.append(request.url) if not request.url.startswith((address, "data:")) else None,
+    )
     page.goto("/queue")
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
@@ -74,6 +91,8 @@ def at_desk(browser: Browser, address: str, name: str = "ann", **options) -> Ite
 def barriers(page: Page) -> list[tuple[str, str]]:
     """What a checker for accessibility finds serious, and a page wider than its window."""
     found = Axe().run(page).response["violations"]
-    serious = [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")]
+    serious = [
+        (each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")
+    ]
     wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
     return [*serious, *([("wider than its window", page.url)] if wide else [])]

@@ -51,7 +51,9 @@ def leadsieve(*words: object, home: Path, **environ: str) -> Said:
 
 
 def command(*words: object, home: Path, before: str = "") -> subprocess.CompletedProcess[str]:
-    """Run one command in a process of its own, against the test's Prefect server; ``before`` is Python to run first."""
+    """Run one command in a process of its own, against the test's Prefect server; ``before`` is Python to run
+    first.
+    """
     from prefect.settings import PREFECT_API_URL
 
     program = f"{before}\nimport runpy, sys\nsys.argv[0] = 'leadsieve'\nrunpy.run_module('app.cli', run_name='__main__')"

@@ -11,7 +11,8 @@ from unittest.mock import patch
 
 import pytest
 
-# Read when the libraries are first loaded. Two test workers share two cores: threads that wait by spinning keep the others from working.
+# Read when the libraries are first loaded. Two test workers share two cores: threads that wait by spinning
+# keep the others from working.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -57,12 +58,17 @@ def postgres() -> Iterator[str]:
     from tests import postgres_server
 
     with postgres_server.postgres() as backend:
-        yield os.environ.get("LEADSIEVE_TEST_POSTGRES") or f"postgresql://tester:hunter2@127.0.0.1:{backend.con.info.port}/postgres"
+        yield (
+            os.environ.get("LEADSIEVE_TEST_POSTGRES")
+            or f"postgresql://tester:hunter2@127.0.0.1:{backend.con.info.port}/postgres"
+        )
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a store that is not there yet, on either database: a file of its own, a schema of its own."""
+    """The address of a store that is not there yet, on either database: a file of its own, a schema of its
+    own.
+    """
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'home' / 'store.db'}"
     import psycopg
@@ -75,16 +81,24 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Path:
-    """A simulated market, trained on and promoted: its configuration, its home, what the commands said and the judged scores."""
+    """A simulated market, trained on and promoted: its configuration, its home, what the commands said and
+    the judged scores.
+    """
     from tests.commands import QUICK, SIMULATED, leadsieve, written
 
-    folder = written(tmp_path_factory.mktemp("world"), {"quick.toml": f'[source]\nurl = "{SIMULATED}"\n{QUICK}'})
+    folder = written(
+        tmp_path_factory.mktemp("world"), {"quick.toml": f'[source]\nurl = "{SIMULATED}"\n{QUICK}'}
+    )
     home = folder / "home"
-    trained = leadsieve("train", "--config", folder / "quick.toml", "--scores", folder / "judged.parquet", "--json", home=home)
+    trained = leadsieve(
+        "train", "--config", folder / "quick.toml", "--scores", folder / "judged.parquet", "--json", home=home
+    )
     assert trained.code == 0, trained.err
     promoted = leadsieve("promote", "--why", "it is the first", "--json", home=home)
     assert promoted.code == 0, promoted.err
-    return written(folder, {"train.json": trained.out, "train.err": trained.err, "promote.json": promoted.out})
+    return written(
+        folder, {"train.json": trained.out, "train.err": trained.err, "promote.json": promoted.out}
+    )
 
 
 @pytest.fixture
@@ -94,10 +108,12 @@ def home(world: Path, tmp_path: Path) -> Path:
 
 
 def pytest_unconfigure() -> None:
-    """Let go of every DuckDB that tests left open: at the end of the process its objects would complain over a screen."""
+    """Let go of every DuckDB that tests left open: at the end of the process its objects would complain over
+    a screen.
+    """
     duckdb = sys.modules.get("ibis.backends.duckdb")
     if duckdb is not None:
-        from pipelines.engine import let_go
+        from pipelines.sources.engine import let_go
 
         for each in gc.get_objects():
             if type(each) is duckdb.Backend:

@@ -1,4 +1,6 @@
-"""A desk to try: a source of a few leads, pulled; decisions as a run would have recorded them; people; and browsers without a browser."""
+"""A desk to try: a source of a few leads, pulled; decisions as a run would have recorded them; people; and
+browsers without a browser.
+"""
 
 import re
 from dataclasses import dataclass, field
@@ -9,11 +11,11 @@ import pandas as pd
 from starlette.testclient import TestClient
 
 from app.web import create_app
-from pipelines.people import add_person
-from pipelines.places import store_of
+from pipelines.home import store_of
 from pipelines.settings import Settings, load_settings
-from pipelines.snapshots import pull
-from pipelines.store import Store
+from pipelines.sources.snapshots import pull
+from pipelines.store.database import Store
+from pipelines.store.users import add_person
 
 NOW = datetime(2026, 3, 2, 8, 0)
 PASSWORD = "correct horse battery"
@@ -90,7 +92,9 @@ class Browser:
         return {name: hidden(row.group(), name) for name in ("token", "lead_id", "turn")}
 
     def answer(self, lead_id: str, kind: str, page: str = "/queue", **more):
-        return self.client.post("/answers", data={**self.form_of(lead_id, page), "kind": kind, "back": page, **more})
+        return self.client.post(
+            "/answers", data={**self.form_of(lead_id, page), "kind": kind, "back": page, **more}
+        )
 
 
 def hidden(text: str, name: str = "token") -> str:
@@ -98,7 +102,14 @@ def hidden(text: str, name: str = "token") -> str:
     return re.findall(rf'name="{name}" value="([^"]*)"', text)[-1]
 
 
-def make_desk(folder: Path, *, leads: str = LEADS, decisions: list[tuple] = DECISIONS, store: str | None = None, more: str = "") -> Desk:
+def make_desk(
+    folder: Path,
+    *,
+    leads: str = LEADS,
+    decisions: list[tuple] = DECISIONS,
+    store: str | None = None,
+    more: str = "",
+) -> Desk:
     """A home with a snapshot and decisions, in a store of its own or in a named one."""
     source = folder / "exports"
     source.mkdir(parents=True)
@@ -115,7 +126,9 @@ def make_desk(folder: Path, *, leads: str = LEADS, decisions: list[tuple] = DECI
 
 def decided(rows: list[tuple]) -> pd.DataFrame:
     """Decisions as a scoring run records them."""
-    table = pd.DataFrame(rows, columns=["lead_id", "account_id", "p_convert", "value", "grade", "action", "arm"])
+    table = pd.DataFrame(
+        rows, columns=["lead_id", "account_id", "p_convert", "value", "grade", "action", "arm"]
+    )
     known = {line.split(",")[0]: line.split(",") for line in LEADS.splitlines()}
     return table.assign(
         as_of=NOW - timedelta(hours=1),
@@ -128,6 +141,7 @@ def decided(rows: list[tuple]) -> pd.DataFrame:
         rank=range(1, len(table) + 1),
         channel=[known.get(lead_id, [None] * 11)[9] for lead_id in table["lead_id"]],
         owner=[known.get(lead_id, [None] * 11)[10] for lead_id in table["lead_id"]],
-        reasons=[["counts for it: 3 visits in 7 days (usual: 1)", "counts against it: job_title: empty"]] * len(table),
+        reasons=[["counts for it: 3 visits in 7 days (usual: 1)", "counts against it: job_title: empty"]]
+        * len(table),
         weights=[[0.4, -0.2]] * len(table),
     )

@@ -1,8 +1,9 @@
-"""Many commands in processes of their own without the seconds that imports take: a parent that has imported everything forks for each.
+"""Many commands in processes of their own without the seconds that imports take: a parent that has imported
+everything forks for each.
 
-A child can be killed when it is about to touch the world for the n-th time: open a file to write, rename, make or remove one, or send SQL
-that changes something. That needs no list of worst moments: it is every moment there is. Or in the middle of a write, whatever library
-does it: when a file grows beyond a length.
+A child can be killed when it is about to touch the world for the n-th time: open a file to write, rename,
+make or remove one, or send SQL that changes something. That needs no list of worst moments: it is every
+moment there is. Or in the middle of a write, whatever library does it: when a file grows beyond a length.
 """
 
 import json
@@ -21,11 +22,11 @@ from pipelines.environment import keep_in
 keep_in(pathlib.Path(sys.argv[1]))
 for name in (
     "prefect", "mlflow.pyfunc", "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store", "lightgbm",
-    "ibis.backends.duckdb", "matplotlib.backends.backend_agg", "pipelines.cli",
+    "ibis.backends.duckdb", "matplotlib.backends.backend_agg", "pipelines.cli.main",
 ):
     importlib.import_module(name)
-for file in pathlib.Path("pipelines").glob("*.py"):
-    importlib.import_module(f"pipelines.{file.stem}")
+for file in pathlib.Path("pipelines").rglob("[a-z]*.py"):
+    importlib.import_module(".".join(file.with_suffix("").parts))
 assert threading.active_count() == 1
 
 def touching(last, watched, count):
@@ -63,7 +64,7 @@ for line in sys.stdin:
             if run["longest_file"]:
                 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # which Python would turn into an error
                 resource.setrlimit(resource.RLIMIT_FSIZE, (run["longest_file"],) * 2)
-            from pipelines.cli import main
+            from pipelines.cli.main import main
             code = main(run["words"]) if run["words"][0] != "-c" else exec(run["words"][1]) or 0
             sys.stdout.flush()
             os._exit(code)
@@ -78,11 +79,13 @@ class Forks:
     def __init__(self, parent: subprocess.Popen[str], scratch: Path) -> None:
         self.parent, self.scratch = parent, scratch
 
-    def run(self, *commands: Sequence[object], home: Path, kill_at: int = 0, longest_file: int = 0) -> list[tuple[int, str, str]]:
+    def run(
+        self, *commands: Sequence[object], home: Path, kill_at: int = 0, longest_file: int = 0
+    ) -> list[tuple[int, str, str]]:
         """Exit code, output and errors of commands that run at once.
 
-        With ``kill_at`` they die at their n-th touch of the world, with ``longest_file`` in a write that makes a file of more bytes.
-        What stands behind ``-c`` is Python instead of a command.
+        With ``kill_at`` they die at their n-th touch of the world, with ``longest_file`` in a write that
+        makes a file of more bytes. What stands behind ``-c`` is Python instead of a command.
         """
         said = [str(self.scratch / f"{number}") for number in range(len(commands))]
         runs = [
@@ -98,7 +101,10 @@ class Forks:
         self.parent.stdin.write(json.dumps(runs) + "\n")
         self.parent.stdin.flush()
         codes = json.loads(self.parent.stdout.readline())
-        return [(code, Path(f"{place}.out").read_text(), Path(f"{place}.err").read_text()) for code, place in zip(codes, said, strict=True)]
+        return [
+            (code, Path(f"{place}.out").read_text(), Path(f"{place}.err").read_text())
+            for code, place in zip(codes, said, strict=True)
+        ]
 
     def told(self, *words: object, home: Path) -> str:
         """The output of one command, which has to succeed."""

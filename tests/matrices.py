@@ -26,8 +26,13 @@ def assert_same(found: pd.DataFrame, expected: pd.DataFrame, recipe: Recipe) -> 
     assert found["lead_id"].tolist() == expected["lead_id"].tolist()
     for column in recipe.columns:
         if column.kind == "category":
-            ours, theirs = (each[column.name].astype(object).where(each[column.name].notna(), None).tolist() for each in (found, expected))
+            ours, theirs = (
+                each[column.name].astype(object).where(each[column.name].notna(), None).tolist()
+                for each in (found, expected)
+            )
             assert ours == theirs, column.name
         else:
             ours, theirs = (each[column.name].astype("float64").to_numpy() for each in (found, expected))
-            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9, equal_nan=True, err_msg=column.name)
+            np.testing.assert_allclose(
+                ours, theirs, rtol=1e-9, atol=1e-9, equal_nan=True, err_msg=column.name
+            )

@@ -33,14 +33,18 @@ def postgres() -> Iterator[ibis.BaseBackend]:
         port = free.getsockname()[1]
 
     def run(*command: str) -> None:
-        subprocess.run([*user, *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
+        subprocess.run(
+            [*user, *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder
+        )
 
     try:
         run(f"{programs}/initdb", "-D", f"{folder}/data", "-A", "trust", "-U", "tester")
         options = f"-p {port} -k {folder} -c fsync=off -c listen_addresses=127.0.0.1"
         run(f"{programs}/pg_ctl", "-D", f"{folder}/data", "-l", f"{folder}/log", "-o", options, "-w", "start")
         try:
-            connection = ibis.postgres.connect(host="127.0.0.1", port=port, user="tester", database="postgres")
+            connection = ibis.postgres.connect(
+                host="127.0.0.1", port=port, user="tester", database="postgres"
+            )
             yield connection
             connection.disconnect()
         finally:

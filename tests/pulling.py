@@ -7,8 +7,8 @@ import pytest
 
 from features.errors import ContractError
 from features.labels import Horizons
-from pipelines.mapping import SourceSettings
-from pipelines.snapshots import Snapshot, pull
+from pipelines.sources.mapping import SourceSettings
+from pipelines.sources.snapshots import Snapshot, pull
 
 NOW = datetime(2026, 6, 1)
 LEADS = "lead_id,created_at,size\n1,2026-01-01,5\n2,2026-01-02,7\n"

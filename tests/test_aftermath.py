@@ -1,17 +1,21 @@
-"""What became of decided leads: only settled ones count, every figure says what it rests on, and the command tells it."""
+"""What became of decided leads: only settled ones count, every figure says what it rests on, and the command
+tells it.
+"""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from models.aftermath import aftermath
-from models.arms import Arms
-from models.policy_settings import PolicySettings
+from models.policy.arms import Arms
+from models.policy.impact import aftermath
+from models.policy.settings import PolicySettings
 from tests.commands import QUICK, leadsieve, written
 
 
 def log(leads: int = 4000, *, pass_through: float = 0.2, seed: int = 1) -> pd.DataFrame:
-    """Leads decided by a cut at .2 of a true chance, won by it if they were handed off and taken up, which half of them are."""
+    """Leads decided by a cut at .2 of a true chance, won by it if they were handed off and taken up, which
+    half of them are.
+    """
     draw = np.random.default_rng(seed)
     chance = draw.beta(1, 4, leads)
     accounts = np.array([f"A{row}" for row in range(leads)])
@@ -53,7 +57,9 @@ def test_the_promise_is_checked_on_customers_that_passed_below_the_cut():
 
 def test_a_second_customer_of_an_account_does_not_count_for_the_promise():
     table = log()
-    assert aftermath(pd.concat([table, table]), SETTINGS).promise.wins == aftermath(table, SETTINGS).promise.wins
+    assert (
+        aftermath(pd.concat([table, table]), SETTINGS).promise.wins == aftermath(table, SETTINGS).promise.wins
+    )
 
 
 def test_leads_whose_time_is_not_over_do_not_count():
@@ -66,8 +72,12 @@ def test_leads_whose_time_is_not_over_do_not_count():
 
 def test_before_anything_is_settled_the_promise_says_how_many_customers_it_needs():
     table = log().assign(settled=False)
-    told, silent = (aftermath(table, PolicySettings(pass_through=share)).promise.words() for share in (0.05, 0.0))
-    assert told.endswith("the promise of 5 % needs 1,140 customers, none of them below the cut, to be confirmed")
+    told, silent = (
+        aftermath(table, PolicySettings(pass_through=share)).promise.words() for share in (0.05, 0.0)
+    )
+    assert told.endswith(
+        "the promise of 5 % needs 1,140 customers, none of them below the cut, to be confirmed"
+    )
     assert "no lead below the cut has passed through" in silent
 
 

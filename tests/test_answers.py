@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from features.errors import UsageError
-from pipelines import answers, worklist
-from pipelines.answers import TooLateError, give
-from pipelines.network import pull_source
-from pipelines.results import Overrides
+from pipelines.flows.dataset import pull_source
+from pipelines.flows.value import Overrides
+from pipelines.store import answers, worklist
+from pipelines.store.answers import TooLateError, give
 from tests.conftest import REPOSITORY
 from tests.desks import NOW, make_desk
 
@@ -37,9 +37,13 @@ def state(desk, lead_id) -> str:
     [
         pytest.param("rejected", {}, "say why", id="turned down without a reason"),
         pytest.param("rejected", {"reason": "because"}, "say why", id="for a reason that is not on the list"),
-        pytest.param("rejected", {"reason": "other", "words": "  "}, "a few words", id="other, without words"),
+        pytest.param(
+            "rejected", {"reason": "other", "words": "  "}, "a few words", id="other, without words"
+        ),
         pytest.param("snoozed", {"until": NOW}, "within the next year", id="put off until now"),
-        pytest.param("snoozed", {"until": NOW + timedelta(days=500)}, "within the next year", id="put off for good"),
+        pytest.param(
+            "snoozed", {"until": NOW + timedelta(days=500)}, "within the next year", id="put off for good"
+        ),
         pytest.param("released", {}, "this lead is waiting", id="pulled out though it is not held"),
         pytest.param("undone", {}, "this lead is waiting", id="undone though nobody answered"),
         pytest.param("loved", {}, "is no answer", id="no answer at all"),
@@ -84,7 +88,9 @@ def test_of_many_who_answer_at_once_one_wins_and_the_others_hear_who(desk):
         said = list(pool.map(take, range(8)))
     assert said.count("won") == 1
     winner = answers.history(desk.store, "L1")[0].who
-    assert [each for each in said if each != "won"] == [f"{winner} took this lead a moment ago; your answer was not recorded."] * 7
+    assert [each for each in said if each != "won"] == [
+        f"{winner} took this lead a moment ago; your answer was not recorded."
+    ] * 7
     assert len(answers.history(desk.store, "L1")) == 1
 
 
@@ -126,7 +132,10 @@ def test_answers_much_newer_than_the_source_wait_for_it_and_that_is_said(desk):
 
 
 def test_where_the_source_knows_no_acceptance_answers_change_nothing(tmp_path):
-    desk = make_desk(tmp_path, more='[source.outcomes]\ntable = "outcomes"\noccurred_at = "occurred_at"\nstage_is = "won"\n')
+    desk = make_desk(
+        tmp_path,
+        more='[source.outcomes]\ntable = "outcomes"\noccurred_at = "occurred_at"\nstage_is = "won"\n',
+    )
     desk.browser()
     answer(desk, "L1", "accepted", 0)
     snapshot = pull_source.fn(desk.settings, home=desk.home, until=NOW + timedelta(days=1))

@@ -1,4 +1,6 @@
-"""The API: the same scores as a scoring run, a new champion without a restart, and refusals that say what is wrong."""
+"""The API: the same scores as a scoring run, a new champion without a restart, and refusals that say what is
+wrong.
+"""
 
 import json
 import re
@@ -15,15 +17,17 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
-from models.registry import Registry
-from pipelines.people import keys, revoke_key
-from pipelines.places import store_of
+from models.registry.registry import Registry
+from pipelines.home import store_of
 from pipelines.settings import load_settings
+from pipelines.store.users import keys, revoke_key
 from tests.apis import NOW, Api, as_sent, running_api
 from tests.commands import leadsieve
 from tests.conftest import REPOSITORY
 
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis 12 calls DuckDB 2 by an old name
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:fetch_arrow_table:DeprecationWarning"
+)  # Ibis 12 calls DuckDB 2 by an old name
 AS_OF = "2024-11-15T12:30:00"
 
 
@@ -32,7 +36,18 @@ def decided(world: Path, tmp_path_factory) -> Path:
     """A home in which a scoring run has decided leads as of a moment, and what it wrote."""
     home = Path(shutil.copytree(world / "home", tmp_path_factory.mktemp("api") / "home"))
     output = home / "decided.parquet"
-    done = leadsieve("score", "--all", "--config", world / "quick.toml", "--as-of", AS_OF, "--output", output, "--json", home=home)
+    done = leadsieve(
+        "score",
+        "--all",
+        "--config",
+        world / "quick.toml",
+        "--as-of",
+        AS_OF,
+        "--output",
+        output,
+        "--json",
+        home=home,
+    )
     assert done.code == 0, done.err
     return home
 
@@ -55,22 +70,43 @@ def scores(api: Api, leads: list[dict], **more) -> list[dict]:
 
 
 def test_scores_are_those_of_a_scoring_run(api, leads, decided):
-    found = pd.DataFrame([score for start in range(0, len(leads), 1000) for score in scores(api, leads[start : start + 1000])])
-    logged = pd.read_parquet(decided / "decided.parquet").set_index("lead_id").loc[found["lead_id"]].reset_index()
+    found = pd.DataFrame(
+        [score for start in range(0, len(leads), 1000) for score in scores(api, leads[start : start + 1000])]
+    )
+    logged = (
+        pd.read_parquet(decided / "decided.parquet").set_index("lead_id").loc[found["lead_id"]].reset_index()
+    )
     assert len(found) > 2000
     for column in ("p_pursue", "p_convert", "p_both", "low", "high", "value"):
-        assert found[column].to_numpy(float) == pytest.approx(logged[column].to_numpy(float), rel=1e-9, abs=1e-9, nan_ok=True), column
+        assert found[column].to_numpy(float) == pytest.approx(
+            logged[column].to_numpy(float), rel=1e-9, abs=1e-9, nan_ok=True
+        ), column
     assert found["grade"].tolist() == logged["grade"].tolist()
     assert ["; ".join(each) for each in found["reasons"]] == logged["reasons"].tolist()
 
 
 def test_a_lead_that_the_source_does_not_have_is_scored_by_what_is_sent_alone(api, leads):
-    sent = {**leads[0], "lead_id": "new", "account_id": "nobody's", "created_at": "2024-11-15T12:00:00Z", "events": []}
+    sent = {
+        **leads[0],
+        "lead_id": "new",
+        "account_id": "nobody's",
+        "created_at": "2024-11-15T12:00:00Z",
+        "events": [],
+    }
     quiet, busy = (
-        scores(api, [{**sent, "events": [{"kind": "form", "occurred_at": "2024-11-15T12:10:00Z"}] * count}])[0] for count in (0, 3)
+        scores(api, [{**sent, "events": [{"kind": "form", "occurred_at": "2024-11-15T12:10:00Z"}] * count}])[
+            0
+        ]
+        for count in (0, 3)
     )
     assert quiet["p_both"] != busy["p_both"]
-    future = {**sent, "events": [{"kind": "form", "occurred_at": "2024-11-15T12:10:00Z", "recorded_at": "2024-11-15T12:30:00Z"}] * 3}
+    future = {
+        **sent,
+        "events": [
+            {"kind": "form", "occurred_at": "2024-11-15T12:10:00Z", "recorded_at": "2024-11-15T12:30:00Z"}
+        ]
+        * 3,
+    }
     assert scores(api, [future])[0] == quiet
 
 
@@ -90,13 +126,22 @@ def test_what_is_promoted_or_forgotten_counts_without_a_restart_and_a_broken_ver
         registry = Registry(f"sqlite:///{home / 'mlflow.db'}")
         first = api.champions.live
         for number in ("2", "3"):
-            made = registry.register(registry.download("1"), params={}, metrics={}, tags={"verdict": "ready"}, figures={}, tables={})
+            made = registry.register(
+                registry.download("1"),
+                params={},
+                metrics={},
+                tags={"verdict": "ready"},
+                figures={},
+                tables={},
+            )
             assert made == number
         registry.promote("2")
         assert until(lambda: api.ask("GET", "/version").json()["version"] == "2")
         assert scores(api, leads[:1])
         assert api.champions.live is not first
-        assert api.champions.live.histories is first.histories  # the past of the same features is not added up, and held, twice
+        assert (
+            api.champions.live.histories is first.histories
+        )  # the past of the same features is not added up, and held, twice
 
         gone = leads[0]["lead_id"]
         assert api.champions.live.created_at(gone)
@@ -124,7 +169,12 @@ def until(true) -> bool:
 
 def test_everything_that_is_wrong_is_named_at_once(api):
     leads = [
-        {"lead_id": "1", "created_at": "yesterday", "attributes": {}, "events": [{"kind": "form", "occurred_at": "2024-11-01T00:00:00Z"}]},
+        {
+            "lead_id": "1",
+            "created_at": "yesterday",
+            "attributes": {},
+            "events": [{"kind": "form", "occurred_at": "2024-11-01T00:00:00Z"}],
+        },
         {"lead_id": "", "attributes": {"employees": [1]}, "colour": "red"},
         {"lead_id": "3", "events": [{"kind": "form"}]},
     ]
@@ -138,7 +188,9 @@ def test_everything_that_is_wrong_is_named_at_once(api):
     assert told["errors"][1]["detail"] == "string should have at least 1 character"
     said = []
     for kind in ("application/json", "text/plain"):
-        (error,) = api.ask("POST", "/scores", content=b'{"leads": nothing}', headers={"Content-Type": kind}).json()["errors"]
+        (error,) = api.ask(
+            "POST", "/scores", content=b'{"leads": nothing}', headers={"Content-Type": kind}
+        ).json()["errors"]
         said.append((error["pointer"], error["detail"]))
     assert said == [
         ("", "the body is no JSON from character 10 on: Expecting value"),
@@ -147,11 +199,21 @@ def test_everything_that_is_wrong_is_named_at_once(api):
 
 
 def test_what_the_source_does_not_have_is_refused_with_what_was_probably_meant(api):
-    lead = {"lead_id": "1", "created_at": "2025-01-01T00:00:00", "attributes": {"employee": 3, "employees": "many"}}
+    lead = {
+        "lead_id": "1",
+        "created_at": "2025-01-01T00:00:00",
+        "attributes": {"employee": 3, "employees": "many"},
+    }
     answer = api.ask("POST", "/scores", json={"leads": [lead, {"lead_id": "1"}], "as_of": AS_OF})
     told = {error["pointer"]: error["detail"] for error in answer.json()["errors"]}
-    assert told["/leads/0/attributes/employee"] == "the source's leads have no such column; did you mean 'employees'?"
-    assert told["/leads/0/attributes/employees"] == "is not a number, which is what this column of the source holds"
+    assert (
+        told["/leads/0/attributes/employee"]
+        == "the source's leads have no such column; did you mean 'employees'?"
+    )
+    assert (
+        told["/leads/0/attributes/employees"]
+        == "is not a number, which is what this column of the source holds"
+    )
     assert told["/leads/0/created_at"] == "lies at or after the as-of time, 2024-11-15T12:30:00Z"
     assert told["/leads/1/lead_id"] == "repeats the id of /leads/0"
     assert answer.json()["detail"] == "4 values cannot be used; no lead was scored."
@@ -179,7 +241,9 @@ def test_what_the_source_does_not_have_is_refused_with_what_was_probably_meant(a
 )
 def test_every_refusal_is_a_problem_document(api, method, path, options, status):
     answer = api.ask(method, path, **options)
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), (
+        answer.text
+    )
     assert answer.json()["status"] == status
     assert answer.json()["detail"].endswith(".")
 
@@ -196,7 +260,11 @@ def test_a_revoked_key_opens_nothing(decided, world):
 def test_decisions_are_read_a_page_at_a_time_and_reps_see_no_arm(api, decided):
     read, after = [], None
     while True:
-        page = api.ask("GET", "/decisions", params={"limit": 1000, "action": "hand off"} | ({"after": after} if after else {})).json()
+        page = api.ask(
+            "GET",
+            "/decisions",
+            params={"limit": 1000, "action": "hand off"} | ({"after": after} if after else {}),
+        ).json()
         read += page["decisions"]
         if (after := page["next"]) is None:
             break
@@ -204,13 +272,21 @@ def test_decisions_are_read_a_page_at_a_time_and_reps_see_no_arm(api, decided):
     handed_off = logged[logged["action"] == "hand off"]
     assert sorted(each["lead_id"] for each in read) == sorted(handed_off["lead_id"])
     assert {each["arm"] for each in read} >= {"policy", "pass-through"}
-    seen = api.ask("GET", "/decisions", role="rep", params={"lead_id": read[0]["lead_id"]}).json()["decisions"]
-    assert [(each["lead_id"], each["arm"], each["propensity"], each["cut"]) for each in seen] == [(read[0]["lead_id"], None, None, None)]
+    seen = api.ask("GET", "/decisions", role="rep", params={"lead_id": read[0]["lead_id"]}).json()[
+        "decisions"
+    ]
+    assert [(each["lead_id"], each["arm"], each["propensity"], each["cut"]) for each in seen] == [
+        (read[0]["lead_id"], None, None, None)
+    ]
     assert seen[0]["p_convert"] == read[0]["p_convert"]
     held = [
-        api.ask("GET", "/decisions", role=role, params={"action": "hold", "limit": 1}).json()["decisions"][0] for role in ("ops", "rep")
+        api.ask("GET", "/decisions", role=role, params={"action": "hold", "limit": 1}).json()["decisions"][0]
+        for role in ("ops", "rep")
     ]
-    assert [[each[name] is None for name in ("p_convert", "p_both", "low", "high", "value", "rank")] for each in held] == [
+    assert [
+        [each[name] is None for name in ("p_convert", "p_both", "low", "high", "value", "rank")]
+        for each in held
+    ] == [
         [False] * 6,
         [True] * 6,
     ]
@@ -236,9 +312,15 @@ def test_hostile_texts_are_texts(api, leads):
         "\u202e\u0000".replace("\u0000", ""),
         "🙂" * 200,
     ]
-    sent = [{**leads[0], "lead_id": text, "channel": text, "attributes": {"job_title": text, "email": text}} for text in evil]
+    sent = [
+        {**leads[0], "lead_id": text, "channel": text, "attributes": {"job_title": text, "email": text}}
+        for text in evil
+    ]
     assert [each["lead_id"] for each in scores(api, sent)] == evil
-    assert api.ask("GET", "/decisions", params={"channel": evil[0], "after": evil[1]}).json() == {"decisions": [], "next": None}
+    assert api.ask("GET", "/decisions", params={"channel": evil[0], "after": evil[1]}).json() == {
+        "decisions": [],
+        "next": None,
+    }
 
 
 def test_the_description_is_whole(api):
@@ -262,11 +344,24 @@ def test_the_example_of_the_documents_works_and_gives_what_they_say(api):
 def test_every_curl_line_of_the_documents_works(api):
     store = store_of(api.client.app.state.desk.settings, api.home)
     store.record(
-        pd.DataFrame([{"lead_id": "4711", "account_id": "A17", "as_of": NOW, "p_convert": 0.1, "action": "hand off", "version": "1"}])
+        pd.DataFrame(
+            [
+                {
+                    "lead_id": "4711",
+                    "account_id": "A17",
+                    "as_of": NOW,
+                    "p_convert": 0.1,
+                    "action": "hand off",
+                    "version": "1",
+                }
+            ]
+        )
     )
     text = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
     words = [
-        word for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for word in shlex.split(block.replace("\\\n", ""), comments=True)
+        word
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+        for word in shlex.split(block.replace("\\\n", ""), comments=True)
     ]
     starts = [place for place, word in enumerate(words) if word in ("curl", "leadsieve")]
     lines = [words[start:end] for start, end in pairwise([*starts, len(words)]) if words[start] == "curl"]
@@ -280,10 +375,13 @@ def test_every_curl_line_of_the_documents_works(api):
         answer = api.ask("POST" if asked else "GET", paths[-1], **asked)
         assert answer.status_code == (201 if paths[-1] == "/answers" else 200), answer.text
     assert [path.partition("?")[0] for path in paths] == ["/version", "/scores", "/decisions", "/answers"]
-    assert api.ask("GET", "/decisions", params={"lead_id": "4711"}).json()["decisions"][0]["state"] == "rejected"
+    assert (
+        api.ask("GET", "/decisions", params={"lead_id": "4711"}).json()["decisions"][0]["state"] == "rejected"
+    )
 
 
-# Hypothesis sees that the state of `random` changed while it drew, and cannot see that a thread of the server beside it did that.
+# Hypothesis sees that the state of `random` changed while it drew, and cannot see that a thread of the server
+# beside it did that.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 @pytest.mark.parametrize("mode", GenerationMode, ids=lambda mode: mode.name.lower())
 def test_nothing_that_the_description_allows_or_forbids_ends_in_a_bug(api, mode):
@@ -293,7 +391,13 @@ def test_nothing_that_the_description_allows_or_forbids_ends_in_a_bug(api, mode)
         if mode is GenerationMode.NEGATIVE and operation.path in ("/health", "/version"):
             continue  # which take nothing that could be wrong
 
-        @settings(max_examples=25, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=25,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        )
         @given(case=operation.as_strategy(generation_mode=mode))
         def ask(case):
             sent = case.as_transport_kwargs(base_url="http://testserver/api")

@@ -1,4 +1,6 @@
-"""The arms: drawn by account, the same on every day, nested in their rates, and never by chance of the order of leads."""
+"""The arms: drawn by account, the same on every day, nested in their rates, and never by chance of the order
+of leads.
+"""
 
 from hashlib import sha256
 
@@ -6,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.arms import FORCED, PASS_THROUGH, POLICY, Arms
+from models.policy.arms import FORCED, PASS_THROUGH, POLICY, Arms
 
 ACCOUNTS = [f"A{number:05d}" for number in range(20_000)]
 ARMS = Arms(pass_through=0.1, forced=0.04, salt="first")
@@ -26,7 +28,9 @@ def test_an_account_falls_where_its_hash_says():
 def test_each_arm_gets_its_share_of_accounts():
     drawn = ARMS.draw(ACCOUNTS)
     for arm, share in ARMS.propensities.items():
-        assert (drawn == arm).mean() == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / len(ACCOUNTS)))
+        assert (drawn == arm).mean() == pytest.approx(
+            share, abs=4 * np.sqrt(share * (1 - share) / len(ACCOUNTS))
+        )
 
 
 def test_leads_of_one_account_share_its_arm_whatever_their_order_and_company():
@@ -49,7 +53,9 @@ def test_leads_of_one_account_share_its_arm_whatever_their_order_and_company():
     ],
 )
 def test_raising_a_rate_only_takes_accounts_in(before, after):
-    old, new = (Arms(pass_through=rates[0], forced=rates[1], salt="s").draw(ACCOUNTS) for rates in (before, after))
+    old, new = (
+        Arms(pass_through=rates[0], forced=rates[1], salt="s").draw(ACCOUNTS) for rates in (before, after)
+    )
     assert (new[old == FORCED] == FORCED).all()
     assert (new[old == PASS_THROUGH] != POLICY).all()
     if before[1] == after[1]:
@@ -57,7 +63,9 @@ def test_raising_a_rate_only_takes_accounts_in(before, after):
 
 
 def test_another_salt_draws_anew():
-    first, second = (Arms(pass_through=0.5, forced=0.0, salt=salt).draw(ACCOUNTS) for salt in ("first", "second"))
+    first, second = (
+        Arms(pass_through=0.5, forced=0.0, salt=salt).draw(ACCOUNTS) for salt in ("first", "second")
+    )
     assert (first == second).mean() == pytest.approx(0.5, abs=0.02)
 
 
@@ -75,7 +83,9 @@ def test_the_ends_of_the_scale(rates, expected):
 
 
 @pytest.mark.parametrize(("byte", "rate", "arm"), [(b"\xff", 1.0, PASS_THROUGH), (b"\x00", 0.0, POLICY)])
-def test_the_greatest_and_the_smallest_hash_there_are_still_keep_to_rates_of_one_and_nothing(monkeypatch, byte, rate, arm):
+def test_the_greatest_and_the_smallest_hash_there_are_still_keep_to_rates_of_one_and_nothing(
+    monkeypatch, byte, rate, arm
+):
     class Extreme:
         def __init__(self, text):
             pass
@@ -83,7 +93,7 @@ def test_the_greatest_and_the_smallest_hash_there_are_still_keep_to_rates_of_one
         def digest(self):
             return byte * 32
 
-    monkeypatch.setattr("models.arms.sha256", Extreme)
+    monkeypatch.setattr("models.policy.arms.sha256", Extreme)
     assert Arms(pass_through=rate, forced=0.0, salt="s").draw(["A1"]).tolist() == [arm]
 
 
@@ -101,7 +111,14 @@ def test_a_lead_without_an_account_is_refused_rather_than_thrown_together_with_o
 
 
 @pytest.mark.parametrize(
-    "ids", [["7", "8"], np.array(["7", "8"]), pd.Series(["7", "8"], index=[5, 5]), pd.Series([7, 8]), pd.Categorical(["7", "8"])]
+    "ids",
+    [
+        ["7", "8"],
+        np.array(["7", "8"]),
+        pd.Series(["7", "8"], index=[5, 5]),
+        pd.Series([7, 8]),
+        pd.Categorical(["7", "8"]),
+    ],
 )
 def test_ids_of_any_type_are_drawn_by_how_they_are_written(ids):
     assert ARMS.draw(ids).tolist() == ARMS.draw(["7", "8"]).tolist()

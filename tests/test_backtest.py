@@ -1,4 +1,6 @@
-"""The past replayed: nothing of its future is used, what would have been lost is counted right, and a killed run goes on."""
+"""The past replayed: nothing of its future is used, what would have been lost is counted right, and a killed
+run goes on.
+"""
 
 from contextlib import closing
 from dataclasses import replace
@@ -10,14 +12,14 @@ import pytest
 
 from models import backtest
 from models.backtest import Span, calendar, parts, replay
-from models.evaluation import EvaluationPlan
-from models.hazard import HazardParameters
-from models.learning import LearningSet
-from models.policy_settings import PolicySettings
-from pipelines import backtest as flow
-from pipelines.lookup import learning_set
+from models.dataset import LearningSet
+from models.evaluation.evaluate import EvaluationPlan
+from models.policy.settings import PolicySettings
+from models.survival.hazard import HazardParameters
+from pipelines.flows import backtest as flow
+from pipelines.flows.dataset import learning_set
 from pipelines.settings import load_settings
-from pipelines.snapshots import pull
+from pipelines.sources.snapshots import pull
 from tests.commands import FLAT, QUICK, flat_leads, leadsieve, written
 
 SPAN = Span(datetime(2024, 12, 1), datetime(2025, 1, 1))
@@ -28,7 +30,9 @@ GIVEN = (EvaluationPlan(), HazardParameters(rounds=30), PolicySettings(max_lost_
 @pytest.fixture(scope="module")
 def learning(tmp_path_factory) -> LearningSet:
     settings = load_settings(None, {"source": {"url": SOURCE}})
-    snapshot = pull(settings.source, settings.label, home=tmp_path_factory.mktemp("home"), until=datetime(2026, 1, 1))
+    snapshot = pull(
+        settings.source, settings.label, home=tmp_path_factory.mktemp("home"), until=datetime(2026, 1, 1)
+    )
     with closing(snapshot):
         return learning_set(snapshot.tables, settings)
 
@@ -42,7 +46,12 @@ def test_what_would_have_been_held_does_not_depend_on_what_came_later(learning):
         fates[name] = times
     before, after = (replay(each, SPAN, *GIVEN) for each in (learning, replace(learning, fates=fates)))
     assert before.held > 10
-    assert (before.held, before.cut, before.wins, before.why) == (after.held, after.cut, after.wins, after.why)
+    assert (before.held, before.cut, before.wins, before.why) == (
+        after.held,
+        after.cut,
+        after.wins,
+        after.why,
+    )
     assert (before.customers, after.customers) == (before.customers, 0)
 
 
@@ -78,7 +87,10 @@ def times(first: str, last: str, number: int) -> LearningSet:
 
 def test_months_are_calendar_months_that_leave_something_to_learn_from():
     spans = calendar(times("2025-01-10", "2025-12-20", 500), 12)
-    assert (spans[0].start, spans[-1]) == (datetime(2025, 5, 1), Span(datetime(2025, 12, 1), datetime(2026, 1, 1)))
+    assert (spans[0].start, spans[-1]) == (
+        datetime(2025, 5, 1),
+        Span(datetime(2025, 12, 1), datetime(2026, 1, 1)),
+    )
     assert len(calendar(times("2025-01-10", "2025-12-20", 500), 3)) == 3
 
 
@@ -97,7 +109,9 @@ def test_where_rows_are_the_only_time_the_newer_half_is_cut_into_equal_parts():
     assert max(sizes) - min(sizes) <= 2
 
 
-def test_a_backtest_that_stopped_goes_on_where_it_stopped_and_ends_as_one_that_did_not(tmp_path, prefect_server, monkeypatch):
+def test_a_backtest_that_stopped_goes_on_where_it_stopped_and_ends_as_one_that_did_not(
+    tmp_path, prefect_server, monkeypatch
+):
     config = written(tmp_path, {"c.toml": f'[source]\nurl = "{SOURCE}"\n{QUICK}'}) / "c.toml"
     words = ("backtest", "--config", config, "--last", 3, "--json")
     whole = leadsieve(*words, home=tmp_path / "whole").json
@@ -113,7 +127,9 @@ def test_a_backtest_that_stopped_goes_on_where_it_stopped_and_ends_as_one_that_d
     assert leadsieve(*words, home=tmp_path / "home").code == 1
     assert len(seen) == 2
     seen.clear()
-    monkeypatch.setattr(flow, "replay", lambda *args, **options: seen.append(args[1]) or replay(*args, **options))
+    monkeypatch.setattr(
+        flow, "replay", lambda *args, **options: seen.append(args[1]) or replay(*args, **options)
+    )
     resumed = leadsieve(*words, home=tmp_path / "home").json
     assert len(seen) == 1, "months that were done are replayed again"
     assert {**resumed, "seconds": None, "picture": None} == {**whole, "seconds": None, "picture": None}
@@ -131,7 +147,10 @@ def test_other_settings_are_replayed_anew(tmp_path, prefect_server):
 
 
 def test_leads_without_any_order_have_no_past_to_replay(tmp_path, prefect_server):
-    folder = written(tmp_path, {"leads.csv": flat_leads(rows=300, signal=0.9), "c.toml": FLAT.replace('"rows"', '"none"') + QUICK})
+    folder = written(
+        tmp_path,
+        {"leads.csv": flat_leads(rows=300, signal=0.9), "c.toml": FLAT.replace('"rows"', '"none"') + QUICK},
+    )
     said = leadsieve("backtest", "--config", folder / "c.toml", home=tmp_path / "h")
     assert said.code == 2
     assert "no past to replay" in said.err

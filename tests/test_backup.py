@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipelines.store import Store
+from pipelines.store.database import Store
 from tests.commands import leadsieve
 from tests.conftest import REPOSITORY
 
@@ -20,7 +20,9 @@ OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 
 def test_a_backup_made_while_decisions_are_recorded_is_whole_and_goes_on_elsewhere(world, tmp_path):
     live = Path(shutil.copytree(world / "home", tmp_path / "live" / ".leadsieve"))
-    (commands,) = (block for block in re.findall(r"```sh\n(.*?)```", OPERATIONS, re.DOTALL) if "VACUUM" in block)
+    (commands,) = (
+        block for block in re.findall(r"```sh\n(.*?)```", OPERATIONS, re.DOTALL) if "VACUUM" in block
+    )
     store, stop = Store(f"sqlite:///{live / 'store.db'}"), threading.Event()
 
     def keep_recording() -> None:
@@ -28,7 +30,11 @@ def test_a_backup_made_while_decisions_are_recorded_is_whole_and_goes_on_elsewhe
         while not stop.is_set():
             ids = [f"made-up-{number}-{lead}" for lead in range(100)]
             number += 1
-            store.record(pd.DataFrame({"lead_id": ids, "as_of": datetime(2026, 1, 1), "action": "hold", "version": "1"}))
+            store.record(
+                pd.DataFrame(
+                    {"lead_id": ids, "as_of": datetime(2026, 1, 1), "action": "hold", "version": "1"}
+                )
+            )
 
     store.decided()
     busy = threading.Thread(target=keep_recording)
@@ -50,7 +56,7 @@ def test_a_backup_made_while_decisions_are_recorded_is_whole_and_goes_on_elsewhe
 
 
 def test_a_home_that_was_moved_goes_on_and_keeps_its_new_versions_with_it(world, tmp_path):
-    from pipelines.places import registry_of
+    from pipelines.home import registry_of
     from pipelines.settings import load_settings
 
     first = Path(shutil.copytree(world / "home", tmp_path / "first"))
@@ -70,5 +76,7 @@ def goes_on(home: Path, world: Path) -> bytes:
     said = leadsieve("score", "--config", world / "quick.toml", "--output", output, "--json", home=home)
     assert said.code == 0, said.err
     assert (said.json["version"], said.json["scored"] > 50) == ("1", True)
-    assert [each["alias"] for each in leadsieve("versions", "--json", home=home).json["versions"]] == ["champion"]
+    assert [each["alias"] for each in leadsieve("versions", "--json", home=home).json["versions"]] == [
+        "champion"
+    ]
     return output.read_bytes()

@@ -4,9 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.baselines import BASELINES, base_rate, best_column, column_score, logistic, opinions
-from models.metrics import auc
-from models.naive_bayes import fit_naive_bayes
+from models.evaluation.baselines import (
+    BASELINES,
+    base_rate,
+    best_column,
+    column_score,
+    fit_naive_bayes,
+    logistic,
+    opinions,
+)
+from models.evaluation.metrics import auc
 
 
 def categories(**columns) -> pd.DataFrame:
@@ -22,7 +29,12 @@ def world(seed: int = 0, rows: int = 2_000):
     outcome = (random.random(rows) < 1 / (1 + np.exp(-logit))).astype(float)
     noise[::7] = np.nan
     frame = pd.DataFrame(
-        {"visits": visits, "noise": noise, "channel": pd.Categorical(channel), "junk": pd.Categorical(random.choice(list("xyz"), rows))}
+        {
+            "visits": visits,
+            "noise": noise,
+            "channel": pd.Categorical(channel),
+            "junk": pd.Categorical(random.choice(list("xyz"), rows)),
+        }
     )
     return frame.assign(as_of=pd.date_range("2026-01-01", periods=rows, freq="h")), outcome
 
@@ -69,7 +81,9 @@ def test_naive_bayes_is_never_certain():
 
 
 def test_naive_bayes_reaches_the_published_level_on_real_calls(shared_data):
-    calls = pd.read_csv(shared_data / "uci_bank" / "bank-additional-full.csv", sep=";").drop(columns="duration")
+    calls = pd.read_csv(shared_data / "uci_bank" / "bank-additional-full.csv", sep=";").drop(
+        columns="duration"
+    )
     won = (calls.pop("y") == "yes").to_numpy(int)
     fields = calls.select_dtypes("str").astype("category")
     p = fit_naive_bayes(fields[:-8239], won[:-8239]).probability(fields[-8239:])
@@ -114,7 +128,9 @@ def test_a_number_that_lowers_the_chance_is_read_downwards():
 def test_a_rare_category_is_drawn_to_the_base_rate():
     known = pd.Series(pd.Categorical(["often"] * 99 + ["once"]))
     outcome = np.append(np.repeat([1.0, 0.0], [49, 50]), 1.0)
-    often, once, unseen, empty = column_score(known, outcome, pd.Series(pd.Categorical(["often", "once", "new", None])))
+    often, once, unseen, empty = column_score(
+        known, outcome, pd.Series(pd.Categorical(["often", "once", "new", None]))
+    )
     assert once == pytest.approx((1 + 20 * 0.5) / 21)
     assert often == pytest.approx((49 + 20 * 0.5) / 119)
     assert (unseen, empty) == (0.5, 0.5)
@@ -131,7 +147,9 @@ def test_logistic_regression_finds_what_is_linear():
     frame, outcome = world(rows=4_000)
     columns = ["visits", "noise", "channel", "junk"]
     p = logistic(frame[columns][:3000], outcome[:3000], frame[columns][3000:])
-    truth = frame["visits"] * 1.2 + frame["channel"].astype(str).map({"paid": -0.7, "event": 0.7, "organic": 0.0})
+    truth = frame["visits"] * 1.2 + frame["channel"].astype(str).map(
+        {"paid": -0.7, "event": 0.7, "organic": 0.0}
+    )
     best = auc(outcome[3000:], truth[3000:].to_numpy())
     assert auc(outcome[3000:], p) > best - 0.01
     assert p.mean() == pytest.approx(outcome[3000:].mean(), abs=3 * sqrt(0.25 / 1000))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from models.calibration import Platt, fit_platt
+from models.scoring.calibration import Platt, fit_platt
 
 
 def world(rows: int, *, shift: float, slope: float, seed: int = 1):

@@ -1,4 +1,6 @@
-"""From a source's own tables to the canonical ones: types, times in UTC, outcomes, orders, and what is left out."""
+"""From a source's own tables to the canonical ones: types, times in UTC, outcomes, orders, and what is left
+out.
+"""
 
 from datetime import datetime
 
@@ -8,17 +10,25 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import LeadsieveError
-from pipelines.mapping import EventsSource, LeadsSource, OutcomeColumn, OutcomesSource
-from pipelines.sources import open_source
+from pipelines.sources.connections import open_source
+from pipelines.sources.mapping import EventsSource, LeadsSource, OutcomeColumn, OutcomesSource
 from tests.pulling import LEADS, pulled, refused, rows
 
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis 12 asks DuckDB 2 in its old words
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:fetch_arrow_table:DeprecationWarning"
+)  # Ibis 12 asks DuckDB 2 in its old words
 
 
 def test_all_values_of_a_column_of_text_decide_its_type(tmp_path):
     names = "lead_id,created_at,number,code,mixed,flag,date,word,nothing"
-    lines = ["1,2026-01-01,1.5,01234,7,TRUE,2020-02-03,a,", "2,2026-01-02,nan,5,x,false,,Select,", "3,2026-01-03,,6,8,,2020-02-04 10:00,b,"]
-    leads = pulled(tmp_path, {"leads.csv": "\n".join([names, *lines])}, leads=LeadsSource(empty=["Select"])).tables.leads
+    lines = [
+        "1,2026-01-01,1.5,01234,7,TRUE,2020-02-03,a,",
+        "2,2026-01-02,nan,5,x,false,,Select,",
+        "3,2026-01-03,,6,8,,2020-02-04 10:00,b,",
+    ]
+    leads = pulled(
+        tmp_path, {"leads.csv": "\n".join([names, *lines])}, leads=LeadsSource(empty=["Select"])
+    ).tables.leads
     assert rows(leads.drop("account_id", "created_at")) == [
         ("1", 1.5, "01234", "7", 1.0, datetime(2020, 2, 3), "a", None),
         ("2", None, "5", "x", 0.0, None, None, None),
@@ -43,7 +53,10 @@ def test_times_become_utc(tmp_path, written, zone, read):
 
 
 def test_mixed_time_zones_and_what_is_no_time_are_breaches(tmp_path):
-    said = refused(tmp_path, {"leads.csv": "lead_id,created_at\n1,2026-01-01T00:00:00Z\n2,2026-01-01 10:00\n3,soon\n4,\n"})
+    said = refused(
+        tmp_path,
+        {"leads.csv": "lead_id,created_at\n1,2026-01-01T00:00:00Z\n2,2026-01-01 10:00\n3,soon\n4,\n"},
+    )
     assert "1 row carries a time zone in 'created_at', and 1 row carries none" in said
     assert "created_at: 1 row holds no time in 'created_at', such as 'soon'" in said
     assert "created_at: 1 row is empty" in said
@@ -69,7 +82,9 @@ def test_typed_files_keep_their_types(tmp_path):
 def test_a_duckdb_file_is_read_without_being_locked_or_changed(tmp_path):
     file = tmp_path / "crm.duckdb"
     with duckdb.connect(str(file)) as connection:
-        connection.execute("CREATE SCHEMA sales; CREATE TABLE sales.people AS SELECT 1 AS lead_id, TIMESTAMP '2026-01-01' AS created_at")
+        connection.execute(
+            "CREATE SCHEMA sales; CREATE TABLE sales.people AS SELECT 1 AS lead_id, TIMESTAMP '2026-01-01' AS created_at"
+        )
     before = file.read_bytes()
     snapshot = pulled(tmp_path, {}, url=f"duckdb:{file}", leads=LeadsSource(table="sales.people"))
     assert rows(snapshot.tables.leads) == [("1", "1", datetime(2026, 1, 1))]
@@ -82,7 +97,9 @@ def test_a_duckdb_file_is_read_without_being_locked_or_changed(tmp_path):
 
 # ── mappings ──
 
-HISTORY = "lead_id,kind,occurred_at\n1,visit,2026-01-03\n1,OK,2026-01-04\n2,LOST,2026-01-05\n2,OK,2026-01-04\n"
+HISTORY = (
+    "lead_id,kind,occurred_at\n1,visit,2026-01-03\n1,OK,2026-01-04\n2,LOST,2026-01-05\n2,OK,2026-01-04\n"
+)
 
 
 def history(**changes) -> dict:
@@ -96,11 +113,17 @@ def test_kinds_that_mean_a_stage_leave_the_events_unless_kept(tmp_path):
     assert rows(tables.events, "kind") == [("visit",)]
     assert rows(tables.outcomes, "lead_id", "stage") == [("1", "accepted"), ("2", "accepted"), ("2", "lost")]
     assert tables.stages == ("accepted", "lost")
-    assert rows(pulled(tmp_path, files, **history(keep=["OK"])).tables.events, "kind") == [("OK",), ("OK",), ("visit",)]
+    assert rows(pulled(tmp_path, files, **history(keep=["OK"])).tables.events, "kind") == [
+        ("OK",),
+        ("OK",),
+        ("visit",),
+    ]
 
 
 def test_an_outcome_column_without_dates_is_known_once_the_horizon_has_passed(tmp_path):
-    files = {"leads.csv": "lead_id,created_at,deal\n1,2026-01-01,yes\n2,2026-05-20,no\n3,2026-01-01,\n4,2026-01-01,later\n"}
+    files = {
+        "leads.csv": "lead_id,created_at,deal\n1,2026-01-01,yes\n2,2026-05-20,no\n3,2026-01-01,\n4,2026-01-01,later\n"
+    }
     outcome = OutcomeColumn(column="deal", won=["yes"], lost=["no"], open=["later"])
     tables = pulled(tmp_path, files, outcome=outcome).tables
     assert rows(tables.outcomes, "lead_id", "stage", "recorded_at") == [("1", "won", datetime(2026, 1, 31))]
@@ -111,11 +134,17 @@ def test_an_outcome_column_without_dates_is_known_once_the_horizon_has_passed(tm
 def test_a_value_of_the_outcome_column_that_no_list_names_is_a_breach(tmp_path):
     files = {"leads.csv": "lead_id,created_at,deal\n1,2026-01-01,1\n2,2026-01-20,perhaps\n"}
     said = refused(tmp_path, files, outcome=OutcomeColumn(column="deal", won=[1]))
-    assert "deal: 1 row holds a value that no list names, such as 'perhaps'. Name it in [source.outcome] under won" in said
+    assert (
+        "deal: 1 row holds a value that no list names, such as 'perhaps'. Name it in [source.outcome] under won"
+        in said
+    )
 
 
 def test_row_order_is_time_and_rows_without_ids_are_numbered(tmp_path):
-    files = {"leads.csv": "size,deal\n" + "".join(f"{size},{'yes' if size % 2 else 'no'}\n" for size in range(5000))}
+    files = {
+        "leads.csv": "size,deal\n"
+        + "".join(f"{size},{'yes' if size % 2 else 'no'}\n" for size in range(5000))
+    }
     outcome = OutcomeColumn(column="deal", won=["yes"], lost=["no"])
     tables = pulled(tmp_path, files, leads=LeadsSource(order="rows"), outcome=outcome).tables
     found = tables.leads.order_by("created_at").to_pyarrow().to_pydict()

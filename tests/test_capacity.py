@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from features.errors import UsageError
-from models.capacity import shadow_price, stream, value_per_hour, week_list
+from models.policy.capacity import shadow_price, stream, value_per_hour, week_list
 
 ITEMS = 15
 
@@ -20,7 +20,11 @@ def best_possible(value, hours, capacity):
 @pytest.mark.parametrize("seed", range(12))
 def test_the_list_is_at_most_one_lead_short_of_the_best_one(seed):
     rng = np.random.default_rng(seed)
-    value, hours, capacity = rng.normal(50, 60, ITEMS), rng.choice([0.5, 1.0, 2.5, 4.0], ITEMS), rng.uniform(4, 20)
+    value, hours, capacity = (
+        rng.normal(50, 60, ITEMS),
+        rng.choice([0.5, 1.0, 2.5, 4.0], ITEMS),
+        rng.uniform(4, 20),
+    )
     chosen = week_list(value, hours=hours, capacity=capacity)
     assert hours[chosen].sum() <= capacity
     best = best_possible(value, hours, capacity)
@@ -39,15 +43,37 @@ def test_where_every_lead_takes_as_long_it_is_the_best_list(seed):
     [
         pytest.param([3, 9, 5], 1, 2, [False, True, True], id="the most valuable ones"),
         pytest.param([3, 9, 5], 1, 0, [False, False, False], id="no capacity: nobody"),
-        pytest.param([3, 9, -5, 0], 1, None, [True, True, False, False], id="no limit: everybody who is worth something"),
-        pytest.param([3, -9, 0], 1, 5, [True, False, False], id="nobody who costs more than he brings, though there is room"),
-        pytest.param([7, 7, 7, 7], 1, 2, [True, True, False, False], id="all worth the same: the earlier ones"),
+        pytest.param(
+            [3, 9, -5, 0],
+            1,
+            None,
+            [True, True, False, False],
+            id="no limit: everybody who is worth something",
+        ),
+        pytest.param(
+            [3, -9, 0],
+            1,
+            5,
+            [True, False, False],
+            id="nobody who costs more than he brings, though there is room",
+        ),
+        pytest.param(
+            [7, 7, 7, 7], 1, 2, [True, True, False, False], id="all worth the same: the earlier ones"
+        ),
         pytest.param([np.nan, 1, np.nan], 1, 5, [False, True, False], id="value unknown: never by value"),
         pytest.param([np.nan, np.nan], 1, None, [False, False], id="no value known at all"),
-        pytest.param([10, 9, 8], [1, 5, 3], 4, [True, False, True], id="what no longer fits makes room for what does"),
+        pytest.param(
+            [10, 9, 8], [1, 5, 3], 4, [True, False, True], id="what no longer fits makes room for what does"
+        ),
         pytest.param([10, 9], [10, 1], 1, [False, True], id="value per hour decides"),
         pytest.param([5, 1, 0], [0, 1, 0], 1, [True, True, False], id="what takes no time always fits"),
-        pytest.param([1] * 4, 0.1, 0.3, [True, True, True, False], id="three tenths fit, though binary fractions miss by a hair"),
+        pytest.param(
+            [1] * 4,
+            0.1,
+            0.3,
+            [True, True, True, False],
+            id="three tenths fit, though binary fractions miss by a hair",
+        ),
         pytest.param([], 1, 5, [], id="no leads"),
     ],
 )
@@ -64,7 +90,12 @@ def test_of_many_leads_worth_the_same_the_earlier_come_first():
 @pytest.mark.parametrize(
     ("capacity", "team_capacity", "expected"),
     [
-        pytest.param(1, {"north": 1, "south": 2}, "10 11 0 1", id="every team its own hours, the others what is left to them"),
+        pytest.param(
+            1,
+            {"north": 1, "south": 2},
+            "10 11 0 1",
+            id="every team its own hours, the others what is left to them",
+        ),
         pytest.param(1, {"north": 0}, "00 10 0 0", id="teams without hours of their own share the rest"),
         pytest.param(None, {"north": 1}, "10 11 1 1", id="or have no limit"),
         pytest.param(0, {"north": 1}, "10 00 0 0", id="or have none"),
@@ -90,7 +121,9 @@ def test_hours_that_cannot_be_are_refused(wrong):
 
 def weeks_of(*values):
     """Values and week numbers of one week after another."""
-    return np.concatenate(values).astype(float), np.repeat(np.arange(len(values)), [len(each) for each in values])
+    return np.concatenate(values).astype(float), np.repeat(
+        np.arange(len(values)), [len(each) for each in values]
+    )
 
 
 @pytest.mark.parametrize(
@@ -126,7 +159,9 @@ def test_a_short_lead_that_fills_the_rest_of_the_week_does_not_set_the_price():
 
 
 def test_a_lead_that_no_week_could_hold_does_not_set_the_price():
-    assert shadow_price(np.array([900.0, 5.0]), np.array([30.0, 1.0]), np.zeros(2, dtype=int), capacity=2) == 0.0
+    assert (
+        shadow_price(np.array([900.0, 5.0]), np.array([30.0, 1.0]), np.zeros(2, dtype=int), capacity=2) == 0.0
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -157,10 +192,11 @@ def test_value_per_hour_is_empty_where_the_value_is():
 
 
 def regret_of_streaming(*, seed: int, per_week: float, share: float, weeks: int = 208) -> float:
-    """Share of what weekly lists with hindsight earn that is missed by working leads as they come, at the last eight weeks' price.
+    """Share of what weekly lists with hindsight earn that is missed by working leads as they come, at the
+    last eight weeks' price.
 
-    Leads arrive by a Poisson process, and differ in chance, margin and hours. What streaming takes waits in a queue, and what is
-    left there at the end has earned nothing.
+    Leads arrive by a Poisson process, and differ in chance, margin and hours. What streaming takes waits in a
+    queue, and what is left there at the end has earned nothing.
     """
     rng = np.random.default_rng(seed)
     week = np.repeat(np.arange(weeks), rng.poisson(per_week, weeks))

@@ -1,4 +1,6 @@
-"""The filter's promise: what is certified, what is refused and in which words, and whether promises are kept in worlds that are known."""
+"""The filter's promise: what is certified, what is refused and in which words, and whether promises are kept
+in worlds that are known.
+"""
 
 import json
 from datetime import datetime
@@ -21,16 +23,14 @@ from benchmarks.evidence_promise import (
     promise_grid,
 )
 from features.errors import TooLittleDataError
-from models.certificate import (
+from models.policy.margin_risk_control import TooFewWinsError, certified_margin_cut, margin_cap
+from models.policy.risk_control import (
     Halves,
     Promise,
-    TooFewWinsError,
     certified_cut,
-    certified_margin_cut,
     certify,
     halves_differ,
     lost_share_bound,
-    margin_cap,
     wins_needed,
 )
 
@@ -76,7 +76,9 @@ def test_too_few_wins_are_too_little_data_and_say_how_many_are_missing():
     assert str(TooFewWinsError(wins=58, needed=59)) == "1 more win is needed: 58 of 59"
 
 
-@pytest.mark.parametrize(("share", "confidence"), [(0, 0.95), (1, 0.95), (0.05, 0), (0.05, 1), (np.nan, 0.95)])
+@pytest.mark.parametrize(
+    ("share", "confidence"), [(0, 0.95), (1, 0.95), (0.05, 0), (0.05, 1), (np.nan, 0.95)]
+)
 def test_shares_and_confidences_outside_their_range_are_refused(share, confidence):
     levels = {"max_lost_share": share, "confidence": confidence}
     for refused in (
@@ -131,8 +133,13 @@ def test_the_order_of_wins_and_any_rising_change_of_the_scale_leave_the_held_lea
 
 def test_the_more_may_be_lost_and_the_less_confidence_is_asked_the_higher_the_cut():
     scores, _ = wins(300)
-    by_share = [certified_cut(scores, max_lost_share=share, confidence=0.95) for share in (0.01, 0.02, 0.05, 0.1, 0.3)]
-    by_confidence = [certified_cut(scores, max_lost_share=0.05, confidence=confidence) for confidence in (0.999, 0.99, 0.95, 0.5)]
+    by_share = [
+        certified_cut(scores, max_lost_share=share, confidence=0.95) for share in (0.01, 0.02, 0.05, 0.1, 0.3)
+    ]
+    by_confidence = [
+        certified_cut(scores, max_lost_share=0.05, confidence=confidence)
+        for confidence in (0.999, 0.99, 0.95, 0.5)
+    ]
     assert by_share == sorted(set(by_share))
     assert by_confidence == sorted(set(by_confidence))
 
@@ -185,7 +192,8 @@ def test_a_win_below_the_cut_costs_by_its_margin():
     poor_below = np.where(scores < 40, 10.0, 100.0)
     rich_below = np.where(scores < 40, 100.0, 10.0)
     poor, equal, rich = (
-        certified_margin_cut(scores, margins, cap=100.0, **LEVELS) for margins in (poor_below, np.full(400, 100.0), rich_below)
+        certified_margin_cut(scores, margins, cap=100.0, **LEVELS)
+        for margins in (poor_below, np.full(400, 100.0), rich_below)
     )
     assert poor > equal > rich
     assert equal == pytest.approx(11, abs=1)
@@ -251,7 +259,10 @@ def test_the_cap_is_a_quantile_of_positive_margins():
 
 
 def test_five_percent_through_a_tenth_takes_571_wins_with_none_below_the_cut():
-    bounds = [lost_share_bound(held_wins=0, wins=number, pass_through=0.1, confidence=0.95) for number in (569, 570, 571)]
+    bounds = [
+        lost_share_bound(held_wins=0, wins=number, pass_through=0.1, confidence=0.95)
+        for number in (569, 570, 571)
+    ]
     assert bounds[0] > bounds[1] > 0.05 >= bounds[2]
     assert bounds[1] == pytest.approx(0.05, abs=1e-4)
 
@@ -267,7 +278,9 @@ def test_five_percent_through_a_tenth_takes_571_wins_with_none_below_the_cut():
     ],
 )
 def test_the_bound_at_its_ends(held, number, passing, bound):
-    assert lost_share_bound(held_wins=held, wins=number, pass_through=passing, confidence=0.95) == pytest.approx(bound, abs=1e-3)
+    assert lost_share_bound(
+        held_wins=held, wins=number, pass_through=passing, confidence=0.95
+    ) == pytest.approx(bound, abs=1e-3)
 
 
 def test_the_bound_falls_with_wins_seen_and_with_pass_through_and_rises_with_wins_below_the_cut():
@@ -281,7 +294,13 @@ def test_the_bound_falls_with_wins_seen_and_with_pass_through_and_rises_with_win
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"held_wins": 5, "wins": 4}, {"held_wins": -1}, {"pass_through": 1.1}, {"pass_through": -0.1}, {"confidence": 1}],
+    [
+        {"held_wins": 5, "wins": 4},
+        {"held_wins": -1},
+        {"pass_through": 1.1},
+        {"pass_through": -0.1},
+        {"confidence": 1},
+    ],
 )
 def test_counts_that_cannot_be_are_refused(wrong):
     with pytest.raises(ValueError, match="cannot be"):
@@ -305,7 +324,9 @@ def test_halves_too_few_to_tell_or_all_equal_never_differ():
     assert not halves_differ(np.arange(19.0)).differ
     assert halves_differ(np.arange(20.0)).differ
     assert not halves_differ(np.array([])).differ
-    assert halves_differ(np.full(50, 0.3)) == Halves(differ=False, p_value=1.0, older_median=0.3, newer_median=0.3)
+    assert halves_differ(np.full(50, 0.3)) == Halves(
+        differ=False, p_value=1.0, older_median=0.3, newer_median=0.3
+    )
 
 
 # --- everything together, in words ---
@@ -332,9 +353,13 @@ def test_a_certificate_about_margin_is_that_of_the_wins_whose_margin_is_known_in
     scores, days = wins(412)
     margins = np.random.default_rng(6).lognormal(9, 0.8, 412)
     margins[:12] = np.nan
-    certificate = certify(scores, days, of="margin", margins=margins, cap=12_300.4, max_lost_share=0.025, confidence=0.95)
+    certificate = certify(
+        scores, days, of="margin", margins=margins, cap=12_300.4, max_lost_share=0.025, confidence=0.95
+    )
     order = 12 + np.argsort(days[12:], kind="stable")
-    assert certificate.cut == certified_margin_cut(scores[order], margins[order], cap=12_300.4, max_lost_share=0.025, confidence=0.95)
+    assert certificate.cut == certified_margin_cut(
+        scores[order], margins[order], cap=12_300.4, max_lost_share=0.025, confidence=0.95
+    )
     assert certificate.promise.wins == 400
     assert certificate.promise.why.startswith(
         "at most 2.5 % of the margin of the customers you win today would be held back, counting at most 12,300 a customer, "
@@ -345,7 +370,11 @@ def test_a_certificate_about_margin_is_that_of_the_wins_whose_margin_is_known_in
 @pytest.mark.parametrize(
     ("moment", "span"),
     [
-        pytest.param(lambda time: (time - pd.Timestamp("2025-03-01")).days * 100 + 1_200, "between row 1,200 and row 17,800", id="rows"),
+        pytest.param(
+            lambda time: (time - pd.Timestamp("2025-03-01")).days * 100 + 1_200,
+            "between row 1,200 and row 17,800",
+            id="rows",
+        ),
         pytest.param(lambda time: None, "", id="no order at all"),
         pytest.param(pd.Timestamp.isoformat, "between 2025-03-01 and 2025-08-14", id="times in full"),
         pytest.param("{:%d %b %Y}".format, "between 01 Mar 2025 and 14 Aug 2025", id="words of one's own"),
@@ -360,15 +389,27 @@ SOME, _ = wins(412)
 REFUSALS = {
     "too few": (SOME[:42], {}, "17 more wins are needed: 42 of 59"),
     "none": (SOME[:0], {}, "there is no win yet; at least 59 are needed"),
-    "all alike": (np.full(80, 0.3), {}, "all 80 wins have the same score: nothing tells them apart, and no cut would hold a lead"),
+    "all alike": (
+        np.full(80, 0.3),
+        {},
+        "all 80 wins have the same score: nothing tells them apart, and no cut would hold a lead",
+    ),
     "risen": (
         np.repeat([0.14, 0.22], 50) + np.tile([-0.01, 0.01], 50),
         {},
         "the scores of wins rose: median 0.140 in the older half of 100 wins, 0.220 in the newer; "
         "the two halves disagree, so the next weeks need not look like them",
     ),
-    "fallen": (np.linspace(0.9, 0.1, 100), {}, "the scores of wins fell: median 0.702 in the older half of 100 wins, 0.298 in the newer"),
-    "no margins": (SOME, {"of": "margin", "cap": 1.0}, "412 of 412 wins have no margin on record, more than a tenth"),
+    "fallen": (
+        np.linspace(0.9, 0.1, 100),
+        {},
+        "the scores of wins fell: median 0.702 in the older half of 100 wins, 0.298 in the newer",
+    ),
+    "no margins": (
+        SOME,
+        {"of": "margin", "cap": 1.0},
+        "412 of 412 wins have no margin on record, more than a tenth",
+    ),
     "some margins": (
         SOME,
         {"of": "margin", "cap": 1.0, "margins": np.where(np.arange(412) < 42, np.nan, 5.0)},
@@ -379,9 +420,21 @@ REFUSALS = {
         {"of": "margin", "cap": 1.0, "margins": np.full(412, -3.0)},
         "none of 412 wins has a positive margin: there is nothing that could be lost",
     ),
-    "no cap": (SOME, {"of": "margin", "margins": np.ones(412)}, "what one customer may count at most is fixed on older wins"),
-    "too few for margin": (SOME[:80], {"of": "margin", "cap": 4.0, "margins": np.ones(80)}, "more wins are needed: 80 of 2"),
-    "none for margin": (SOME[:0], {"of": "margin", "cap": 1.0, "margins": SOME[:0]}, "there is no win yet; at least 59 are needed"),
+    "no cap": (
+        SOME,
+        {"of": "margin", "margins": np.ones(412)},
+        "what one customer may count at most is fixed on older wins",
+    ),
+    "too few for margin": (
+        SOME[:80],
+        {"of": "margin", "cap": 4.0, "margins": np.ones(80)},
+        "more wins are needed: 80 of 2",
+    ),
+    "none for margin": (
+        SOME[:0],
+        {"of": "margin", "cap": 1.0, "margins": SOME[:0]},
+        "there is no win yet; at least 59 are needed",
+    ),
 }
 
 
@@ -499,4 +552,9 @@ def test_the_evidence_has_a_row_for_every_method_and_can_be_drawn():
     assert len(table) == len(METHODS) * len(WINS) * len(SCORES)
     assert table.notna().all(axis=None)
     words = {text.get_text() for axes in picture(table).axes for text in axes.texts}
-    assert {"empirical quantile", "conformal risk control", "MAPIE fixed sequence", "certified (ours)"} <= words
+    assert {
+        "empirical quantile",
+        "conformal risk control",
+        "MAPIE fixed sequence",
+        "certified (ours)",
+    } <= words

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from features.labels import Labels
-from models.arms import FORCED, PASS_THROUGH
-from models.arms import POLICY as BY_SCORE
-from models.certifying import policy_of, set_aside
-from models.policy_settings import PolicySettings
+from models.policy.arms import FORCED, PASS_THROUGH
+from models.policy.arms import POLICY as BY_SCORE
+from models.policy.certification import policy_of, set_aside
+from models.policy.settings import PolicySettings
 
 DAY = np.timedelta64(1, "D")
 
@@ -19,14 +19,31 @@ def times(leads: int) -> np.ndarray:
 
 def labels(outcome: np.ndarray) -> Labels:
     everybody, nothing = np.ones(len(outcome), bool), np.full(len(outcome), np.nan)
-    return Labels(everybody, times(len(outcome)), nothing, nothing, np.full(len(outcome), "settled"), outcome.astype(float), everybody)
+    return Labels(
+        everybody,
+        times(len(outcome)),
+        nothing,
+        nothing,
+        np.full(len(outcome), "settled"),
+        outcome.astype(float),
+        everybody,
+    )
 
 
-def aside(wins: int, *, logged: pd.DataFrame | None = None, accounts: np.ndarray | None = None, every: int = 2, **settings):
+def aside(
+    wins: int,
+    *,
+    logged: pd.DataFrame | None = None,
+    accounts: np.ndarray | None = None,
+    every: int = 2,
+    **settings,
+):
     """One lead a day, of which every so many is won, until there are as many wins as asked for."""
     outcome = (np.arange(wins * every) % every == 0).astype(float)
     accounts = np.arange(len(outcome)) if accounts is None else accounts
-    return set_aside(labels(outcome), times(len(outcome)), accounts, PolicySettings(**settings), logged=logged)
+    return set_aside(
+        labels(outcome), times(len(outcome)), accounts, PolicySettings(**settings), logged=logged
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,7 +90,10 @@ def test_wins_that_a_filter_let_through_certify_nothing_but_those_that_passed_wh
     arms = np.tile([BY_SCORE, BY_SCORE, PASS_THROUGH, PASS_THROUGH, FORCED, FORCED, None, None], 200)
     logged = pd.DataFrame({"arm": arms, "cut": 0.1})
     window = aside(800, logged=logged)
-    assert set(logged["arm"].iloc[np.append(window.wins, window.older)].fillna("never decided")) == {PASS_THROUGH, "never decided"}
+    assert set(logged["arm"].iloc[np.append(window.wins, window.older)].fillna("never decided")) == {
+        PASS_THROUGH,
+        "never decided",
+    }
     held_nobody = aside(800, logged=logged.assign(cut=np.nan))
     assert len(held_nobody.wins) + len(held_nobody.older) == 800
 
@@ -105,7 +125,12 @@ def test_enough_wins_make_a_promise_and_the_cut_keeps_it_among_them():
 @pytest.mark.parametrize(("wins", "missing"), [(0, 118), (1, 117), (10, 108), (100, 18)])
 def test_too_few_wins_hold_nobody_and_say_how_many_are_missing(wins, missing):
     policy = decided(wins) if wins else decided(0, chance=np.array([0.5]))
-    assert (policy.cut, policy.basis, policy.held_share, policy.promise.certified) == (None, "none", 0.0, False)
+    assert (policy.cut, policy.basis, policy.held_share, policy.promise.certified) == (
+        None,
+        "none",
+        0.0,
+        False,
+    )
     assert f"{missing} are missing" in policy.promise.why
 
 

@@ -9,38 +9,59 @@ import pandas as pd
 import pytest
 
 from features.labels import Horizons
-from models.arms import FORCED, POLICY
-from models.challenger import Challenger, fit_challenger
-from models.evaluation import EvaluationPlan, evaluate
-from models.hazard import HazardParameters
-from models.learning import LearningSet
-from models.policy_settings import PolicySettings
+from models.dataset import LearningSet
+from models.evaluation.evaluate import EvaluationPlan, evaluate
+from models.policy.arms import FORCED, POLICY
+from models.policy.settings import PolicySettings
+from models.survival.hazard import HazardParameters
+from models.training import Challenger, fit_challenger
 
 QUICK = HazardParameters(rounds=30, learning_rate=0.2, threads=1)
 NEVER = np.datetime64("NaT", "us")
 DAY = np.timedelta64(1, "D")
 RECIPE = SimpleNamespace(
-    columns=(SimpleNamespace(name="visits", kind="number", group="visits"),), horizons=Horizons(pursue_days=7, convert_days=30)
+    columns=(SimpleNamespace(name="visits", kind="number", group="visits"),),
+    horizons=Horizons(pursue_days=7, convert_days=30),
 )
 KNOWN_UNTIL = datetime(2027, 1, 1)
 
 
 def market(leads: int = 4_000, seed: int = 5) -> LearningSet:
-    """Sales takes up whom it likes, for a reason that also wins and that no column shows; every eighth lead it is asked to work."""
+    """Sales takes up whom it likes, for a reason that also wins and that no column shows; every eighth lead
+    it is asked to work.
+    """
     random = np.random.default_rng(seed)
-    as_of = np.datetime64("2026-01-01", "us") + np.sort(random.integers(0, 300 * 24, leads)) * np.timedelta64(1, "h")
+    as_of = np.datetime64("2026-01-01", "us") + np.sort(random.integers(0, 300 * 24, leads)) * np.timedelta64(
+        1, "h"
+    )
     visits, liked = random.normal(size=leads), random.random(leads) < 0.5
     forced = random.random(leads) < 1 / 8
     accepted = liked | forced
     won = accepted & (random.random(leads) < np.where(liked, 0.5, 0.1) / (1 + np.exp(-1.5 * visits)))
-    keys = {"lead_id": [f"{n:05d}" for n in range(leads)], "account_id": [f"a{n}" for n in range(leads)], "as_of": as_of}
+    keys = {
+        "lead_id": [f"{n:05d}" for n in range(leads)],
+        "account_id": [f"a{n}" for n in range(leads)],
+        "as_of": as_of,
+    }
     fates = pd.DataFrame(
-        {**keys, "created_at": as_of, "rejected_at": NEVER, "lost_at": NEVER, "amount": np.nan, "margin": np.nan, "rep": None}
+        {
+            **keys,
+            "created_at": as_of,
+            "rejected_at": NEVER,
+            "lost_at": NEVER,
+            "amount": np.nan,
+            "margin": np.nan,
+            "rep": None,
+        }
     )
-    fates = fates.assign(accepted_at=np.where(accepted, as_of + DAY, NEVER), won_at=np.where(won, as_of + 11 * DAY, NEVER))
+    fates = fates.assign(
+        accepted_at=np.where(accepted, as_of + DAY, NEVER), won_at=np.where(won, as_of + 11 * DAY, NEVER)
+    )
     logged = pd.DataFrame({"arm": np.where(forced, FORCED, POLICY), "cut": np.nan})
     frame = pd.DataFrame({**keys, "visits": visits})
-    return LearningSet(frame, fates, RECIPE, ("accepted", "won"), outcome_times=True, known_until=KNOWN_UNTIL, logged=logged)
+    return LearningSet(
+        frame, fates, RECIPE, ("accepted", "won"), outcome_times=True, known_until=KNOWN_UNTIL, logged=logged
+    )
 
 
 def fitted(learning: LearningSet) -> Challenger:
@@ -62,7 +83,9 @@ def test_leads_worked_by_lot_take_out_what_sales_alone_had_seen(learning, challe
     naive = fitted(replace(learning, logged=learning.logged.assign(arm=POLICY)))
     forced = (learning.logged["arm"] == FORCED).to_numpy()
     truth = learning.labels("convert").outcome[forced].mean()
-    expected = [each.scorer.score(learning.frame[forced])["p_convert"].mean() / truth for each in (naive, challenger)]
+    expected = [
+        each.scorer.score(learning.frame[forced])["p_convert"].mean() / truth for each in (naive, challenger)
+    ]
     assert expected[0] > 1.3
     assert expected[1] == pytest.approx(1, abs=0.1)
     assert naive.recalibration is None
@@ -71,7 +94,9 @@ def test_leads_worked_by_lot_take_out_what_sales_alone_had_seen(learning, challe
 
 def test_the_trees_learn_nothing_from_leads_worked_by_lot(learning, challenger):
     forced = (learning.logged["arm"] == FORCED).to_numpy()
-    other = learning.fates.assign(won_at=learning.fates["won_at"].mask(forced, learning.fates["as_of"] + 3 * DAY))
+    other = learning.fates.assign(
+        won_at=learning.fates["won_at"].mask(forced, learning.fates["as_of"] + 3 * DAY)
+    )
     changed = fit_challenger(
         replace(learning, fates=other),
         evaluate(learning, EvaluationPlan(blocks=3, resamples=20), QUICK, brief=True),

@@ -38,7 +38,11 @@ def rows_of(file: Path) -> list[dict[str, str]]:
 
 def nothing_kept(home: Path) -> bool:
     """Whether a failed command left neither data nor a version nor a decision."""
-    return not [file for file in home.rglob("*") if file.suffix == ".parquet" or file.name in ("store.db", "mlflow.db")]
+    return not [
+        file
+        for file in home.rglob("*")
+        if file.suffix == ".parquet" or file.name in ("store.db", "mlflow.db")
+    ]
 
 
 # ── what is printed ──
@@ -51,14 +55,25 @@ def test_train_prints_one_object_with_every_key_of_the_interface(world):
     assert result["verdict"] in ("ready", "weak")
     assert result["seconds"].keys() >= {"pull", "features", "fit", "evaluate", "register"}
     assert result["policy"].keys() >= {"cut", "held_share", "promise"}
-    assert [words.partition(":")[0] for words in result["policy"]["arms"]["words"]] == ["pass_through = 0.05", "forced = 0"]
+    assert [words.partition(":")[0] for words in result["policy"]["arms"]["words"]] == [
+        "pass_through = 0.05",
+        "forced = 0",
+    ]
     assert result["models"].keys() == {"pursue", "convert"}
     for model in result["models"].values():
         assert model.keys() >= MODEL
         assert all(model[name].keys() == {"value", "low", "high"} for name in ESTIMATES)
         assert all(block.keys() >= BLOCK for block in model["blocks"])
-        assert model["baselines"].keys() == {"base_rate", "newest_first", "best_column", "logistic", "naive_bayes"}
-        assert all(baseline["auc"].keys() == {"value", "low", "high"} for baseline in model["baselines"].values())
+        assert model["baselines"].keys() == {
+            "base_rate",
+            "newest_first",
+            "best_column",
+            "logistic",
+            "naive_bayes",
+        }
+        assert all(
+            baseline["auc"].keys() == {"value", "low", "high"} for baseline in model["baselines"].values()
+        )
 
 
 def test_nothing_of_a_quiet_run_goes_to_standard_error(world):
@@ -114,13 +129,16 @@ def test_a_second_run_decides_nobody_and_its_output_is_complete_all_the_same(wor
     first = scored(world, home, "--output", tmp_path / "first.csv", "--json").json
     second = scored(world, home, "--output", tmp_path / "second.csv", "--json").json
     assert (second["scored"], second["already_decided"]) == (0, first["scored"])
-    known, again = (sorted(rows_of(tmp_path / name), key=lambda row: row["lead_id"]) for name in ("first.csv", "second.csv"))
+    known, again = (
+        sorted(rows_of(tmp_path / name), key=lambda row: row["lead_id"])
+        for name in ("first.csv", "second.csv")
+    )
     assert len(known) == first["scored"]
     assert again == known
 
 
 def test_a_run_that_another_one_overtakes_gives_sales_a_complete_list_too(world, home, tmp_path, monkeypatch):
-    from pipelines.store import Store
+    from pipelines.store.database import Store
 
     record = Store.record
 
@@ -132,17 +150,33 @@ def test_a_run_that_another_one_overtakes_gives_sales_a_complete_list_too(world,
     overtaken = scored(world, home, "--output", tmp_path / "overtaken.csv", "--json").json
     again = scored(world, home, "--output", tmp_path / "again.csv", "--json").json
     assert (overtaken["scored"], overtaken["already_decided"]) == (again["already_decided"] - 30, 30)
-    known, complete = (sorted(rows_of(tmp_path / name), key=lambda row: row["lead_id"]) for name in ("overtaken.csv", "again.csv"))
+    known, complete = (
+        sorted(rows_of(tmp_path / name), key=lambda row: row["lead_id"])
+        for name in ("overtaken.csv", "again.csv")
+    )
     assert known == complete
 
 
 def test_a_spreadsheet_runs_nothing_of_what_is_exported(tmp_path):
     leads = [line.split(",") for line in flat_leads(rows=400, signal=0.9).splitlines()]
     text = "\n".join(",".join([f"=cmd|{row[0]}" if at else row[0], *row[1:]]) for at, row in enumerate(leads))
-    folder = written(tmp_path / "crm", {"leads.csv": text.replace(",a,", ",@SUM(A1),"), "c.toml": FLAT + QUICK})
+    folder = written(
+        tmp_path / "crm", {"leads.csv": text.replace(",a,", ",@SUM(A1),"), "c.toml": FLAT + QUICK}
+    )
     assert leadsieve("train", "--config", folder / "c.toml", "--force", home=tmp_path / "h").code == 0
     leadsieve("promote", home=tmp_path / "h")
-    assert leadsieve("score", "--config", folder / "c.toml", "--all", "--output", tmp_path / "o.csv", home=tmp_path / "h").code == 0
+    assert (
+        leadsieve(
+            "score",
+            "--config",
+            folder / "c.toml",
+            "--all",
+            "--output",
+            tmp_path / "o.csv",
+            home=tmp_path / "h",
+        ).code
+        == 0
+    )
     rows = rows_of(tmp_path / "o.csv")
     assert len(rows) == 400
     assert {row["lead_id"][:6] for row in rows} == {"'=cmd|"}
@@ -152,7 +186,15 @@ def test_a_spreadsheet_runs_nothing_of_what_is_exported(tmp_path):
 def test_the_same_input_gives_the_same_output_to_the_byte(world, home, tmp_path):
     """Another home, another moment of the clock: another training run and another scoring run."""
     other = tmp_path / "other"
-    trained = leadsieve("train", "--config", world / "quick.toml", "--scores", tmp_path / "judged.parquet", "--json", home=other)
+    trained = leadsieve(
+        "train",
+        "--config",
+        world / "quick.toml",
+        "--scores",
+        tmp_path / "judged.parquet",
+        "--json",
+        home=other,
+    )
     assert without_time(trained.json) == without_time(json.loads((world / "train.json").read_text()))
     assert (tmp_path / "judged.parquet").read_bytes() == (world / "judged.parquet").read_bytes()
     leadsieve("promote", home=other)
@@ -183,19 +225,26 @@ def test_judged_scores_have_the_documented_columns_and_give_the_reported_figures
             assert rows["as_of"].between(pd.Timestamp(block["from"]), pd.Timestamp(block["to"])).all()
 
 
-def market(folder: Path, *, events_before: pd.Timestamp | None = None, before: pd.Timestamp | None = None) -> Path:
+def market(
+    folder: Path, *, events_before: pd.Timestamp | None = None, before: pd.Timestamp | None = None
+) -> Path:
     """The simulated market as files, possibly only what was recorded before a moment.
 
-    Visits may be recorded before their lead is created: ``events_before`` leaves out those of the leads created from then on.
+    Visits may be recorded before their lead is created: ``events_before`` leaves out those of the leads
+    created from then on.
     """
-    from pipelines.simulator import simulate_tables
+    from pipelines.simulation.market import simulate_tables
 
     folder.mkdir()
     tables = simulate_tables(SIMULATED)
     leads = tables["leads"].to_pandas()
     later = set() if events_before is None else set(leads["lead_id"][leads["created_at"] >= events_before])
     for name, table in tables.items():
-        rows = table.select(["lead_id", "created_at" if name == "leads" else "recorded_at"]).to_pandas().set_axis(["lead", "time"], axis=1)
+        rows = (
+            table.select(["lead_id", "created_at" if name == "leads" else "recorded_at"])
+            .to_pandas()
+            .set_axis(["lead", "time"], axis=1)
+        )
         kept = pd.Series(True, index=rows.index) if before is None else rows["time"] < before
         if name == "events" and events_before is not None:
             kept &= ~rows["lead"].isin(later) | (rows["time"] >= events_before)
@@ -204,15 +253,30 @@ def market(folder: Path, *, events_before: pd.Timestamp | None = None, before: p
 
 
 def test_what_came_after_the_as_of_time_changes_nothing(world, tmp_path):
-    from pipelines.simulator import simulate_tables
+    from pipelines.simulation.market import simulate_tables
 
     recorded = simulate_tables(SIMULATED)["events"]["recorded_at"].to_pandas()
     moment = recorded[recorded < pd.Timestamp("2024-10-01")].max() + pd.Timedelta(microseconds=1)
     results = []
     for name, before in (("all", None), ("cut", moment)):
         source = market(tmp_path / name, events_before=moment, before=before)
-        words = ("--config", world / "quick.toml", "--source", f"files:{source}", "--as-of", moment.isoformat())
-        said = leadsieve("train", *words, "--scores", tmp_path / f"{name}.parquet", "--force", "--json", home=tmp_path / "h" / name)
+        words = (
+            "--config",
+            world / "quick.toml",
+            "--source",
+            f"files:{source}",
+            "--as-of",
+            moment.isoformat(),
+        )
+        said = leadsieve(
+            "train",
+            *words,
+            "--scores",
+            tmp_path / f"{name}.parquet",
+            "--force",
+            "--json",
+            home=tmp_path / "h" / name,
+        )
         assert said.code == 0, said.err
         results.append(said.json | {"warnings": None, "seconds": None})
     assert results[0] == results[1]
@@ -222,7 +286,9 @@ def test_what_came_after_the_as_of_time_changes_nothing(world, tmp_path):
 def test_a_file_of_leads_is_what_is_scored_and_nothing_else(world, home, tmp_path):
     source = market(tmp_path / "source")
     leads = pq.read_table(source / "leads.parquet").to_pandas()
-    new = pd.concat([leads.head(2), leads.tail(3).assign(lead_id=["n1", "n2", "n3"])]).drop(columns="created_at")
+    new = pd.concat([leads.head(2), leads.tail(3).assign(lead_id=["n1", "n2", "n3"])]).drop(
+        columns="created_at"
+    )
     new.to_csv(tmp_path / "new.csv", index=False)
     words = ("--source", f"files:{source}", "--leads", tmp_path / "new.csv", "--output", tmp_path / "out.csv")
     assert scored(world, home, *words).code == 0
@@ -241,17 +307,32 @@ def test_a_file_of_leads_is_what_is_scored_and_nothing_else(world, home, tmp_pat
         (["train", "--sorce", "x"], "No such option: --sorce"),
         (["train", "--config", "absent.toml"], "there is no configuration 'absent.toml'."),
         (["train"], "no source is named: say --source files:FOLDER"),
-        (["train", "--source", "file:exports"], "'file:exports' is no address of a source; did you mean 'files:'?"),
+        (
+            ["train", "--source", "file:exports"],
+            "'file:exports' is no address of a source; did you mean 'files:'?",
+        ),
         (["train", "--source", "files:absent"], "absent' does not exist; say files:FOLDER"),
-        (["train", "--source", "bigquery://project/data"], "bigquery: needs an extra; install it with: pip install 'leadsieve[bigquery]'"),
+        (
+            ["train", "--source", "bigquery://project/data"],
+            "bigquery: needs an extra; install it with: pip install 'leadsieve[bigquery]'",
+        ),
         (["train", "--source", "simulated:?lead=5"], "lead: no such parameter; did you mean 'leads'?"),
-        (["train", "--source", SIMULATED, "--as-of", "yesterday"], "--as-of: 'yesterday' is no time. Say it like 2026-03-01"),
-        (["score", "--source", SIMULATED], "there is no champion: no version has been registered yet. Train one first: leadsieve train."),
+        (
+            ["train", "--source", SIMULATED, "--as-of", "yesterday"],
+            "--as-of: 'yesterday' is no time. Say it like 2026-03-01",
+        ),
+        (
+            ["score", "--source", SIMULATED],
+            "there is no champion: no version has been registered yet. Train one first: leadsieve train.",
+        ),
         (
             ["score", "--source", SIMULATED, "--output", "out.xlsx"],
             "'out.xlsx' is neither a .csv nor a .parquet file; nothing was written.",
         ),
-        (["promote"], "there is no challenger: no version has been registered yet. Train one first: leadsieve train."),
+        (
+            ["promote"],
+            "there is no challenger: no version has been registered yet. Train one first: leadsieve train.",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -291,19 +372,31 @@ def test_an_output_that_cannot_be_written_is_refused_before_anybody_is_decided(w
 
 
 WRONG = {
-    "not CSV": ({"leads.csv": b"PK\x03\x04rubbish"}, ["leads.csv", "this is not a CSV file: it looks like an Excel workbook"]),
+    "not CSV": (
+        {"leads.csv": b"PK\x03\x04rubbish"},
+        ["leads.csv", "this is not a CSV file: it looks like an Excel workbook"],
+    ),
     "no time column": (
         {"leads.csv": "lead_id,size\na,1\n"},
         ["leads", "created_at: no such column; there are lead_id, size. Name the column"],
     ),
     "no leads table": ({"people.csv": LEADS, "leads.csv": None}, ["leads", "no such table in files:"]),
-    "repeated ids": ({"leads.csv": LEADS + "a,2026-01-04,1\n"}, ["leads", "lead_id: 1 row repeats an id, such as 'a'"]),
-    "empty times": ({"leads.csv": LEADS + "d,,1\n"}, ["leads", "created_at: 1 row is empty, row 4. Fill them at the source"]),
+    "repeated ids": (
+        {"leads.csv": LEADS + "a,2026-01-04,1\n"},
+        ["leads", "lead_id: 1 row repeats an id, such as 'a'"],
+    ),
+    "empty times": (
+        {"leads.csv": LEADS + "d,,1\n"},
+        ["leads", "created_at: 1 row is empty, row 4. Fill them at the source"],
+    ),
     "mixed zones": (
         {"leads.csv": LEADS + "d,2026-01-04T10:00:00Z,1\ne,2026-01-04T10:00:00,1\n"},
         ["leads", "created_at"],
     ),
-    "events of unknown leads": ({"events.csv": EVENTS + "z,visit,2026-01-02\n"}, ["events", "lead_id: 1 row is of a lead", "'z'"]),
+    "events of unknown leads": (
+        {"events.csv": EVENTS + "z,visit,2026-01-02\n"},
+        ["events", "lead_id: 1 row is of a lead", "'z'"],
+    ),
     "stages out of order": (
         {"outcomes.csv": OUTCOMES + "c,accepted,2026-03-05\nc,won,2026-02-05\n"},
         ["outcomes", "stage: 1 row closes a lead before its acceptance was recorded, such as for lead 'c'"],
@@ -333,12 +426,22 @@ def test_data_that_break_the_contract_end_with_3_and_a_sentence_and_leave_nothin
 
 def test_all_breaches_of_all_tables_are_told_at_once(tmp_path):
     leads = LEADS + "a,2026-01-04,1\n,2026-01-05,1\nd,,1\n"
-    folder = written(tmp_path / "crm", {"leads.csv": leads, "events.csv": EVENTS + "z,visit,2026-01-02\n", "outcomes.csv": OUTCOMES})
+    folder = written(
+        tmp_path / "crm",
+        {"leads.csv": leads, "events.csv": EVENTS + "z,visit,2026-01-02\n", "outcomes.csv": OUTCOMES},
+    )
     said = leadsieve("train", "--source", f"files:{folder}", home=tmp_path / "h")
     lines = said.err[said.err.index("table 'leads'") :].splitlines()
     assert said.code == 3
     assert lines[0] == "table 'leads' breaks its contract in 3 places; nothing was stored."
-    assert [line.split(":")[0] for line in lines] == [lines[0], "  lead_id", "  created_at", "  lead_id", lines[4], "  lead_id"]
+    assert [line.split(":")[0] for line in lines] == [
+        lines[0],
+        "  lead_id",
+        "  created_at",
+        "  lead_id",
+        lines[4],
+        "  lead_id",
+    ]
     assert lines[4] == "table 'events' breaks its contract in 1 place; nothing was stored."
     assert nothing_kept(tmp_path / "h")
 
@@ -377,14 +480,20 @@ def test_a_model_no_better_than_chance_is_registered_only_by_force(tmp_path):
     words = ("train", "--config", folder / "c.toml", "--json")
     said = leadsieve(*words, home=tmp_path / "h")
     assert said.code == 4
-    assert (said.json["verdict"], said.json["version"], said.json["policy"]) == ("no better than chance", None, None)
+    assert (said.json["verdict"], said.json["version"], said.json["policy"]) == (
+        "no better than chance",
+        None,
+        None,
+    )
     assert not (tmp_path / "h" / "mlflow.db").exists()
     forced = leadsieve(*words, "--force", home=tmp_path / "h")
     assert (forced.code, forced.json["version"], forced.json["verdict"]) == (0, "1", "no better than chance")
 
 
 def test_a_model_that_learns_something_from_the_same_rows_is_registered(tmp_path):
-    folder = written(tmp_path / "crm", {"leads.csv": flat_leads(rows=600, signal=0.8), "c.toml": FLAT + QUICK})
+    folder = written(
+        tmp_path / "crm", {"leads.csv": flat_leads(rows=600, signal=0.8), "c.toml": FLAT + QUICK}
+    )
     said = leadsieve("train", "--config", folder / "c.toml", "--json", home=tmp_path / "h")
     assert said.code == 0
     assert said.json["models"]["convert"]["auc"]["value"] > 0.65
@@ -398,9 +507,9 @@ PASSWORD = "geheim%21wort"
 @pytest.fixture
 def nobody(monkeypatch) -> int:
     """A port at which nobody answers, and no patience."""
-    from pipelines import network
+    from pipelines.flows import dataset
 
-    for task in (network.pull_source, network.move_champion):
+    for task in (dataset.pull_source, dataset.move_champion):
         monkeypatch.setattr(task, "retry_delay_seconds", 0)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -421,7 +530,9 @@ def test_a_server_that_is_down_ends_with_5_and_its_password_is_nowhere(world, ho
     assert "127.0.0.1" in said.err
     assert "Traceback" not in said.err
     assert leadsieve("versions", "--json", home=home).json == before
-    database = Path(get_current_settings().server.database.connection_url.get_secret_value().partition("///")[2])
+    database = Path(
+        get_current_settings().server.database.connection_url.get_secret_value().partition("///")[2]
+    )
     assert database.is_file()
     assert hides(said, home, database.parent)
 
@@ -430,7 +541,12 @@ def hides(said: Said, *folders: Path) -> bool:
     """Whether the password is in no output and in no file."""
     for word in (PASSWORD, "geheim!wort"):
         assert word not in said.out + said.err
-        assert not [file for folder in folders for file in folder.rglob("*") if file.is_file() and word.encode() in file.read_bytes()]
+        assert not [
+            file
+            for folder in folders
+            for file in folder.rglob("*")
+            if file.is_file() and word.encode() in file.read_bytes()
+        ]
     return True
 
 
@@ -450,9 +566,15 @@ def test_a_server_that_answers_leaves_no_password_behind_either(world, tmp_path)
         where, lines = server.con.info, flat_leads(rows=600, signal=0.9).splitlines()[1:]
         with psycopg.connect(where.dsn, autocommit=True) as connection:
             connection.execute("DROP TABLE IF EXISTS leads, decisions, store_step")
-            connection.execute("CREATE TABLE leads (lead_id text, visits float, team text, won text, created_at timestamp)")
+            connection.execute(
+                "CREATE TABLE leads (lead_id text, visits float, team text, won text, created_at timestamp)"
+            )
             with connection.cursor().copy("COPY leads FROM STDIN (FORMAT csv)") as copy:
-                copy.write("".join(f"{line},2025-{1 + at // 50:02d}-{1 + at % 28:02d}\n" for at, line in enumerate(lines)))
+                copy.write(
+                    "".join(
+                        f"{line},2025-{1 + at // 50:02d}-{1 + at % 28:02d}\n" for at, line in enumerate(lines)
+                    )
+                )
         text = f"""
 [source]
 url = "postgresql://{where.user}:{PASSWORD}@127.0.0.1:{where.port}/{where.dbname}"
@@ -465,11 +587,15 @@ url = "postgresql://{where.user}:{PASSWORD}@127.0.0.1:{where.port}/{where.dbname
 {QUICK}"""
         folder = written(tmp_path / "crm", {"c.toml": text})
         home = tmp_path / "h"
-        database = Path(get_current_settings().server.database.connection_url.get_secret_value().partition("///")[2])
+        database = Path(
+            get_current_settings().server.database.connection_url.get_secret_value().partition("///")[2]
+        )
         trained = leadsieve("train", "--config", folder / "c.toml", "--force", home=home)
         assert trained.code == 0, trained.err
         assert hides(trained, home, database.parent)
-        told = leadsieve("report", "--config", folder / "c.toml", "--page", home / "page.html", "--json", home=home)
+        told = leadsieve(
+            "report", "--config", folder / "c.toml", "--page", home / "page.html", "--json", home=home
+        )
         assert told.json["trained_on"]["source"].startswith(f"postgresql://{where.user}:***@")
         assert f"postgresql://{where.user}:***@" in (home / "page.html").read_text()
         assert hides(told, home)

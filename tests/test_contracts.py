@@ -1,4 +1,6 @@
-"""The contract of the canonical tables: every breach is found, counted, shown by an example and worded as in the style guide."""
+"""The contract of the canonical tables: every breach is found, counted, shown by an example and worded as in
+the style guide.
+"""
 
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +13,9 @@ from features.contracts import Breach, breaches, check, merged
 from features.errors import ContractError
 from features.tables import Tables
 
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis 12 asks DuckDB 2 in its old words
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:fetch_arrow_table:DeprecationWarning"
+)  # Ibis 12 asks DuckDB 2 in its old words
 
 TIMES = {"created_at", "occurred_at", "recorded_at"}
 
@@ -23,7 +27,9 @@ def table(text: str) -> ibis.Table:
     for name, *cells in zip(names, *lines, strict=True):
         values = [None if cell == "-" else cell for cell in cells]
         if name in TIMES:
-            columns[name] = pa.array([value and datetime.fromisoformat(value) for value in values], pa.timestamp("us"))
+            columns[name] = pa.array(
+                [value and datetime.fromisoformat(value) for value in values], pa.timestamp("us")
+            )
         elif name in ("value", "amount"):
             columns[name] = pa.array([value and float(value) for value in values], pa.float64())
         else:
@@ -103,14 +109,34 @@ def test_rows_are_numbered_where_their_order_means_something():
     ("changed", "column", "rows", "words"),
     [
         pytest.param({"leads": "lead_id account_id created_at"}, "rows", 0, "there are none", id="no leads"),
-        pytest.param({"events": "lead_id kind occurred_at recorded_at"}, "rows", 0, "there are none", id="no events"),
         pytest.param(
-            {"events": "lead_id occurred_at recorded_at\n1 2026-01-01 2026-01-01"}, "kind", 0, "no such column", id="absent column"
+            {"events": "lead_id kind occurred_at recorded_at"}, "rows", 0, "there are none", id="no events"
         ),
-        pytest.param({"events": EVENTS.replace("visit", "-    ")}, "kind", 1, "1 row is empty", id="empty kind"),
+        pytest.param(
+            {"events": "lead_id occurred_at recorded_at\n1 2026-01-01 2026-01-01"},
+            "kind",
+            0,
+            "no such column",
+            id="absent column",
+        ),
+        pytest.param(
+            {"events": EVENTS.replace("visit", "-    ")}, "kind", 1, "1 row is empty", id="empty kind"
+        ),
         pytest.param({"leads": LEADS.replace("\n2 ", "\n- ")}, "lead_id", 1, "1 row is empty", id="empty id"),
-        pytest.param({"outcomes": OUTCOMES.replace("accepted", "Accepted")}, "stage", 1, "such as 'Accepted'", id="foreign word"),
-        pytest.param({"outcomes": OUTCOMES.replace("\n2 ", "\n7 ")}, "lead_id", 1, "such as '7'", id="outcome of an unknown lead"),
+        pytest.param(
+            {"outcomes": OUTCOMES.replace("accepted", "Accepted")},
+            "stage",
+            1,
+            "such as 'Accepted'",
+            id="foreign word",
+        ),
+        pytest.param(
+            {"outcomes": OUTCOMES.replace("\n2 ", "\n7 ")},
+            "lead_id",
+            1,
+            "such as '7'",
+            id="outcome of an unknown lead",
+        ),
         pytest.param(
             {"outcomes": OUTCOMES.replace("2026-01-02   2026-01-02", "2026-01-01   2026-01-02")},
             "occurred_at",
@@ -149,19 +175,35 @@ def test_columns_of_another_type_are_named():
 
 
 def test_events_before_their_lead_and_outcomes_at_the_same_moment_keep_the_contract():
-    same = OUTCOMES.replace("2026-01-04   2026-01-04", "2026-01-03   2026-01-03").replace("2026-01-03", "2026-01-01")
+    same = OUTCOMES.replace("2026-01-04   2026-01-04", "2026-01-03   2026-01-03").replace(
+        "2026-01-03", "2026-01-01"
+    )
     assert breaches(tables(outcomes=same)) == []
 
 
 def test_a_value_that_cannot_be_read_is_not_counted_as_empty_again():
-    unreadable = Breach("leads", "created_at", 2, "soon", "2 rows hold no time, such as 'soon'", "Write times", cells="unreadable")
+    unreadable = Breach(
+        "leads",
+        "created_at",
+        2,
+        "soon",
+        "2 rows hold no time, such as 'soon'",
+        "Write times",
+        cells="unreadable",
+    )
     empty = Breach("leads", "created_at", 5, "4", "5 rows are empty", "Fill them", cells="empty")
     other = Breach("leads", "lead_id", 2, "1", "2 rows repeat an id", "Keep one")
-    assert [breach.text for breach in merged([unreadable], [empty, other])] == [unreadable.text, "3 rows are empty", other.text]
+    assert [breach.text for breach in merged([unreadable], [empty, other])] == [
+        unreadable.text,
+        "3 rows are empty",
+        other.text,
+    ]
     assert merged([unreadable], [replace(empty, rows=2)]) == [unreadable]
 
 
 def test_examples_do_not_depend_on_the_order_of_rows():
     leads = "lead_id account_id created_at\n{} A -\n{} A -\n{} A 2026-01-01"
-    first, second = (breaches(tables(leads.format(*order), events=None, outcomes=None)) for order in ("123", "213"))
+    first, second = (
+        breaches(tables(leads.format(*order), events=None, outcomes=None)) for order in ("123", "213")
+    )
     assert first == second

@@ -7,18 +7,29 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models import decisions
-from models.arms import FORCED, PASS_THROUGH, Arms
-from models.arms import POLICY as BY_SCORE
-from models.certificate import Promise
-from models.decisions import decide_all
-from models.economics import Economics
-from models.policy import Policy
-from models.reasons import Reason
+from models.policy import decisions
+from models.policy.arms import FORCED, PASS_THROUGH, Arms
+from models.policy.arms import POLICY as BY_SCORE
+from models.policy.decisions import decide_all
+from models.policy.economics import Economics
+from models.policy.policy import Policy
+from models.policy.risk_control import Promise
+from models.scoring.reasons import Reason
 
-PROMISE = Promise(of="customers", max_lost_share=0.05, confidence=0.95, wins=100, start=None, end=None, certified=True, why="")
+PROMISE = Promise(
+    of="customers",
+    max_lost_share=0.05,
+    confidence=0.95,
+    wins=100,
+    start=None,
+    end=None,
+    certified=True,
+    why="",
+)
 NOBODY = Arms(pass_through=0.0, forced=0.0, salt="s")
-CERTIFIED = Policy(cut=0.2, basis="certified", held_share=0.2, score="p_convert", promise=PROMISE, arms=NOBODY)
+CERTIFIED = Policy(
+    cut=0.2, basis="certified", held_share=0.2, score="p_convert", promise=PROMISE, arms=NOBODY
+)
 WORTH = Economics(None, 1000.0, 0.0, 100.0, 1.0, None, {})
 
 
@@ -32,20 +43,31 @@ class Fixed:
 
     def score_encoded(self, encoded: pd.DataFrame) -> pd.DataFrame:
         scores = pd.DataFrame(
-            {"p_pursue": self.p_pursue, "p_convert": self.chance, "p_both": self.p_pursue * self.chance}, index=encoded.index
+            {"p_pursue": self.p_pursue, "p_convert": self.chance, "p_both": self.p_pursue * self.chance},
+            index=encoded.index,
         )
         return scores.assign(low=self.chance - 0.01, high=self.chance + 0.01, grade="B")
 
 
 @pytest.fixture(autouse=True)
 def _no_reasons(monkeypatch):
-    monkeypatch.setattr(decisions, "reasons", lambda scorer, leads, encoded: [[Reason("visits", 0.4, "because")]] * len(leads))
+    monkeypatch.setattr(
+        decisions, "reasons", lambda scorer, leads, encoded: [[Reason("visits", 0.4, "because")]] * len(leads)
+    )
 
 
-def decided(chance, policy: Policy = CERTIFIED, *, accounts=None, p_pursue: float = 0.5, **options) -> pd.DataFrame:
+def decided(
+    chance, policy: Policy = CERTIFIED, *, accounts=None, p_pursue: float = 0.5, **options
+) -> pd.DataFrame:
     chance = np.asarray(chance, float)
     ids = [f"L{row}" for row in range(len(chance))]
-    leads = pd.DataFrame({"lead_id": ids, "account_id": ids if accounts is None else accounts, "as_of": pd.Timestamp("2026-03-01")})
+    leads = pd.DataFrame(
+        {
+            "lead_id": ids,
+            "account_id": ids if accounts is None else accounts,
+            "as_of": pd.Timestamp("2026-03-01"),
+        }
+    )
     return decide_all(Fixed(chance, p_pursue), policy, leads, version="7", with_reasons=1, **options)
 
 
@@ -85,17 +107,28 @@ def test_accounts_drawn_to_pass_are_handed_off_whatever_their_score():
     found = decided(np.full(400, 0.01), replace(CERTIFIED, arms=arms))
     assert set(found["arm"]) == {BY_SCORE, PASS_THROUGH, FORCED}
     assert ((found["action"] == "hold") == (found["arm"] == BY_SCORE)).all()
-    assert found.groupby("arm")["propensity"].first().to_dict() == pytest.approx({BY_SCORE: 0.5, PASS_THROUGH: 0.3, FORCED: 0.2})
+    assert found.groupby("arm")["propensity"].first().to_dict() == pytest.approx(
+        {BY_SCORE: 0.5, PASS_THROUGH: 0.3, FORCED: 0.2}
+    )
 
 
 def test_leads_of_one_account_share_an_arm():
-    found = decided(np.full(400, 0.01), replace(CERTIFIED, arms=Arms(pass_through=0.5, forced=0.0, salt="s")), accounts=["a", "b"] * 200)
+    found = decided(
+        np.full(400, 0.01),
+        replace(CERTIFIED, arms=Arms(pass_through=0.5, forced=0.0, salt="s")),
+        accounts=["a", "b"] * 200,
+    )
     assert (found.groupby("account_id")["arm"].nunique() == 1).all()
 
 
 def test_the_week_takes_the_most_valuable_that_fit_and_those_that_sales_is_asked_to_work_first():
     limited = replace(WORTH, capacity=2.0, cost=None)
-    assert list(decided([0.3, 0.9, 0.5, 0.1], replace(CERTIFIED, economics=limited))["this_week"]) == [False, True, True, False]
+    assert list(decided([0.3, 0.9, 0.5, 0.1], replace(CERTIFIED, economics=limited))["this_week"]) == [
+        False,
+        True,
+        True,
+        False,
+    ]
     everybody = replace(CERTIFIED, economics=limited, arms=Arms(pass_through=0.0, forced=0.5, salt="s"))
     found = decided(np.linspace(0.3, 0.9, 6), everybody)
     assert (found["arm"] == FORCED).sum() >= 2
@@ -111,11 +144,19 @@ def test_leads_on_this_weeks_list_leave_less_room():
 def test_every_team_has_its_own_week():
     teams = replace(CERTIFIED, economics=replace(WORTH, team_capacity={"north": 1.0, "south": 2.0}))
     owners = np.array(["north", "north", "south", "south", "south"], dtype=object)
-    assert list(decided([0.9, 0.8, 0.5, 0.6, 0.7], teams, owners=owners)["this_week"]) == [True, False, False, True, True]
+    assert list(decided([0.9, 0.8, 0.5, 0.6, 0.7], teams, owners=owners)["this_week"]) == [
+        True,
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_a_capacity_of_nothing_lists_nobody_and_holds_nobody_for_it():
-    found = decided([0.3, 0.9], replace(CERTIFIED, economics=replace(WORTH, capacity=0.0, price=float("inf"))))
+    found = decided(
+        [0.3, 0.9], replace(CERTIFIED, economics=replace(WORTH, capacity=0.0, price=float("inf")))
+    )
     assert list(found["action"]) == ["hand off", "hand off"]
     assert not found["this_week"].any()
 
@@ -129,7 +170,11 @@ def test_without_a_known_margin_the_week_is_filled_by_score():
 
 def test_a_lead_unlike_all_that_sales_took_up_is_flagged_and_its_interval_reaches_down():
     found = decided([0.4], p_pursue=0.01).iloc[0]
-    assert (found["extrapolated"], found["low"], found["high"]) == (True, pytest.approx(0.2), pytest.approx(0.41))
+    assert (found["extrapolated"], found["low"], found["high"]) == (
+        True,
+        pytest.approx(0.2),
+        pytest.approx(0.41),
+    )
     assert not decided([0.4], p_pursue=0.03)["extrapolated"].iloc[0]
 
 

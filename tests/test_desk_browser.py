@@ -1,11 +1,13 @@
-"""The desk in a real browser: with the mouse, with the keyboard alone, two people at once, and what a checker for accessibility says."""
+"""The desk in a real browser: with the mouse, with the keyboard alone, two people at once, and what a checker
+for accessibility says.
+"""
 
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from pipelines.people import add_person
+from pipelines.store.users import add_person
 from tests.browsers import at_desk, barriers, chromium, serving
 from tests.desks import PASSWORD, make_desk
 
@@ -39,8 +41,15 @@ def row(page: Page, name: str):
 def counts(page: Page) -> tuple[str, ...]:
     """What stands above the list and beside its filters."""
     tabs = page.get_by_role("navigation", name="Lists")
-    places = page.get_by_role("heading", level=1), tabs.get_by_text("Waiting"), tabs.get_by_text("Mine"), page.locator(".chip").first
-    return *(" ".join(place.inner_text().split()) for place in places), page.locator("option[value=event]").text_content()
+    places = (
+        page.get_by_role("heading", level=1),
+        tabs.get_by_text("Waiting"),
+        tabs.get_by_text("Mine"),
+        page.locator(".chip").first,
+    )
+    return *(" ".join(place.inner_text().split()) for place in places), page.locator(
+        "option[value=event]"
+    ).text_content()
 
 
 def test_a_morning_with_the_mouse_filter_take_turn_down_put_off_undo(browser, address):

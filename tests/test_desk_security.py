@@ -1,4 +1,6 @@
-"""Who may what at the desk, and what becomes of those who try more: by address, by forged and replayed forms, by guessing, by text."""
+"""Who may what at the desk, and what becomes of those who try more: by address, by forged and replayed forms,
+by guessing, by text.
+"""
 
 import stat
 from datetime import timedelta
@@ -6,11 +8,10 @@ from datetime import timedelta
 import pytest
 from fastapi import Request
 
-from app.proxies import THROUGH
-from app.sessions import form_token
+from app.sessions import THROUGH, form_token
 from features.errors import UsageError
-from pipelines import people
-from pipelines.people import add_person, make_key, revoke_key, with_key
+from pipelines.store import users
+from pipelines.store.users import add_person, make_key, revoke_key, with_key
 from tests.commands import leadsieve
 from tests.desks import LEADS, NOW, PASSWORD, decided, hidden, make_desk
 
@@ -60,30 +61,41 @@ def test_a_form_that_is_not_ours_is_refused_wherever_it_is_sent(desk, address):
         assert browser.client.post(address, data={**filled, "token": token}).status_code in (400, 403), token
     foreign = browser.client.post(address, data=filled, headers={"Origin": "https://evil.example"})
     assert (foreign.status_code, foreign.text) == (403, "This form came from another site; nothing was done.")
-    assert [each.name for each in people.people(desk.store)] == ["ann", "bob"]
-    assert people.keys(desk.store) == []
+    assert [each.name for each in users.people(desk.store)] == ["ann", "bob"]
+    assert users.keys(desk.store) == []
 
 
-@pytest.mark.parametrize(("role", "addresses"), [("rep", (*FORMS[1:5], "/upload/source")), ("ops", FORMS[1:5])])
+@pytest.mark.parametrize(
+    ("role", "addresses"), [("rep", (*FORMS[1:5], "/upload/source")), ("ops", FORMS[1:5])]
+)
 def test_a_form_of_another_role_is_refused_by_address_though_its_token_is_right(desk, role, addresses):
     admin, browser = desk.browser("eve", "admin"), desk.browser("ann", role)
     key = make_key(desk.store, "CRM", "rep", at=NOW, by="eve").split("_")[1]
-    tokens = {"/people": "add person", "/people/remove": "remove eve", "/people/keys": "make key", "/people/keys/revoke": f"revoke {key}"}
+    tokens = {
+        "/people": "add person",
+        "/people/remove": "remove eve",
+        "/people/keys": "make key",
+        "/people/keys/revoke": f"revoke {key}",
+    }
     filled = {"name": "eve", "role": "admin", "key_id": key, "source": 0}
     for address in addresses:
         made = form_token(request_of(browser), tokens.get(address, "upload source"))
         assert browser.client.post(address, data={**filled, "token": made}).status_code == 403, address
-    assert {each.name: each.role for each in people.people(desk.store)} == {"ann": role, "eve": "admin"}
-    assert [each.revoked_at for each in people.keys(desk.store)] == [None]
+    assert {each.name: each.role for each in users.people(desk.store)} == {"ann": role, "eve": "admin"}
+    assert [each.revoked_at for each in users.keys(desk.store)] == [None]
     token = form_token(request_of(admin), f"revoke {key}")
-    assert admin.client.post("/people/keys/revoke", data={"key_id": key, "token": token}).status_code == 303  # who may, can
+    assert (
+        admin.client.post("/people/keys/revoke", data={"key_id": key, "token": token}).status_code == 303
+    )  # who may, can
 
 
 def request_of(browser) -> Request:
     """A request of this browser's person, for which a token can be made as a page would."""
     app = browser.client.app
     cookies = "; ".join(f"{name}={value}" for name, value in browser.client.cookies.items())
-    return Request({"type": "http", "app": app, "headers": [(b"cookie", cookies.encode())], "state": {}, THROUGH: False})
+    return Request(
+        {"type": "http", "app": app, "headers": [(b"cookie", cookies.encode())], "state": {}, THROUGH: False}
+    )
 
 
 def test_a_form_is_good_once(either_desk):
@@ -99,7 +111,10 @@ def test_two_reps_at_once_one_takes_the_lead_and_the_other_reads_who(either_desk
     forms = [each.form_of("L1") for each in (ann, bob)]
     assert ann.client.post("/answers", data={**forms[0], "kind": "accepted"}).status_code == 303
     late = bob.client.post("/answers", data={**forms[1], "kind": "rejected", "reason": "no need"})
-    assert (late.status_code, "Ann took this lead a moment ago; your answer was not recorded." in late.text) == (409, True)
+    assert (
+        late.status_code,
+        "Ann took this lead a moment ago; your answer was not recorded." in late.text,
+    ) == (409, True)
 
 
 def test_who_guesses_passwords_has_to_wait_and_nobody_learns_who_exists(either_desk):
@@ -127,12 +142,14 @@ def test_who_forwards_addresses_that_nobody_trusts_guesses_no_longer(desk):
 def test_a_session_ends_when_its_person_signs_out_is_removed_or_has_been_away_for_a_day(either_desk):
     browser = either_desk.browser("ann")
     cookie = browser.client.cookies["leadsieve"]
-    browser.client.post("/sign-out", data={"token": hidden(browser.get("/password").text.split("</header>")[0])})
+    browser.client.post(
+        "/sign-out", data={"token": hidden(browser.get("/password").text.split("</header>")[0])}
+    )
     browser.client.cookies.set("leadsieve", cookie)
     assert browser.get("/queue").status_code == 303  # the old cookie opens nothing
 
     browser = either_desk.browser("bob")
-    people.remove_person(either_desk.store, "bob", at=NOW, by="a test")
+    users.remove_person(either_desk.store, "bob", at=NOW, by="a test")
     assert browser.get("/queue").status_code == 303
     browser = either_desk.browser("cleo")
     either_desk.later(hours=13)
@@ -161,7 +178,9 @@ def test_every_answer_carries_the_policy_and_no_page_holds_inline_script_or_styl
         assert said.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
         assert said.headers["x-frame-options"] == "DENY"
         assert said.headers["cache-control"] == "no-store"
-        assert not [bad for bad in ("<script>", " style=", " onclick=", "<style", "javascript:") if bad in said.text], address
+        assert not [
+            bad for bad in ("<script>", " style=", " onclick=", "<style", "javascript:") if bad in said.text
+        ], address
     assert browser.get("/queue", headers={"Host": "evil.example"}).status_code == 400
 
 
@@ -179,21 +198,36 @@ HOSTILE = [
 def test_hostile_text_is_shown_as_text_in_pages_and_disarmed_in_exports(tmp_path, store_url, text):
     cell = '"' + text.replace('"', '""') + '"'
     row = f"L1,2026-03-01 10:00,A1,{cell},{cell},{cell},a@b.example,,{cell},{cell},{cell}"
-    desk = make_desk(tmp_path, leads="\n".join([LEADS.splitlines()[0], row, *LEADS.splitlines()[2:]]) + "\n", store=store_url)
+    desk = make_desk(
+        tmp_path,
+        leads="\n".join([LEADS.splitlines()[0], row, *LEADS.splitlines()[2:]]) + "\n",
+        store=store_url,
+    )
     browser = desk.browser("ann", "admin")
     browser.answer("L2", "rejected", reason="other", words=text)
-    browser.client.post("/people/keys", data={"token": _token(browser, "/people/keys"), "name": text, "role": "rep"})
+    browser.client.post(
+        "/people/keys", data={"token": _token(browser, "/people/keys"), "name": text, "role": "rep"}
+    )
     browser.client.post("/people", data={"token": _token(browser, "/people"), "name": text, "role": "rep"})
     desk.browser().sign_in(text, text)
-    assert text[:5] in " ".join(each.name for each in people.keys(desk.store))
-    pages = [browser.get(address).text for address in ("/queue", "/leads/L1", "/leads/L2", "/audit", "/people")]
-    pages.append(browser.get("/queue", params={"q": text, "channel": text, "owner": text, "list": text, "least": text, "days": text}).text)
+    assert text[:5] in " ".join(each.name for each in users.keys(desk.store))
+    pages = [
+        browser.get(address).text for address in ("/queue", "/leads/L1", "/leads/L2", "/audit", "/people")
+    ]
+    pages.append(
+        browser.get(
+            "/queue",
+            params={"q": text, "channel": text, "owner": text, "list": text, "least": text, "days": text},
+        ).text
+    )
     for page in pages:
         assert "<script>alert" not in page
         assert "<img src=x" not in page
         assert ">49<" not in page
     table = browser.get("/export.csv").text
-    assert not [line for line in table.splitlines() if line.startswith(("=", '"=')) or ',"=' in line or ",=" in line]
+    assert not [
+        line for line in table.splitlines() if line.startswith(("=", '"=')) or ',"=' in line or ",=" in line
+    ]
     assert browser.get("/queue").status_code == 200  # and all tables are still there
 
 
@@ -217,13 +251,15 @@ def test_characters_that_no_database_takes_are_no_bug(either_desk):
 
 def test_a_key_is_shown_once_opens_until_it_is_revoked_and_the_store_cannot_open_with_it(either_desk):
     browser = either_desk.browser("ann", "admin")
-    page = browser.client.post("/people/keys", data={"token": _token(browser, "/people/keys"), "name": "CRM", "role": "rep"}).text
+    page = browser.client.post(
+        "/people/keys", data={"token": _token(browser, "/people/keys"), "name": "CRM", "role": "rep"}
+    ).text
     key = page[page.index("ls_") :].partition("<")[0]
     assert key not in browser.get("/people").text
     assert with_key(either_desk.store, key).role == "rep"
     assert with_key(either_desk.store, key + "x") is None
     assert with_key(either_desk.store, key[:12]) is None
-    (listed,) = people.keys(either_desk.store)
+    (listed,) = users.keys(either_desk.store)
     revoke_key(either_desk.store, listed.key_id, at=NOW, by="a test")
     assert with_key(either_desk.store, key) is None
 
@@ -255,13 +291,21 @@ def test_the_audit_log_has_every_answer_override_export_login_key_and_person(eit
 
 def test_arms_are_on_no_page_and_in_no_export_for_a_rep(desk):
     browser = desk.browser("ann")
-    shown = [browser.get(address).text for address in ("/queue", "/held", "/leads/L4", "/leads/L1", "/leads/L5", "/export.csv")]
+    shown = [
+        browser.get(address).text
+        for address in ("/queue", "/held", "/leads/L4", "/leads/L1", "/leads/L5", "/export.csv")
+    ]
     telling = ("pass-through", "pass_through", "forced", "propensity", "policy", " arm ")
     assert not [word for word in telling for page in shown if word in page]
     # The rank of a held lead would tell as well.
-    assert [" of its run" in browser.get(f"/leads/{lead_id}").text for lead_id in ("L1", "L5")] == [True, False]
+    assert [" of its run" in browser.get(f"/leads/{lead_id}").text for lead_id in ("L1", "L5")] == [
+        True,
+        False,
+    ]
     held = browser.get("/held").text
-    assert "1.0 %" not in held  # beside the chances of held leads, those of the queue that passed by lot would show
+    assert (
+        "1.0 %" not in held
+    )  # beside the chances of held leads, those of the queue that passed by lot would show
     assert "1.0 %" in desk.browser("opal", "ops").get("/held").text
 
 
@@ -270,13 +314,17 @@ def test_a_proxy_is_believed_only_where_it_was_named(tmp_path):
     plain = make_desk(tmp_path / "plain")
     add_person(plain.store, "ann", "rep", PASSWORD, at=NOW, by="a test")
     assert plain.browser().get("/queue", headers=header).status_code == 303
-    behind = make_desk(tmp_path / "behind", more='[desk]\nidentity_header = "X-User"\nproxies = ["testclient"]\n')
+    behind = make_desk(
+        tmp_path / "behind", more='[desk]\nidentity_header = "X-User"\nproxies = ["testclient"]\n'
+    )
     add_person(behind.store, "ann", "rep", PASSWORD, at=NOW, by="a test")
     assert behind.browser().get("/queue", headers=header).status_code == 200
     assert behind.browser().get("/queue", headers={"X-User": "nobody"}).status_code == 303
     forwarded = {**header, "X-Forwarded-For": "203.0.113.5"}  # what any proxy adds
     assert behind.browser().get("/queue", headers=forwarded).status_code == 200
-    elsewhere = make_desk(tmp_path / "elsewhere", more='[desk]\nidentity_header = "X-User"\nproxies = ["203.0.113.5"]\n')
+    elsewhere = make_desk(
+        tmp_path / "elsewhere", more='[desk]\nidentity_header = "X-User"\nproxies = ["203.0.113.5"]\n'
+    )
     add_person(elsewhere.store, "ann", "rep", PASSWORD, at=NOW, by="a test")
     assert elsewhere.browser().get("/queue", headers=forwarded).status_code == 303
     with pytest.raises(UsageError, match="identity_header needs proxies"):
@@ -286,7 +334,9 @@ def test_a_proxy_is_believed_only_where_it_was_named(tmp_path):
 def test_people_and_keys_from_the_command_line(desk):
     added = leadsieve("user", "add", "ann", "--role", "ops", "--json", home=desk.home).json
     assert desk.browser().sign_in("ann", added["password"]).status_code == 303
-    assert leadsieve("user", "list", "--json", home=desk.home).json == {"people": [{"name": "ann", "role": "ops"}]}
+    assert leadsieve("user", "list", "--json", home=desk.home).json == {
+        "people": [{"name": "ann", "role": "ops"}]
+    }
     key = leadsieve("key", "make", "CRM", "--json", home=desk.home).json["key"]
     assert with_key(desk.store, key).name.startswith("CRM")
     assert leadsieve("key", "revoke", key.split("_")[1], home=desk.home).code == 0

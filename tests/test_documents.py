@@ -1,4 +1,6 @@
-"""What the documents promise: every key, command and column of output is named, and nothing that is not there."""
+"""What the documents promise: every key, command and column of output is named, and nothing that is not
+there.
+"""
 
 import json
 import re
@@ -8,19 +10,22 @@ import typer
 from pydantic import BaseModel
 
 from app.cli import app
-from pipelines.handover import COLUMNS
-from pipelines.mapping import SourceSettings
-from pipelines.results import Promotion
+from pipelines.flows.promote import Promotion
 from pipelines.settings import Settings, _keys
-from pipelines.simulator import SimulatorSettings
-from pipelines.sources import _DOORS
+from pipelines.simulation.market import SimulatorSettings
+from pipelines.sources.connections import _DOORS
+from pipelines.sources.mapping import SourceSettings
+from pipelines.store.decisions import COLUMNS
 from tests.conftest import REPOSITORY
 
 CONFIGURATION = (REPOSITORY / "docs" / "configuration.md").read_text(encoding="utf-8")
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 SECTIONS = {
     "source": SourceSettings,
-    **{f"source.{name}": SourceSettings.model_fields[name].annotation for name in ("leads", "events", "outcomes", "outcome")},
+    **{
+        f"source.{name}": SourceSettings.model_fields[name].annotation
+        for name in ("leads", "events", "outcomes", "outcome")
+    },
     **{name: field.annotation for name, field in Settings.model_fields.items() if name != "source"},
 }
 
@@ -29,7 +34,11 @@ def commands_of(group: typer.core.TyperGroup, before: str = "") -> dict[str, typ
     """Every command, those of groups by two words."""
     found = {}
     for name, command in group.commands.items():
-        found |= commands_of(command, f"{before}{name} ") if hasattr(command, "commands") else {before + name: command}
+        found |= (
+            commands_of(command, f"{before}{name} ")
+            if hasattr(command, "commands")
+            else {before + name: command}
+        )
     return found
 
 
@@ -82,12 +91,19 @@ def test_every_kind_of_address_and_every_parameter_of_the_simulator_is_named():
 def test_every_command_and_option_is_named(command):
     assert re.search(rf"`{command}\b", CONFIGURATION)
     assert f"leadsieve {command.partition(' ')[0]}" in README or f"make {command}" in README
-    options = {option for parameter in COMMANDS[command].params for option in parameter.opts if option.startswith("--")}
+    options = {
+        option
+        for parameter in COMMANDS[command].params
+        for option in parameter.opts
+        if option.startswith("--")
+    }
     assert not {option for option in options - {"--help"} if option not in CONFIGURATION}
 
 
 def test_every_option_that_is_named_exists():
-    known = {option for command in COMMANDS.values() for parameter in command.params for option in parameter.opts} | {"--help"}
+    known = {
+        option for command in COMMANDS.values() for parameter in command.params for option in parameter.opts
+    } | {"--help"}
     foreign = {"--backend-store-uri"}
     assert not set(re.findall(r"--[a-z][a-z-]+", CONFIGURATION + README)) - known - foreign
 
@@ -100,8 +116,14 @@ def test_every_column_of_the_output_and_every_key_of_a_promotion_is_named():
 def test_every_exit_code_is_told():
     from features import errors
 
-    codes = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.LeadsieveError)}
-    assert {f"| {code} |" for code in codes | {0}} <= set(re.findall(r"^\| \d \|", CONFIGURATION, flags=re.MULTILINE))
+    codes = {
+        kind.exit_code
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.LeadsieveError)
+    }
+    assert {f"| {code} |" for code in codes | {0}} <= set(
+        re.findall(r"^\| \d \|", CONFIGURATION, flags=re.MULTILINE)
+    )
 
 
 def test_every_file_that_a_document_points_to_is_there():

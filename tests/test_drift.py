@@ -1,24 +1,29 @@
-"""The alarm on outcomes: what it counts, how seldom it cries wolf, how soon it is right, and what leaves it cold."""
+"""The alarm on outcomes: what it counts, how seldom it cries wolf, how soon it is right, and what leaves it
+cold.
+"""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from models.calibration import Platt
-from models.drift import Level, evidence, level_of, shares_of, since, surplus, z_scores
-from models.expected import LATE_EDGES, Expectation, late_factors, lateness
-from models.grouped import SHARES
-from models.hazard import Hazard
-from models.hints import psi, score_shift
-from models.scorer import CalibratedHazard
-from models.watch import WEEK, looks_of, reference_level, segments_of, tally, watch
+from models.monitoring.data_drift import psi, score_shift
+from models.monitoring.expected_outcomes import LATE_EDGES, Expectation, late_factors, lateness
+from models.monitoring.outcome_drift import WEEK, looks_of, reference_level, segments_of, tally, watch
+from models.monitoring.sequential_test import Level, evidence, level_of, shares_of, since, surplus, z_scores
+from models.scoring.calibration import Platt
+from models.scoring.scorer import CalibratedHazard
+from models.survival.discrete_time import SHARES
+from models.survival.hazard import Hazard
 
 HORIZON = 90.0
 DAYS = SHARES * HORIZON
 LEVELS = np.array([-4.2, -3.9, -3.8, -3.6, -3.4, -3.7, -4.0, -4.4])
 MODEL = CalibratedHazard(Hazard(None, LEVELS, DAYS, 100), Platt(shift=-0.2, slope=1.1))
 NOW = np.datetime64("2026-06-29T00:00:00", "us")
-GRADES, CHANNELS = np.array([0.10, 0.22, 0.30, 0.38]), np.array([0.35, 0.25, 0.20, 0.12, 0.08])  # shares of the wins
+GRADES, CHANNELS = (
+    np.array([0.10, 0.22, 0.30, 0.38]),
+    np.array([0.35, 0.25, 0.20, 0.12, 0.08]),
+)  # shares of the wins
 COLUMNS = ["", *["grade"] * 4, *["channel"] * 5]
 FAMILIES = (slice(0, 1), slice(1, 5), slice(5, 10))
 WEEKS = 26
@@ -40,17 +45,23 @@ def test_between_now_and_the_horizon_it_is_spread_as_the_hazard_spreads_it():
     whole = MODEL.platt.apply(MODEL.hazard.probability(raw))
     for days in (3.0, 14.0, 50.0):
         part = whole * MODEL.hazard.probability(raw, days) / MODEL.hazard.probability(raw)
-        np.testing.assert_allclose(-np.expm1(-Expectation(MODEL, whole).by(np.full(3, days))), part, rtol=1e-4)
+        np.testing.assert_allclose(
+            -np.expm1(-Expectation(MODEL, whole).by(np.full(3, days))), part, rtol=1e-4
+        )
 
 
 def market(rng, *, weeks=WEEKS, leads=300, turned=None, shift=0.0) -> pd.DataFrame:
-    """Leads decided over some weeks whose outcomes come exactly as the model says; from week ``turned`` on the other way round."""
+    """Leads decided over some weeks whose outcomes come exactly as the model says; from week ``turned`` on
+    the other way round.
+    """
     week = np.repeat(np.arange(weeks), leads)
     raw = rng.normal(-0.4, 0.9, len(week)) + np.where(week >= weeks // 2, shift, 0.0)
     true = raw if turned is None else np.where(week >= turned, -0.8 - raw, raw)
     p = MODEL.platt.apply(MODEL.hazard.probability(raw))
     reached = MODEL.platt.apply(MODEL.hazard.probability(true))
-    spread = np.stack([MODEL.hazard.probability(true, days) for days in np.arange(0, 91)]) / MODEL.hazard.probability(true)
+    spread = np.stack(
+        [MODEL.hazard.probability(true, days) for days in np.arange(0, 91)]
+    ) / MODEL.hazard.probability(true)
     luck = rng.random(len(week))
     day = (spread * reached < luck).sum(axis=0) - rng.random(len(week))
     decided = NOW - WEEK * (weeks - week) + (rng.random(len(week)) * 6.9 * 86400e6).astype("timedelta64[us]")
@@ -62,7 +73,9 @@ def market(rng, *, weeks=WEEKS, leads=300, turned=None, shift=0.0) -> pd.DataFra
             "delay": np.where(luck < reached, np.maximum(day, 0), np.nan),
             "factor": 1.0,
             "p": p,
-            "grade": np.array(list("DCBA"))[np.searchsorted(np.quantile(p[: leads * weeks // 2], [0.25, 0.5, 0.75]), p)],
+            "grade": np.array(list("DCBA"))[
+                np.searchsorted(np.quantile(p[: leads * weeks // 2], [0.25, 0.5, 0.75]), p)
+            ],
             "channel": rng.choice(["web", "fair", "partner"], len(week)),
         }
     )
@@ -71,7 +84,9 @@ def market(rng, *, weeks=WEEKS, leads=300, turned=None, shift=0.0) -> pd.DataFra
 def reference(rng, rows=8000) -> pd.DataFrame:
     """What the model said before its training, and what came of it: as it said."""
     before = market(rng, weeks=20, leads=rows // 20)
-    return before.assign(outcome=before["delay"].notna().astype(float), span=np.arange(len(before)) * 5 // len(before))
+    return before.assign(
+        outcome=before["delay"].notna().astype(float), span=np.arange(len(before)) * 5 // len(before)
+    )
 
 
 def test_as_long_as_the_model_is_right_outcomes_less_expectation_average_to_nothing_and_vary_by_the_expectation():
@@ -79,7 +94,9 @@ def test_as_long_as_the_model_is_right_outcomes_less_expectation_average_to_noth
     looks = looks_of((NOW - WEEK * 12 + np.array([0], "timedelta64[us]")), NOW)
     found = []
     for _ in range(60):
-        observed, expected = tally(market(rng, weeks=12, leads=60), MODEL, looks, segments_of(pd.DataFrame({"grade": []}), ()))
+        observed, expected = tally(
+            market(rng, weeks=12, leads=60), MODEL, looks, segments_of(pd.DataFrame({"grade": []}), ())
+        )
         found.append((observed[0].sum(axis=0) - expected[0].sum(axis=0), expected[0].sum(axis=0)))
     gap, due = np.array(found).transpose(1, 0, 2)
     z = gap / np.sqrt(due)
@@ -91,7 +108,9 @@ def test_z_is_the_gap_over_the_root_of_what_was_expected_where_the_level_is_know
     known = Level(ratio=np.ones(1), weight=np.full(1, 1e12))
     z = z_scores(np.array([[[70.0, 0.0]]]), np.array([[[100.0, 0.0]]]), known)
     np.testing.assert_allclose(z, [[[-3.0, 0.0]]])
-    unsure = z_scores(np.array([[[70.0]]]), np.array([[[100.0]]]), Level(ratio=np.ones(1), weight=np.full(1, 100.0)))
+    unsure = z_scores(
+        np.array([[[70.0]]]), np.array([[[100.0]]]), Level(ratio=np.ones(1), weight=np.full(1, 100.0))
+    )
     np.testing.assert_allclose(unsure, [[[-3.0 / np.sqrt(2)]]])
 
 
@@ -105,7 +124,9 @@ def test_who_still_waits_days_later_is_expected_to_answer_as_such_leads_did_befo
     late = rng.uniform(0, 12, len(p))
     waits = np.fmin(accepted, rejected) > late
     came = (accepted > late) & waits
-    due = factors[lateness(late)] * (raw.by(np.fmin(accepted, HORIZON)) - raw.by(np.fmin(late, np.fmin(accepted, HORIZON))))
+    due = factors[lateness(late)] * (
+        raw.by(np.fmin(accepted, HORIZON)) - raw.by(np.fmin(late, np.fmin(accepted, HORIZON)))
+    )
     assert len(factors) == len(LATE_EDGES) + 1
     assert factors[0] == 1 < factors[-6]  # rejected leads have left
     for low in range(0, 12, 3):
@@ -126,7 +147,11 @@ def test_a_segment_that_was_always_off_has_not_drifted_and_one_that_swings_has_t
     assert unknown.ratio[0] == 1
     assert unknown.weight[0] < 100.001
     gap = (np.full((1, 1, 1), 160.0), np.full((1, 1, 1), 200.0))
-    assert evidence(*gap, once)[0].item() < 0 < evidence(*gap, level_of(np.array([[100.0] * 5]), np.array([[100.0] * 5])))[0].item()
+    assert (
+        evidence(*gap, once)[0].item()
+        < 0
+        < evidence(*gap, level_of(np.array([[100.0] * 5]), np.array([[100.0] * 5])))[0].item()
+    )
 
 
 def test_the_budget_is_shared_out_to_the_last_bit():
@@ -138,7 +163,9 @@ def test_the_budget_is_shared_out_to_the_last_bit():
 
 
 def ripening() -> np.ndarray:
-    """Share of the wins of a week's leads that falls into each later week: acceptance takes days, winning weeks."""
+    """Share of the wins of a week's leads that falls into each later week: acceptance takes days, winning
+    weeks.
+    """
     rng = np.random.default_rng(0)
     day = rng.exponential(3, 200_000) + 25 * rng.weibull(1.3, 200_000)
     week = (day + 7 * rng.random(len(day))) // 7
@@ -148,15 +175,18 @@ def ripening() -> np.ndarray:
 def half_years(runs: int, *, wins: float, seed: int, factor: float = 1.0, start: int = 0) -> np.ndarray:
     """In which look each of many simulated half-years raises its first alarm; 99 for never.
 
-    ``wins`` a week are expected. Every segment has an error of its own, of 5 % as standard deviation, that it also had before the training,
-    and the level swings by 2 % between spans of time. From week ``start`` on the leads win ``factor`` times as often.
+    ``wins`` a week are expected. Every segment has an error of its own, of 5 % as standard deviation, that it
+    also had before the training, and the level swings by 2 % between spans of time. From week ``start`` on
+    the leads win ``factor`` times as often.
     """
     rng = np.random.default_rng(seed)
     cells = wins * np.outer(GRADES, CHANNELS)
     off = np.exp(0.05 * rng.standard_normal((runs, 4, 5)))
     earlier = rng.poisson(9 * (cells * off)[..., None] * np.exp(0.02 * rng.standard_normal((runs, 1, 1, 5))))
     new = np.stack([np.pad(ripening()[: WEEKS - week], (week, 0)) for week in range(WEEKS)])
-    changed = np.where(np.arange(WEEKS) >= start, factor, 1.0)[:, None] * np.exp(0.02 * rng.standard_normal((runs, 1, 1, 1, 1)))
+    changed = np.where(np.arange(WEEKS) >= start, factor, 1.0)[:, None] * np.exp(
+        0.02 * rng.standard_normal((runs, 1, 1, 1, 1))
+    )
     observed = rng.poisson((cells * off)[..., None, None] * new * changed).cumsum(axis=-1)
     expected = cells[..., None, None] * new.cumsum(axis=-1)
 
@@ -166,9 +196,16 @@ def half_years(runs: int, *, wins: float, seed: int, factor: float = 1.0, start:
         parts = [np.expand_dims(whole, -behind - 1), counts.sum(axis=channel), counts.sum(axis=grade)]
         return np.concatenate(parts, axis=-behind - 1)
 
-    before, foretold = segments(earlier, 1), segments(np.broadcast_to(9 * cells[..., None], (*cells.shape, 5)), 1)
-    levels = [level_of(before[:, family], np.broadcast_to(foretold, before.shape)[:, family]) for family in FAMILIES]
-    level = Level(*(np.concatenate([getattr(each, name) for each in levels], axis=1) for name in ("ratio", "weight")))
+    before, foretold = (
+        segments(earlier, 1),
+        segments(np.broadcast_to(9 * cells[..., None], (*cells.shape, 5)), 1),
+    )
+    levels = [
+        level_of(before[:, family], np.broadcast_to(foretold, before.shape)[:, family]) for family in FAMILIES
+    ]
+    level = Level(
+        *(np.concatenate([getattr(each, name) for each in levels], axis=1) for name in ("ratio", "weight"))
+    )
     counts = since(segments(observed, 2))
     told = evidence(counts, np.broadcast_to(since(segments(expected, 2)), counts.shape), level)
     raised = (surplus(told, shares_of(COLUMNS, outcomes=2), 0.01) >= 0).any(axis=(0, 2, 3))
@@ -178,7 +215,8 @@ def half_years(runs: int, *, wins: float, seed: int, factor: float = 1.0, start:
 @pytest.mark.slow
 def test_of_a_hundred_quiet_half_years_at_most_one_sees_an_alarm_over_all_segments_and_both_outcomes():
     quiet = [
-        np.minimum(half_years(125, wins=taken_up, seed=seed), half_years(125, wins=won, seed=100 + seed)) == 99
+        np.minimum(half_years(125, wins=taken_up, seed=seed), half_years(125, wins=won, seed=100 + seed))
+        == 99
         for seed, (taken_up, won) in enumerate(4 * [(130, 33), (50, 25), (150, 60)])
     ]
     assert np.mean(quiet) >= 0.99
@@ -186,7 +224,9 @@ def test_of_a_hundred_quiet_half_years_at_most_one_sees_an_alarm_over_all_segmen
 
 @pytest.mark.slow
 def test_when_a_third_of_the_wins_stay_away_the_median_alarm_comes_by_week_seven_whenever_that_begins():
-    assert np.median(half_years(300, wins=33, seed=11, factor=0.7)) <= 7  # as many as the simulated market has
+    assert (
+        np.median(half_years(300, wins=33, seed=11, factor=0.7)) <= 7
+    )  # as many as the simulated market has
     assert np.median(half_years(60, wins=50, seed=12, factor=0.7, start=9)) - 9 <= 10
     assert np.median(half_years(40, wins=150, seed=13, factor=0.7, start=9)) - 9 <= 6
 
@@ -214,7 +254,10 @@ def test_leads_that_become_other_leads_and_win_as_foretold_raise_a_hint_and_no_a
     for _ in range(7):
         leads, before = market(rng, shift=-1.2, leads=200), reference(rng)
         found = followed(leads, before)
-        assert score_shift(before["p"].to_numpy(), leads["p"].to_numpy()[-800:], limit=0.25).kind == "score shift"
+        assert (
+            score_shift(before["p"].to_numpy(), leads["p"].to_numpy()[-800:], limit=0.25).kind
+            == "score shift"
+        )
         assert not found.alarms
         assert not found.alarmed.any()
 

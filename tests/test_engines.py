@@ -2,15 +2,17 @@ import ibis
 import numpy as np
 import pytest
 
-from features.labels import fates
 from features.matrix import fetch, matrix
+from features.outcomes import fates
 from features.recipe import FeatureSettings, recipe_for
 from features.tables import training_cohort
 from tests.matrices import HORIZONS
 from tests.postgres_server import postgres
 from tests.worlds import random_world, row_world
 
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis 12 calls DuckDB 2 by an old name
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:fetch_arrow_table:DeprecationWarning"
+)  # Ibis 12 calls DuckDB 2 by an old name
 
 
 @pytest.fixture(scope="module")
@@ -19,14 +21,20 @@ def engines():
         yield ibis.duckdb.connect(threads=2), server
 
 
-@pytest.mark.parametrize("world", [random_world(0), random_world(1), row_world(0)], ids=["a world", "another", "rows in order, no time"])
+@pytest.mark.parametrize(
+    "world",
+    [random_world(0), random_world(1), row_world(0)],
+    ids=["a world", "another", "rows in order, no time"],
+)
 def test_duckdb_and_postgresql_agree(engines, world):
     found = []
     for engine in engines:
         tables = world.tables(engine)
         recipe = recipe_for(tables, FeatureSettings(), HORIZONS)
         cohort = training_cohort(tables, HORIZONS.delay)
-        found.append((recipe, matrix(tables, cohort, recipe).to_pandas(), fetch(fates(tables, cohort)).to_pandas()))
+        found.append(
+            (recipe, matrix(tables, cohort, recipe).to_pandas(), fetch(fates(tables, cohort)).to_pandas())
+        )
     (recipe, ours, our_fates), (other_recipe, theirs, their_fates) = found
     assert recipe == other_recipe
     assert ours["lead_id"].tolist() == theirs["lead_id"].tolist()
@@ -35,8 +43,16 @@ def test_duckdb_and_postgresql_agree(engines, world):
         if column.kind == "category":
             assert one.fillna("").tolist() == other.fillna("").tolist(), column.name
         elif column.unit in ("events", "leads", "kinds"):
-            np.testing.assert_array_equal(one.to_numpy(dtype=float), other.to_numpy(dtype=float), err_msg=column.name)
+            np.testing.assert_array_equal(
+                one.to_numpy(dtype=float), other.to_numpy(dtype=float), err_msg=column.name
+            )
         else:
-            np.testing.assert_allclose(one.to_numpy(dtype=float), other.to_numpy(dtype=float), rtol=1e-9, atol=1e-9, err_msg=column.name)
+            np.testing.assert_allclose(
+                one.to_numpy(dtype=float),
+                other.to_numpy(dtype=float),
+                rtol=1e-9,
+                atol=1e-9,
+                err_msg=column.name,
+            )
     for name in our_fates.columns:
         assert our_fates[name].astype(str).tolist() == their_fates[name].astype(str).tolist(), name

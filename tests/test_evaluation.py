@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
 from features.labels import Horizons
-from models.baselines import BASELINES
-from models.evaluation import EvaluationPlan, evaluate
-from models.hazard import HazardParameters
-from models.judging import judge
-from models.learning import LearningSet
+from models.dataset import LearningSet
+from models.evaluation.baselines import BASELINES
+from models.evaluation.evaluate import EvaluationPlan, evaluate
+from models.evaluation.performance import judge
+from models.survival.hazard import HazardParameters
 
 START = datetime(2026, 1, 1)
 QUICK = HazardParameters(rounds=25, learning_rate=0.2, threads=1)
@@ -28,12 +28,14 @@ def column(name: str, kind: str) -> SimpleNamespace:
 
 
 RECIPE = SimpleNamespace(
-    columns=(column("visits", "number"), column("channel", "category")), horizons=Horizons(pursue_days=7, convert_days=30)
+    columns=(column("visits", "number"), column("channel", "category")),
+    horizons=Horizons(pursue_days=7, convert_days=30),
 )
 
 
 def world(seed: int = 0, leads: int = 1_600, signal: float = 1.5):
-    """A year of leads: those with few or many visits are accepted the next day, and again those of them are won ten days later.
+    """A year of leads: those with few or many visits are accepted the next day, and again those of them are
+    won ten days later.
 
     A straight line through visits sees nothing of it; trees do.
     """
@@ -44,15 +46,28 @@ def world(seed: int = 0, leads: int = 1_600, signal: float = 1.5):
     logit = 2 * signal * (np.abs(visits) - 0.7)
     accepted = random.random(leads) < 1 / (1 + np.exp(-logit))
     won = accepted & (random.random(leads) < 1 / (1 + np.exp(1.5 - logit)))
-    keys = {"lead_id": [f"{n:05d}" for n in range(leads)], "account_id": random.integers(0, leads, leads).astype(str), "as_of": as_of}
+    keys = {
+        "lead_id": [f"{n:05d}" for n in range(leads)],
+        "account_id": random.integers(0, leads, leads).astype(str),
+        "as_of": as_of,
+    }
     frame = pd.DataFrame({**keys, "visits": visits, "channel": channel})
     fates = pd.DataFrame({**keys, "created_at": as_of, "rejected_at": NEVER, "lost_at": NEVER})
-    fates = fates.assign(accepted_at=np.where(accepted, as_of + DAY, NEVER), won_at=np.where(won, as_of + 11 * DAY, NEVER))
+    fates = fates.assign(
+        accepted_at=np.where(accepted, as_of + DAY, NEVER), won_at=np.where(won, as_of + 11 * DAY, NEVER)
+    )
     return frame, fates
 
 
-def judged(frame, fates, *, stages=("accepted", "won"), known_until=datetime(2027, 1, 1), plan=PLAN, **others):
-    return evaluate(LearningSet(frame, fates, RECIPE, stages, outcome_times=True, known_until=known_until), plan, QUICK, **others)
+def judged(
+    frame, fates, *, stages=("accepted", "won"), known_until=datetime(2027, 1, 1), plan=PLAN, **others
+):
+    return evaluate(
+        LearningSet(frame, fates, RECIPE, stages, outcome_times=True, known_until=known_until),
+        plan,
+        QUICK,
+        **others,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +76,9 @@ def evaluation():
 
 
 def test_both_models_are_judged_in_the_same_blocks(evaluation):
-    blocks = {name: [block.number for block in report.figures.blocks] for name, report in evaluation.models.items()}
+    blocks = {
+        name: [block.number for block in report.figures.blocks] for name, report in evaluation.models.items()
+    }
     assert blocks == {"pursue": [1, 2, 3, 4, 5], "convert": [1, 2, 3, 4, 5]}
     assert evaluation.warnings == ()
 
@@ -86,7 +103,15 @@ def test_too_few_wins_are_too_little_data():
 
 def test_anybody_can_recompute_the_figures_from_the_forward_scores(evaluation):
     forward = evaluation.forward
-    assert list(forward.columns) == ["lead_id", "as_of", "block", "p_pursue", "p_convert", "pursued", "converted"]
+    assert list(forward.columns) == [
+        "lead_id",
+        "as_of",
+        "block",
+        "p_pursue",
+        "p_convert",
+        "pursued",
+        "converted",
+    ]
     assert not forward["lead_id"].duplicated().any()
     assert forward[["p_pursue", "p_convert"]].notna().all(axis=None)
     for name, outcome in (("pursue", "pursued"), ("convert", "converted")):
@@ -102,7 +127,9 @@ def test_anybody_can_recompute_the_figures_from_the_forward_scores(evaluation):
 def test_the_joint_auc_weighs_blocks_by_their_pairs_and_never_compares_leads_of_different_blocks(evaluation):
     figures = evaluation.models["convert"].figures
     pairs = [block.positives * (block.rows - block.positives) for block in figures.blocks]
-    assert figures.auc.value == pytest.approx(np.average([block.auc.value for block in figures.blocks], weights=pairs))
+    assert figures.auc.value == pytest.approx(
+        np.average([block.auc.value for block in figures.blocks], weights=pairs)
+    )
 
 
 def test_a_score_that_only_knows_the_block_is_worth_nothing():
@@ -111,7 +138,15 @@ def test_a_score_that_only_knows_the_block_is_worth_nothing():
     block = np.repeat([1, 2], 500)
     outcome = (random.random(1000) < np.where(block == 1, 0.1, 0.6)).astype(float)
     score = np.where(block == 1, 0.1, 0.6)
-    table = pd.DataFrame({"account_id": np.arange(1000), "as_of": pd.Timestamp(START), "block": block, "outcome": outcome, "p": score})
+    table = pd.DataFrame(
+        {
+            "account_id": np.arange(1000),
+            "as_of": pd.Timestamp(START),
+            "block": block,
+            "outcome": outcome,
+            "p": score,
+        }
+    )
     figures = judge(table.assign(**dict.fromkeys(BASELINES, 0.5)), resamples=20)
     assert roc_auc_score(outcome, score) > 0.7
     assert (figures.auc.value, figures.lift.value) == (0.5, pytest.approx(1.0))
@@ -120,7 +155,9 @@ def test_a_score_that_only_knows_the_block_is_worth_nothing():
 def test_rewriting_what_came_after_a_block_changes_none_of_its_scores(evaluation):
     frame, fates = world()
     third = evaluation.forward.loc[evaluation.forward["block"] == 3, "as_of"].min()
-    flipped = np.where(fates["won_at"].isna() & fates["accepted_at"].notna(), fates["as_of"] + 11 * DAY, NEVER)
+    flipped = np.where(
+        fates["won_at"].isna() & fates["accepted_at"].notna(), fates["as_of"] + 11 * DAY, NEVER
+    )
     won_at = np.where(fates["as_of"] >= third, flipped, fates["won_at"].to_numpy()).astype("datetime64[us]")
     again = judged(frame, fates.assign(won_at=won_at)).forward
     early = evaluation.forward["block"] <= 3
@@ -158,7 +195,10 @@ def test_a_block_with_too_little_known_before_it_is_left_out_and_told():
     late = fates["won_at"].where(fates["won_at"] >= datetime(2026, 8, 20))
     report = judged(frame, fates.assign(won_at=late, accepted_at=fates["accepted_at"]))
     assert [block.number for block in report.models["convert"].figures.blocks] != [1, 2, 3, 4, 5]
-    assert "convert: block 1 was not judged: only 0 leads with the outcome were known at its start" in report.warnings[0]
+    assert (
+        "convert: block 1 was not judged: only 0 leads with the outcome were known at its start"
+        in report.warnings[0]
+    )
 
 
 def test_the_json_keeps_the_interface(evaluation):
@@ -166,7 +206,9 @@ def test_the_json_keeps_the_interface(evaluation):
     estimates = ("auc", "average_precision", "lift_at_10_percent", "log_loss", "brier", "calibration_ratio")
     assert {"settled", "positives", "base_rate", *estimates, "blocks", "baselines"} <= set(told)
     assert all(set(told[name]) == {"value", "low", "high"} for name in estimates)
-    assert {"from", "to", "rows", "positives", "auc", "average_precision", "calibration_ratio"} <= set(told["blocks"][0])
+    assert {"from", "to", "rows", "positives", "auc", "average_precision", "calibration_ratio"} <= set(
+        told["blocks"][0]
+    )
     assert set(told["baselines"]) == set(BASELINES)
     assert told["baselines"]["newest_first"]["log_loss"] == {"value": None, "low": None, "high": None}
     assert told["baselines"]["best_column"]["column"] in ("visits", "channel")
@@ -178,8 +220,12 @@ def test_the_json_keeps_the_interface(evaluation):
 
 def test_one_fit_at_a_time_or_two_give_the_same(evaluation):
     done = []
-    learning = LearningSet(*world(), RECIPE, ("accepted", "won"), outcome_times=True, known_until=datetime(2027, 1, 1))
-    again = evaluate(learning, PLAN, replace(QUICK, threads=2), progress=lambda fits, of: done.append((fits, of)))
+    learning = LearningSet(
+        *world(), RECIPE, ("accepted", "won"), outcome_times=True, known_until=datetime(2027, 1, 1)
+    )
+    again = evaluate(
+        learning, PLAN, replace(QUICK, threads=2), progress=lambda fits, of: done.append((fits, of))
+    )
     pd.testing.assert_frame_equal(again.forward, evaluation.forward)
     assert done == [(fit, 12) for fit in range(1, 13)]
 
@@ -188,7 +234,10 @@ def test_the_same_data_are_judged_the_same_twice(evaluation):
     again = judged(*world())
     pd.testing.assert_frame_equal(again.forward, evaluation.forward)
     assert again.models["convert"].to_json() == evaluation.models["convert"].to_json()
-    assert judged(*world(), plan=replace(PLAN, seed=1)).models["convert"].figures.auc != evaluation.models["convert"].figures.auc
+    assert (
+        judged(*world(), plan=replace(PLAN, seed=1)).models["convert"].figures.auc
+        != evaluation.models["convert"].figures.auc
+    )
 
 
 def test_calibrated_forward_scores_are_on_the_scale_of_the_final_fit(evaluation):
@@ -206,7 +255,9 @@ def test_inputs_are_not_changed(evaluation):
     pd.testing.assert_frame_equal(fates, before[1])
 
 
-@pytest.mark.parametrize("wrong", [{"blocks": 1}, {"newest": 1.5}, {"newest": 0}, {"test_share": 1.0}, {"block": 5}])
+@pytest.mark.parametrize(
+    "wrong", [{"blocks": 1}, {"newest": 1.5}, {"newest": 0}, {"test_share": 1.0}, {"block": 5}]
+)
 def test_a_plan_that_cannot_be_meant_is_refused(wrong):
     with pytest.raises(ValidationError):
         EvaluationPlan(**wrong)

@@ -1,4 +1,6 @@
-"""The examples, run as they are on the data they are about: each result as far from what a broken pipeline would give as it can be."""
+"""The examples, run as they are on the data they are about: each result as far from what a broken pipeline
+would give as it can be.
+"""
 
 import json
 import shutil
@@ -21,7 +23,16 @@ def trained(tmp_path_factory):
     def train(example: str, config: Path | None = None) -> tuple[Said, Path]:
         if example not in done:
             home = tmp_path_factory.mktemp(example)
-            done[example] = leadsieve("train", "--config", config or REPOSITORY / "examples" / f"{example}.toml", "--json", home=home), home
+            done[example] = (
+                leadsieve(
+                    "train",
+                    "--config",
+                    config or REPOSITORY / "examples" / f"{example}.toml",
+                    "--json",
+                    home=home,
+                ),
+                home,
+            )
         return done[example]
 
     return train
@@ -47,27 +58,40 @@ def test_a_table_of_won_deals_is_enough_to_learn_from(trained):
     model = said.json["models"]["convert"]
     assert said.code == 0
     assert auc(model, "newest") > 0.65
-    assert any("outcomes: 1 row dated before their lead was created was left out" in warning for warning in said.json["warnings"])
+    assert any(
+        "outcomes: 1 row dated before their lead was created was left out" in warning
+        for warning in said.json["warnings"]
+    )
 
 
 def test_where_nothing_predicts_the_outcome_it_says_so_and_registers_nothing(trained):
     said, home = trained("maven_crm")
     assert said.code == 4
-    assert (said.json["verdict"], said.json["version"], said.json["alias"]) == ("no better than chance", None, None)
+    assert (said.json["verdict"], said.json["version"], said.json["alias"]) == (
+        "no better than chance",
+        None,
+        None,
+    )
     assert said.json["models"]["convert"]["auc"]["low"] < 0.52
     assert not (home / "mlflow.db").exists()
 
 
 def by_hand(shared_data: Path) -> dict[str, tuple[int, int]]:
     """Leads whose whole horizon has passed and those of them with the outcome, counted from the raw files."""
-    leads = pd.read_csv(shared_data / "loan_applications" / "applications.csv", parse_dates=["created_at"], index_col="application_id")
+    leads = pd.read_csv(
+        shared_data / "loan_applications" / "applications.csv",
+        parse_dates=["created_at"],
+        index_col="application_id",
+    )
     activities = pd.read_csv(shared_data / "loan_applications" / "activities.csv", parse_dates=["at"])
     first = activities.groupby(["application_id", "activity"])["at"].min().unstack().reindex(leads.index)
     accepted, won, end = first["A_PREACCEPTED"], first["A_ACTIVATED"], activities["at"].max()
     week, month = pd.Timedelta(days=7), pd.Timedelta(days=30)
     known = leads["created_at"] + week <= end
     closed = accepted + month <= end
-    assert closed.sum() < 0.7 * accepted.notna().sum()  # the others are open, and would be losses to whoever did not look
+    assert (
+        closed.sum() < 0.7 * accepted.notna().sum()
+    )  # the others are open, and would be losses to whoever did not look
     return {
         "pursue": (known.sum(), (accepted - leads["created_at"] <= week)[known].sum()),
         "convert": (closed.sum(), (won - accepted <= month)[closed].sum()),
@@ -88,7 +112,9 @@ def test_leads_with_activities_teach_both_models_and_open_ones_are_not_lost(trai
 def test_an_hour_later_is_better_than_at_once(trained, tmp_path_factory, shared_data):
     later = tmp_path_factory.mktemp("config") / "later.toml"
     text = (REPOSITORY / "examples" / "loan_applications.toml").read_text()
-    text = text.replace("files:../../shared/data", f"files:{shared_data}").replace("[label]", '[label]\ndelay = "1h"')
+    text = text.replace("files:../../shared/data", f"files:{shared_data}").replace(
+        "[label]", '[label]\ndelay = "1h"'
+    )
     later.write_text(text)
     at_once = trained("loan_applications")[0].json["models"]["convert"]
     said, _ = trained("an_hour_later", later)
@@ -113,6 +139,17 @@ def test_the_champion_of_an_example_scores_and_explains(trained, tmp_path):
     home = Path(shutil.copytree(home, tmp_path / "home"))
     config = REPOSITORY / "examples" / "uci_bank.toml"
     assert leadsieve("promote", home=home).code == 0
-    said = leadsieve("score", "--config", config, "--all", "--reasons", "20", "--output", tmp_path / "out.csv", "--json", home=home)
+    said = leadsieve(
+        "score",
+        "--config",
+        config,
+        "--all",
+        "--reasons",
+        "20",
+        "--output",
+        tmp_path / "out.csv",
+        "--json",
+        home=home,
+    )
     assert json.loads(said.out)["scored"] == 41_188
     assert "counts for it: " in (tmp_path / "out.csv").read_text()

@@ -17,7 +17,9 @@ from tests.matrices import HORIZONS, assert_same, computed
 from tests.twin import TWINS, twin_matrix
 from tests.worlds import START, random_world, row_world
 
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis 12 calls DuckDB 2 by an old name
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:fetch_arrow_table:DeprecationWarning"
+)  # Ibis 12 calls DuckDB 2 by an old name
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +46,13 @@ def test_the_matrix_of_leads_that_are_scored_long_after_they_came_is_what_the_sl
     "made",
     [
         pytest.param(row_world, id="rows in order, no time"),
-        pytest.param(lambda seed: replace(random_world(seed), outcome_times=False), id="dates, but outcomes without a time"),
-        pytest.param(lambda seed: replace(random_world(seed), stages=("won", "lost")), id="acceptance not told"),
+        pytest.param(
+            lambda seed: replace(random_world(seed), outcome_times=False),
+            id="dates, but outcomes without a time",
+        ),
+        pytest.param(
+            lambda seed: replace(random_world(seed), stages=("won", "lost")), id="acceptance not told"
+        ),
     ],
 )
 def test_the_twin_agrees_on_sources_that_tell_less(engine, made):
@@ -78,8 +85,12 @@ def rewritten(world, moment):
     early = world.leads.created_at.min()
     newcomers = past.assign(lead_id="N" + past.lead_id, created_at=moment + (past.created_at - early))
     events, outcomes = (table[table.recorded_at < moment] for table in (world.events, world.outcomes))
-    more_events = world.events.assign(recorded_at=moment + (world.events.recorded_at - world.events.recorded_at.min()), value=1e6)
-    won = pd.DataFrame({"lead_id": past.lead_id, "stage": "won", "occurred_at": early, "recorded_at": moment, "amount": 1e9})
+    more_events = world.events.assign(
+        recorded_at=moment + (world.events.recorded_at - world.events.recorded_at.min()), value=1e6
+    )
+    won = pd.DataFrame(
+        {"lead_id": past.lead_id, "stage": "won", "occurred_at": early, "recorded_at": moment, "amount": 1e9}
+    )
     changed = replace(
         world,
         leads=pd.concat([past, newcomers], ignore_index=True),
@@ -100,7 +111,9 @@ def test_the_order_of_the_rows_changes_nothing(engine):
 def test_unseen_kinds_and_categories_are_taken_as_they_come(engine):
     recipe, _, _ = computed(random_world(0), engine)
     strange = random_world(1)
-    strange = replace(strange, leads=strange.leads.assign(channel="new"), events=strange.events.assign(kind="never seen"))
+    strange = replace(
+        strange, leads=strange.leads.assign(channel="new"), events=strange.events.assign(kind="never seen")
+    )
     _, _, found = computed(strange, engine, recipe=recipe)
     assert found["events_ever"].sum() > 0
     assert (found["form_30d"] == 0).all()
@@ -109,7 +122,9 @@ def test_unseen_kinds_and_categories_are_taken_as_they_come(engine):
 def test_an_absent_column_is_named_and_nothing_is_computed(engine):
     recipe, _, _ = computed(random_world(0), engine)
     poorer = random_world(0)
-    poorer = replace(poorer, leads=poorer.leads.drop(columns="founded"), events=poorer.events.drop(columns="value"))
+    poorer = replace(
+        poorer, leads=poorer.leads.drop(columns="founded"), events=poorer.events.drop(columns="value")
+    )
     with pytest.raises(ContractError, match=r"leads\.founded, events\.value"):
         computed(poorer, engine, recipe=recipe)
 
@@ -123,7 +138,9 @@ def test_the_frame_has_categories_and_numbers_and_no_texts(engine):
     assert made["as_of"].dtype == "datetime64[us]"
     for column in recipe.columns:
         dtype = made[column.name].dtype
-        assert isinstance(dtype, pd.CategoricalDtype) if column.kind == "category" else dtype == "float32", column.name
+        assert isinstance(dtype, pd.CategoricalDtype) if column.kind == "category" else dtype == "float32", (
+            column.name
+        )
     channels = made["channel"].astype(object).where(made["channel"].notna(), None)
     assert channels.tolist() == arrow["channel"].to_pylist()
 
@@ -132,8 +149,12 @@ def test_the_order_of_columns_does_not_hang_on_who_imported_what_first():
     program = "import {first}\nfrom features import recipe\nprint([each.name for each in recipe.in_order()])"
     orders = {
         subprocess.run(
-            [sys.executable, "-c", program.format(first=first)], cwd=REPOSITORY, capture_output=True, text=True, check=True
+            [sys.executable, "-c", program.format(first=first)],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
-        for first in ("features.recipe", "features.titles", "features.history")
+        for first in ("features.recipe", "features.definitions.job_titles", "features.definitions.history")
     }
     assert len(orders) == 1

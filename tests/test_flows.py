@@ -23,7 +23,9 @@ def latest_artifact(key: str) -> tuple[list[dict], str]:
 
 
 def test_a_training_run_leaves_a_table_of_its_figures_and_a_scoring_run_one_of_its_decisions(tmp_path):
-    folder = written(tmp_path / "crm", {"leads.csv": channels(flat_leads(rows=600, signal=0.9)), "c.toml": FLAT + QUICK})
+    folder = written(
+        tmp_path / "crm", {"leads.csv": channels(flat_leads(rows=600, signal=0.9)), "c.toml": FLAT + QUICK}
+    )
     trained = leadsieve("train", "--config", folder / "c.toml", "--json", home=tmp_path / "h").json
     rows, words = latest_artifact("training-metrics")
     shown = {(row["model"], row["figure"]): (row["value"], row["low"], row["high"]) for row in rows}
@@ -42,20 +44,25 @@ def test_a_training_run_leaves_a_table_of_its_figures_and_a_scoring_run_one_of_i
 
 def channels(leads: str) -> str:
     header, *rows = leads.splitlines()
-    return "\n".join([f"{header},channel", *(f"{row},{'web' if at % 3 else 'fair'}" for at, row in enumerate(rows))])
+    return "\n".join(
+        [f"{header},channel", *(f"{row},{'web' if at % 3 else 'fair'}" for at, row in enumerate(rows))]
+    )
 
 
 def test_the_parameters_that_prefect_keeps_hold_no_password(tmp_path, monkeypatch):
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.sorting import FlowRunSort
 
-    from pipelines import network
+    from pipelines.flows import dataset
 
-    monkeypatch.setattr(network.pull_source, "retry_delay_seconds", 0)
+    monkeypatch.setattr(dataset.pull_source, "retry_delay_seconds", 0)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         url = f"postgresql://ann:hidden-word@127.0.0.1:{probe.getsockname()[1]}/crm"
-    folder = written(tmp_path, {"c.toml": f'[source]\nurl = "{url}"\n[registry]\nurl = "http://ann:hidden-word@localhost/"'})
+    folder = written(
+        tmp_path,
+        {"c.toml": f'[source]\nurl = "{url}"\n[registry]\nurl = "http://ann:hidden-word@localhost/"'},
+    )
     assert leadsieve("train", "--config", folder / "c.toml", home=tmp_path / "h").code == 5
     with get_client(sync_client=True) as client:
         run = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1, offset=0)[0]
@@ -68,7 +75,7 @@ def test_the_parameters_that_prefect_keeps_hold_no_password(tmp_path, monkeypatc
 def test_only_a_server_out_of_reach_is_asked_again(tmp_path, monkeypatch, error, tries):
     from prefect import flow
 
-    from pipelines import network
+    from pipelines.flows import dataset
     from pipelines.settings import load_settings
 
     asked = []
@@ -77,12 +84,14 @@ def test_only_a_server_out_of_reach_is_asked_again(tmp_path, monkeypatch, error,
         asked.append(args)
         raise error("no")
 
-    monkeypatch.setattr(network, "pull", refuse)
-    monkeypatch.setattr(network.pull_source, "retry_delay_seconds", 0)
+    monkeypatch.setattr(dataset, "pull", refuse)
+    monkeypatch.setattr(dataset.pull_source, "retry_delay_seconds", 0)
 
     @flow
     def pulling() -> None:
-        network.pull_source(load_settings(None, {"source": {"url": "files:x"}}), home=tmp_path, until=datetime(2026, 1, 1))
+        dataset.pull_source(
+            load_settings(None, {"source": {"url": "files:x"}}), home=tmp_path, until=datetime(2026, 1, 1)
+        )
 
     with pytest.raises(error, match="no"):
         pulling()
@@ -93,8 +102,8 @@ def test_the_champion_as_mlflow_loads_it_says_what_the_decision_log_says(world, 
     """From a table of raw feature columns, as a serving endpoint gets it."""
     import mlflow
 
-    from pipelines import score
-    from pipelines.places import store_of
+    from pipelines.flows import score
+    from pipelines.home import store_of
     from pipelines.settings import load_settings
 
     seen = []

@@ -1,4 +1,6 @@
-"""A person is forgotten: nothing about them is left in any file, the decision stays without a name, and no pull brings them back."""
+"""A person is forgotten: nothing about them is left in any file, the decision stays without a name, and no
+pull brings them back.
+"""
 
 import re
 from datetime import timedelta
@@ -6,17 +8,24 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from pipelines.answers import give
-from pipelines.engine import let_go, local_engine
-from pipelines.network import pull_source
-from pipelines.notes import read_note
-from pipelines.snapshots import opened
-from pipelines.store_desk import worklist_table
-from pipelines.store_tables import metadata
+from pipelines.flows.dataset import pull_source
+from pipelines.sources.engine import let_go, local_engine
+from pipelines.sources.manifest import read_note
+from pipelines.sources.snapshots import opened
+from pipelines.store.answers import give
+from pipelines.store.schema import metadata, worklist_table
 from tests.commands import Said, leadsieve
 from tests.desks import NOW, make_desk
 
-TEXTS = [b"Ann Smith", b"ann@acme.example", b"ann smith", b"+44 20 1234", b"rang her, is moving house", b'"L1"', b"'L1'"]
+TEXTS = [
+    b"Ann Smith",
+    b"ann@acme.example",
+    b"ann smith",
+    b"+44 20 1234",
+    b"rang her, is moving house",
+    b'"L1"',
+    b"'L1'",
+]
 
 
 @pytest.fixture
@@ -24,7 +33,16 @@ def desk(tmp_path, store_url):
     """On SQLite and on PostgreSQL."""
     made = make_desk(tmp_path, store=store_url)
     made.browser()
-    give(made.store, "L1", "rejected", turn=0, who="ann", at=NOW, reason="other", words="rang her, is moving house")
+    give(
+        made.store,
+        "L1",
+        "rejected",
+        turn=0,
+        who="ann",
+        at=NOW,
+        reason="other",
+        words="rang her, is moving house",
+    )
     return made
 
 
@@ -34,7 +52,9 @@ def forgetting(desk, *words: str) -> Said:
 
 def everything(desk) -> bytes:
     """What is in files and in the store's tables."""
-    files = [file.read_bytes() for file in desk.home.rglob("*") if file.is_file() and file.suffix != ".parquet"]
+    files = [
+        file.read_bytes() for file in desk.home.rglob("*") if file.is_file() and file.suffix != ".parquet"
+    ]
     with desk.store.reading() as connection:
         rows = [repr(connection.execute(sa.select(table)).all()).encode() for table in metadata.sorted_tables]
     return b"".join(files + rows)
@@ -57,7 +77,13 @@ def test_nothing_of_a_person_is_left_and_no_pull_brings_it_back(desk):
     assert "L1" in lead_ids(desk)
     said = forgetting(desk, "L1", "--json")
     assert said.code == 0, said.err
-    assert said.json == {"forgotten": True, "snapshots": 1, "rows": {"leads": 1, "events": 2, "outcomes": 0}, "decisions": 1, "answers": 1}
+    assert said.json == {
+        "forgotten": True,
+        "snapshots": 1,
+        "rows": {"leads": 1, "events": 2, "outcomes": 0},
+        "decisions": 1,
+        "answers": 1,
+    }
     assert lead_ids(desk) == {"L2", "L3", "L4", "L5", "L6"}
     kept = everything(desk)
     assert not [text for text in TEXTS if text in kept]
@@ -92,12 +118,18 @@ def test_the_decision_stays_without_a_name_and_the_list_shows_nobody(desk):
 def test_who_is_forgotten_before_or_while_the_desk_lists_new_decisions_is_not_on_it(desk):
     for lead_id in ("L2", "L4"):
         with desk.store.writing() as connection:
-            row = dict(connection.execute(sa.select(worklist_table).where(worklist_table.c.lead_id == lead_id)).mappings().one())
+            row = dict(
+                connection.execute(sa.select(worklist_table).where(worklist_table.c.lead_id == lead_id))
+                .mappings()
+                .one()
+            )
             connection.execute(worklist_table.delete().where(worklist_table.c.lead_id == lead_id))
     forgetting(desk, "L2")  # before the desk had listed the decision
     forgetting(desk, "L4")
     with desk.store.writing() as connection:
-        connection.execute(worklist_table.insert().values(**row))  # by a desk that had read the decision a moment earlier
+        connection.execute(
+            worklist_table.insert().values(**row)
+        )  # by a desk that had read the decision a moment earlier
     text = desk.browser("bob").get("/queue").text
     assert re.findall(r'id="lead-([^"]+)"', text) == ["L3"]
 

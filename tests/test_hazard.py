@@ -1,4 +1,6 @@
-"""The hazard: right against textbook estimators, against finite differences, against plain logistic regression, and against simple bugs."""
+"""The hazard: right against textbook estimators, against finite differences, against plain logistic
+regression, and against simple bugs.
+"""
 
 import lightgbm as lgb
 import numpy as np
@@ -8,11 +10,10 @@ from lifelines import AalenJohansenFitter, KaplanMeierFitter
 
 from features.errors import TooLittleDataError
 from features.labels import Labels
-from models.encoding import BINNING, binned
-from models.grouped import GroupedTime, bins_at_risk, edges_for
-from models.hazard import HazardParameters, fit_hazard, tree_settings
-from models.metrics import auc
-from models.recency import newest
+from models.evaluation.metrics import auc
+from models.survival.discrete_time import GroupedTime, bins_at_risk, edges_for
+from models.survival.encoding import BINNING, binned
+from models.survival.hazard import HazardParameters, fit_hazard, newest, tree_settings
 
 HORIZON = 90.0
 
@@ -51,7 +52,11 @@ def flat(outcome) -> Labels:
 
 
 def frame(block: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame(np.asfortranarray(block, dtype=np.float32), columns=[f"x{i}" for i in range(block.shape[1])], copy=False)
+    return pd.DataFrame(
+        np.asfortranarray(block, dtype=np.float32),
+        columns=[f"x{i}" for i in range(block.shape[1])],
+        copy=False,
+    )
 
 
 def world(seed: int, leads: int, *, drift: float = 0.0, history: float = 240.0):
@@ -120,13 +125,17 @@ def test_derivatives_agree_with_finite_differences_of_the_likelihood():
     step = 1e-4
     gradient, hessian = task.derivatives(scores)
     assert gradient == pytest.approx((loss(scores + step) - loss(scores - step)) / (2 * step), abs=1e-5)
-    assert hessian == pytest.approx((loss(scores + step) - 2 * loss(scores) + loss(scores - step)) / step**2, abs=1e-5)
+    assert hessian == pytest.approx(
+        (loss(scores + step) - 2 * loss(scores) + loss(scores - step)) / step**2, abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("horizon", [None, 30.0, 52.5])
 def test_without_features_it_is_the_kaplan_meier_estimator(horizon):
     _, _, delay, age = world(5, 20_000)
-    hazard = fit_hazard(frame(np.zeros((len(age), 1))), labels(age, delay), horizon=HORIZON, parameters=HazardParameters())
+    hazard = fit_hazard(
+        frame(np.zeros((len(age), 1))), labels(age, delay), horizon=HORIZON, parameters=HazardParameters()
+    )
     oracle = KaplanMeierFitter().fit(np.minimum(age, delay), delay < age)
     at = HORIZON if horizon is None else horizon
     assert hazard.probability(np.zeros(1), horizon)[0] == pytest.approx(1 - oracle.predict(at), abs=0.006)
@@ -135,25 +144,35 @@ def test_without_features_it_is_the_kaplan_meier_estimator(horizon):
 def test_lost_leads_stay_at_risk_so_it_is_the_cumulative_incidence_of_aalen_and_johansen():
     rng = np.random.default_rng(6)
     _, _, delay, age = world(6, 20_000)
-    lost = np.where(np.isinf(delay), rng.exponential(40, len(delay)), np.inf)  # a lead that was lost is never won
-    hazard = fit_hazard(frame(np.zeros((len(age), 1))), labels(age, delay), horizon=HORIZON, parameters=HazardParameters())
+    lost = np.where(
+        np.isinf(delay), rng.exponential(40, len(delay)), np.inf
+    )  # a lead that was lost is never won
+    hazard = fit_hazard(
+        frame(np.zeros((len(age), 1))), labels(age, delay), horizon=HORIZON, parameters=HazardParameters()
+    )
     first = np.minimum(delay, lost)
     kind = np.where(first >= age, 0, np.where(delay < lost, 1, 2))
     oracle = AalenJohansenFitter(calculate_variance=False, seed=1).fit(
         np.minimum(first, age) + rng.random(len(age)) * 1e-6, kind, event_of_interest=1
     )
     incidence = oracle.cumulative_density_.iloc[:, 0]
-    assert hazard.probability(np.zeros(1))[0] == pytest.approx(incidence[incidence.index <= HORIZON].iloc[-1], abs=0.006)
+    assert hazard.probability(np.zeros(1))[0] == pytest.approx(
+        incidence[incidence.index <= HORIZON].iloc[-1], abs=0.006
+    )
 
 
 def test_with_one_bin_it_is_plain_logistic_lightgbm():
     x, truth, _, _ = world(7, 3000)
     outcome = (np.random.default_rng(7).random(3000) < truth).astype(float)
-    parameters = HazardParameters(rounds=40, column_share=1.0, recent_share=1)  # both draw columns, but not the same ones
+    parameters = HazardParameters(
+        rounds=40, column_share=1.0, recent_share=1
+    )  # both draw columns, but not the same ones
     hazard = fit_hazard(x, flat(outcome), horizon=HORIZON, parameters=parameters)
     settings = tree_settings(parameters, rows=3000, events=outcome.sum()) | {"objective": "binary"}
     data = lgb.Dataset(x.to_numpy(), outcome, init_score=np.full(3000, hazard.alphas[0]), params=BINNING)
-    plain = lgb.train(settings, data, num_boost_round=40).predict(x.to_numpy(), raw_score=True) + hazard.alphas[0]
+    plain = (
+        lgb.train(settings, data, num_boost_round=40).predict(x.to_numpy(), raw_score=True) + hazard.alphas[0]
+    )
     assert hazard.probability(hazard.raw(x)) == pytest.approx(1 / (1 + np.exp(-plain)), abs=1e-6)
 
 
@@ -209,14 +228,22 @@ def test_a_weight_of_nothing_is_the_same_as_not_being_there():
 def test_heavier_leads_count_for_more():
     outcome = np.r_[np.ones(300), np.zeros(300)]
     weights = np.r_[np.full(300, 3.0), np.ones(300)]
-    hazard = fit_hazard(frame(np.zeros((600, 1))), flat(outcome), horizon=HORIZON, parameters=HazardParameters(), weights=weights)
+    hazard = fit_hazard(
+        frame(np.zeros((600, 1))),
+        flat(outcome),
+        horizon=HORIZON,
+        parameters=HazardParameters(),
+        weights=weights,
+    )
     assert hazard.probability(np.zeros(1))[0] == pytest.approx(0.75, abs=0.01)
 
 
 def test_two_runs_on_two_threads_agree_to_the_bit():
     x, _, delay, age = world(11, 40_000)
     texts = {
-        fit_hazard(x, labels(age, delay), horizon=HORIZON, parameters=HazardParameters(rounds=30)).booster.model_to_string()
+        fit_hazard(
+            x, labels(age, delay), horizon=HORIZON, parameters=HazardParameters(rounds=30)
+        ).booster.model_to_string()
         for _ in range(2)
     }
     assert len(texts) == 1
@@ -227,14 +254,18 @@ def test_one_win_in_a_new_group_does_not_make_the_group_a_winner():
     outcome = (rng.random(2000) < 0.1).astype(float)
     group = rng.integers(0, 5, 2000).astype(float)
     group[0], outcome[0] = 5.0, 1.0  # a team with a single lead, which was won
-    hazard = fit_hazard(frame(group[:, None]), flat(outcome), horizon=HORIZON, parameters=HazardParameters(), categorical=[0])
+    hazard = fit_hazard(
+        frame(group[:, None]), flat(outcome), horizon=HORIZON, parameters=HazardParameters(), categorical=[0]
+    )
     assert hazard.probability(hazard.raw(frame(np.array([[5.0]]))))[0] < 0.2
 
 
 def test_too_few_wins_give_everybody_the_overall_rate():
     rng = np.random.default_rng(13)
     x = rng.normal(size=(300, 2))
-    outcome = (np.argsort(np.argsort(-x[:, 0])) < 12).astype(float)  # twelve wins that one column tells perfectly
+    outcome = (np.argsort(np.argsort(-x[:, 0])) < 12).astype(
+        float
+    )  # twelve wins that one column tells perfectly
     hazard = fit_hazard(frame(x), flat(outcome), horizon=HORIZON, parameters=HazardParameters())
     assert np.ptp(hazard.raw(frame(x))) == 0
     assert hazard.probability(hazard.raw(frame(x)))[0] == pytest.approx(12 / 300, abs=0.005)
@@ -254,7 +285,12 @@ def test_history_shorter_than_the_horizon_still_gives_a_probability_for_all_of_i
 
 def test_nobody_watched_long_enough_is_too_little_data():
     with pytest.raises(TooLittleDataError, match="nothing was fitted"):
-        fit_hazard(frame(np.zeros((5, 1))), labels(np.ones(5), np.full(5, np.inf)), horizon=HORIZON, parameters=HazardParameters())
+        fit_hazard(
+            frame(np.zeros((5, 1))),
+            labels(np.ones(5), np.full(5, np.inf)),
+            horizon=HORIZON,
+            parameters=HazardParameters(),
+        )
 
 
 def test_where_the_world_has_turned_the_newest_trees_know_it():
@@ -264,7 +300,9 @@ def test_where_the_world_has_turned_the_newest_trees_know_it():
     outcome = (rng.random(20_000) < 1 / (1 + np.exp(1 - 1.5 * sign * x[:, 0]))).astype(float)
     fresh = frame(np.array([[-1.0], [1.0]]))
     one, two = (
-        fit_hazard(frame(x), flat(outcome), horizon=HORIZON, parameters=HazardParameters(recent_share=share)).raw(fresh)
+        fit_hazard(
+            frame(x), flat(outcome), horizon=HORIZON, parameters=HazardParameters(recent_share=share)
+        ).raw(fresh)
         for share in (1, 0.25)
     )
     assert one[0] < one[1]
@@ -279,9 +317,16 @@ def test_two_memories_are_two_fits_weighed_two_to_one():
     bins, _ = bins_at_risk(told, edges_for(HORIZON, told))
     used = np.flatnonzero(bins)
     both = fit_hazard(data, told, horizon=HORIZON, parameters=HazardParameters(rounds=20, recent_share=0.25))
-    apart = [fit_hazard(data, told, horizon=HORIZON, parameters=parameters, rows=rows) for rows in (used, newest(used, 0.25))]
-    assert both.raw(x) == pytest.approx(np.average([each.raw(x) for each in apart], axis=0, weights=[2, 1]), abs=1e-6)
-    assert both.alphas == pytest.approx(np.average([each.alphas for each in apart], axis=0, weights=[2, 1]), abs=1e-6)
+    apart = [
+        fit_hazard(data, told, horizon=HORIZON, parameters=parameters, rows=rows)
+        for rows in (used, newest(used, 0.25))
+    ]
+    assert both.raw(x) == pytest.approx(
+        np.average([each.raw(x) for each in apart], axis=0, weights=[2, 1]), abs=1e-6
+    )
+    assert both.alphas == pytest.approx(
+        np.average([each.alphas for each in apart], axis=0, weights=[2, 1]), abs=1e-6
+    )
 
 
 def test_where_nothing_has_changed_a_second_memory_costs_next_to_nothing():
@@ -291,16 +336,25 @@ def test_where_nothing_has_changed_a_second_memory_costs_next_to_nothing():
     outcome = (rng.random(40_000) < truth).astype(float)
     known, later = slice(0, 20_000), slice(20_000, None)
     two, one = (
-        fit_hazard(frame(x[known]), flat(outcome[known]), horizon=HORIZON, parameters=HazardParameters(recent_share=share))
+        fit_hazard(
+            frame(x[known]),
+            flat(outcome[known]),
+            horizon=HORIZON,
+            parameters=HazardParameters(recent_share=share),
+        )
         for share in (0.25, 1)
     )
-    assert auc(outcome[later], two.raw(frame(x[later]))) > auc(outcome[later], one.raw(frame(x[later]))) - 0.003
+    assert (
+        auc(outcome[later], two.raw(frame(x[later]))) > auc(outcome[later], one.raw(frame(x[later]))) - 0.003
+    )
 
 
 def test_too_few_newest_leads_make_no_memory_of_their_own():
     x, _, delay, age = world(18, 8000)
     two, one = (
-        fit_hazard(x, labels(age, delay), horizon=HORIZON, parameters=HazardParameters(rounds=10, recent_share=share)).raw(x)
+        fit_hazard(
+            x, labels(age, delay), horizon=HORIZON, parameters=HazardParameters(rounds=10, recent_share=share)
+        ).raw(x)
         for share in (0.25, 1)
     )
     assert two.tolist() == one.tolist()
@@ -311,9 +365,13 @@ def test_past_so_many_leads_a_tree_learns_from_a_draw_of_them_and_ranks_as_well(
     told = labels(age, delay)
     parameters = HazardParameters(recent_share=1)
     whole = fit_hazard(x, told, horizon=HORIZON, parameters=parameters)
-    monkeypatch.setattr("models.hazard.ROWS_PER_TREE", 5_000)
+    monkeypatch.setattr("models.survival.hazard.ROWS_PER_TREE", 5_000)
     drawn = fit_hazard(x, told, horizon=HORIZON, parameters=parameters)
-    assert drawn.raw(x).tolist() == fit_hazard(x, told, horizon=HORIZON, parameters=parameters).raw(x).tolist()
+    assert (
+        drawn.raw(x).tolist() == fit_hazard(x, told, horizon=HORIZON, parameters=parameters).raw(x).tolist()
+    )
     assert drawn.raw(x).tolist() != whole.raw(x).tolist()
-    assert drawn.probability(drawn.raw(x)).mean() == pytest.approx(whole.probability(whole.raw(x)).mean(), rel=0.02)
+    assert drawn.probability(drawn.raw(x)).mean() == pytest.approx(
+        whole.probability(whole.raw(x)).mean(), rel=0.02
+    )
     assert np.corrcoef(drawn.raw(x), whole.raw(x))[0, 1] > 0.95

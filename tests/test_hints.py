@@ -6,17 +6,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.arms import PASS_THROUGH
-from models.health import RETRAIN, UNTIL_THEN, health_of
-from models.hints import arrivals, lead_shift, psi, score_shift, stale
-from models.novelty import oddities
-from models.recheck import promise_recheck
-from models.watch import Deviation, Segment
+from models.monitoring.data_drift import arrivals, lead_shift, oddities, psi, score_shift, stale
+from models.monitoring.outcome_drift import Deviation, Segment
+from models.monitoring.status import RETRAIN, UNTIL_THEN, health_of
+from models.policy.arms import PASS_THROUGH
+from models.policy.impact import promise_recheck
 from tests.test_registry import tiny_scorer
 
 QUIET = {"alarms": (), "nearly": (), "hints": (), "promise": None, "blind": "", "expected": 100.0}
 ALARM = Deviation(
-    "convert", Segment("channel", "fair"), "fewer", 38.0, 108.0, -5.8, np.datetime64("2026-03-30"), np.datetime64("2026-05-25")
+    "convert",
+    Segment("channel", "fair"),
+    "fewer",
+    38.0,
+    108.0,
+    -5.8,
+    np.datetime64("2026-03-30"),
+    np.datetime64("2026-05-25"),
 )
 
 
@@ -51,7 +57,9 @@ def test_a_table_is_silent_when_it_has_been_so_for_longer_than_ever():
 
 def test_a_classifier_tells_leads_apart_by_what_has_changed_and_not_otherwise():
     rng = np.random.default_rng(2)
-    before, now = (pd.DataFrame({"size": rng.normal(size=600), "team": rng.choice(["a", "b"], 600)}) for _ in range(2))
+    before, now = (
+        pd.DataFrame({"size": rng.normal(size=600), "team": rng.choice(["a", "b"], 600)}) for _ in range(2)
+    )
     categories = {"size": None, "team": ("a", "b")}
     assert lead_shift(before, now, categories, limit=0.7) is None
     found = lead_shift(before, now.assign(size=now["size"] + 2), categories, limit=0.7)
@@ -86,7 +94,9 @@ def test_outcomes_make_it_retrain_doubtful_data_watch_and_a_shift_nothing():
     assert health_of(**QUIET | {"nearly": (ALARM,)}).word == "watch"
     retrain = health_of(**QUIET | {"alarms": (ALARM,), "hints": (silent,)})
     assert retrain.word == "retrain"
-    assert retrain.reasons[0].startswith("channel fair, decided since 2026-03-30: 38 won so far where 108 were expected")
+    assert retrain.reasons[0].startswith(
+        "channel fair, decided since 2026-03-30: 38 won so far where 108 were expected"
+    )
     assert retrain.steps[0].startswith("First mend the data")
     assert retrain.steps[1] == "Look at channel fair: what changed there around 2026-03-30?"
     assert retrain.steps[2:] == (RETRAIN, UNTIL_THEN)
@@ -96,12 +106,24 @@ def test_outcomes_make_it_retrain_doubtful_data_watch_and_a_shift_nothing():
 
 def test_a_broken_promise_calls_for_training_and_an_open_one_does_not():
     arms, won = np.array([PASS_THROUGH] * 200), np.ones(200, bool)
-    options = {"cut": 0.5, "arm": arms, "won": won, "pass_through": 0.1, "max_lost_share": 0.05, "confidence": 0.95}
-    broken, open_yet = promise_recheck(score=np.full(200, 0.1), **options), promise_recheck(score=np.full(200, 0.9), **options)
+    options = {
+        "cut": 0.5,
+        "arm": arms,
+        "won": won,
+        "pass_through": 0.1,
+        "max_lost_share": 0.05,
+        "confidence": 0.95,
+    }
+    broken, open_yet = (
+        promise_recheck(score=np.full(200, 0.1), **options),
+        promise_recheck(score=np.full(200, 0.9), **options),
+    )
     assert broken.kept is False
     assert health_of(**QUIET | {"promise": broken}).word == "retrain"
     assert health_of(**QUIET | {"promise": open_yet}).word == "steady"
 
 
 def test_too_few_expected_outcomes_are_said_to_be_too_few():
-    assert health_of(**QUIET | {"expected": 3.0}).reasons == ("too early to tell: only 3 outcomes were to be expected by now",)
+    assert health_of(**QUIET | {"expected": 3.0}).reasons == (
+        "too early to tell: only 3 outcomes were to be expected by now",
+    )

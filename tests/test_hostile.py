@@ -1,4 +1,6 @@
-"""Data that no promise can be built on: each kind is told in a sentence of its own, and nobody is held for it."""
+"""Data that no promise can be built on: each kind is told in a sentence of its own, and nobody is held for
+it.
+"""
 
 import random
 from collections.abc import Callable
@@ -45,21 +47,29 @@ class Market:
             leads.append(f"l{row},{made},{self.account(row)},{visits:.3f},{draw.random():.3f}")
             outcomes.append(f"l{row},accepted,{made + timedelta(days=2)},")
             won = self.won(row, 0.5 * visits - draw.random())
-            outcomes.append(f"l{row},{'won' if won else 'lost'},{made + timedelta(days=9)},{self.amount(row) if won else ''}")
+            outcomes.append(
+                f"l{row},{'won' if won else 'lost'},{made + timedelta(days=9)},{self.amount(row) if won else ''}"
+            )
         tables = {"leads.csv": "\n".join(leads) + "\n", "outcomes.csv": "\n".join(outcomes) + "\n"}
         return written(folder, tables | {"c.toml": SETTINGS + self.policy})
 
 
 def trained(market: Market, folder: Path, *words: str) -> Said:
     crm = market.written(folder / "crm")
-    return leadsieve("train", "--config", crm / "c.toml", "--as-of", "2026-02-15", *words, home=folder / "home")
+    return leadsieve(
+        "train", "--config", crm / "c.toml", "--as-of", "2026-02-15", *words, home=folder / "home"
+    )
 
 
 @pytest.mark.parametrize(
     ("market", "says"),
     [
-        pytest.param(Market(won=lambda row, chance: False), "settled leads not one has the outcome", id="no wins"),
-        pytest.param(Market(won=lambda row, chance: True), "settled leads every one has the outcome", id="all wins"),
+        pytest.param(
+            Market(won=lambda row, chance: False), "settled leads not one has the outcome", id="no wins"
+        ),
+        pytest.param(
+            Market(won=lambda row, chance: True), "settled leads every one has the outcome", id="all wins"
+        ),
     ],
 )
 def test_what_cannot_be_learned_from_ends_with_4_and_says_so(market, says, tmp_path):
@@ -85,9 +95,17 @@ def test_leads_that_are_all_the_same_are_not_ranked_by_anything(tmp_path):
             "more wins are of accounts with a later one",
             id="half in one account",
         ),
-        pytest.param(Market(amount=lambda row: "", policy=MARGIN), "have no margin on record", id="amounts missing"),
-        pytest.param(Market(amount=lambda row: "1e300" if row % 40 == 0 else "50"), "Check their unit", id="amounts absurd"),
-        pytest.param(Market(policy="[policy]\nweekly_capacity = 0"), "no lead fits into the week", id="capacity 0"),
+        pytest.param(
+            Market(amount=lambda row: "", policy=MARGIN), "have no margin on record", id="amounts missing"
+        ),
+        pytest.param(
+            Market(amount=lambda row: "1e300" if row % 40 == 0 else "50"),
+            "Check their unit",
+            id="amounts absurd",
+        ),
+        pytest.param(
+            Market(policy="[policy]\nweekly_capacity = 0"), "no lead fits into the week", id="capacity 0"
+        ),
     ],
 )
 def test_what_a_promise_lacks_is_told(market, says, tmp_path):

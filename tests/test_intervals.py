@@ -1,4 +1,6 @@
-"""The interval on every lead: it is Venn–Abers to the last digit, holds the true rate on average, and never claims more than it knows."""
+"""The interval on every lead: it is Venn–Abers to the last digit, holds the true rate on average, and never
+claims more than it knows.
+"""
 
 import json
 import subprocess
@@ -10,7 +12,7 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 
-from models.intervals import MOST_EDGES, NEWEST, ScoreInterval, fit_interval
+from models.scoring.venn_abers import MOST_EDGES, NEWEST, ScoreInterval, fit_interval
 
 
 def world(rows: int, *, shift: float = 0.0, slope: float = 1.0, seed: int = 1):
@@ -22,7 +24,10 @@ def world(rows: int, *, shift: float = 0.0, slope: float = 1.0, seed: int = 1):
 
 def by_definition(probability, outcome, score):
     """The slow twin: add the lead once as not won and once as won, and fit isotonic regression anew."""
-    added = [IsotonicRegression().fit(np.append(probability, score), np.append(outcome, label)) for label in (0.0, 1.0)]
+    added = [
+        IsotonicRegression().fit(np.append(probability, score), np.append(outcome, label))
+        for label in (0.0, 1.0)
+    ]
     return [float(fit.predict([score])[0]) for fit in added]
 
 
@@ -56,7 +61,9 @@ def test_past_its_number_of_steps_the_table_is_wider_than_the_definition_and_har
     interval = fit_interval(probability, outcome)
     assert len(interval.edges) == MOST_EDGES
     low, high = interval.of(probability[:40])
-    exact_low, exact_high = np.transpose([by_definition(probability, outcome, score) for score in probability[:40]])
+    exact_low, exact_high = np.transpose(
+        [by_definition(probability, outcome, score) for score in probability[:40]]
+    )
     assert (low <= exact_low + 1e-12).all()
     assert (high >= exact_high - 1e-12).all()
     assert ((high - low) - (exact_high - exact_low)).mean() < 0.005
@@ -65,7 +72,11 @@ def test_past_its_number_of_steps_the_table_is_wider_than_the_definition_and_har
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("shift", "slope"),
-    [pytest.param(0, 1, id="calibrated"), pytest.param(0.8, 1, id="too low"), pytest.param(-0.5, 0.4, id="too sure of itself")],
+    [
+        pytest.param(0, 1, id="calibrated"),
+        pytest.param(0.8, 1, id="too low"),
+        pytest.param(-0.5, 0.4, id="too sure of itself"),
+    ],
 )
 @pytest.mark.parametrize("rows", [5, 19, 300, 5000])
 def test_on_fresh_leads_the_rate_of_wins_lies_between_the_mean_bounds(rows, shift, slope):
@@ -91,7 +102,9 @@ def test_a_score_that_is_wrong_is_set_right_and_with_many_pairs_closely():
 
 def test_more_pairs_make_it_narrower():
     fresh, _ = world(2000, seed=99)
-    widths = [np.mean(np.subtract(*fit_interval(*world(rows)).of(fresh)[::-1])) for rows in (10, 100, 1000, 10_000)]
+    widths = [
+        np.mean(np.subtract(*fit_interval(*world(rows)).of(fresh)[::-1])) for rows in (10, 100, 1000, 10_000)
+    ]
     assert (np.diff(widths) < 0).all()
     assert widths[-1] < 0.02
 
@@ -133,7 +146,9 @@ def test_without_a_pair_there_is_no_interval():
 
 def test_pairs_with_something_unknown_are_passed_over():
     probability, outcome = world(50)
-    assert fit_interval(np.append(probability, [0.5, np.nan]), np.append(outcome, [np.nan, 1.0])) == fit_interval(probability, outcome)
+    assert fit_interval(
+        np.append(probability, [0.5, np.nan]), np.append(outcome, [np.nan, 1.0])
+    ) == fit_interval(probability, outcome)
 
 
 def test_only_the_newest_pairs_count():
@@ -167,7 +182,7 @@ def test_the_library_leaves_the_process_as_it_was():
     code = """
 import numpy as np
 before = np.geterr()
-from models.intervals import fit_interval
+from models.scoring.venn_abers import fit_interval
 fit_interval(np.array([.1, .1, .2]), np.array([0., 1., 1.]))
 assert np.geterr() == before
 """

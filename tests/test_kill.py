@@ -1,4 +1,6 @@
-"""Commands that are killed at many moments: nothing half-done counts, and run again they end as if nothing had happened."""
+"""Commands that are killed at many moments: nothing half-done counts, and run again they end as if nothing
+had happened.
+"""
 
 import csv
 import json
@@ -54,13 +56,15 @@ def two(market: Market, forked: Forks, tmp_path_factory: pytest.TempPathFactory)
     """A home with two versions, the first of them the champion, and decisions that were made in autumn."""
     home = Path(shutil.copytree(market.home, tmp_path_factory.mktemp("two") / "home"))
     registry = registry_in(home)
-    registry.register(registry.download("1"), params={}, metrics={}, tags={"verdict": "ready"}, figures={}, tables={})
+    registry.register(
+        registry.download("1"), params={}, metrics={}, tags={"verdict": "ready"}, figures={}, tables={}
+    )
     forked.told("score", "--config", market.config, "--as-of", "2024-11-15", home=home)
     return home
 
 
 def registry_in(home: Path):
-    from pipelines.places import registry_of
+    from pipelines.home import registry_of
     from pipelines.settings import load_settings
 
     return registry_of(load_settings(None), home)
@@ -72,14 +76,22 @@ def moments(touches: int, count: int) -> list[int]:
 
 
 def state_of(home: Path) -> dict[str, object]:
-    """What outlives a run: champion and challenger, decisions, snapshots; each must be whole to be read at all."""
-    from pipelines.store import Store
+    """What outlives a run: champion and challenger, decisions, snapshots; each must be whole to be read at
+    all.
+    """
+    from pipelines.store.database import Store
 
     snapshots = [folder for folder in (home / "snapshots").glob("*") if not folder.name.startswith(".")]
     for folder in snapshots:
         note = json.loads((folder / "snapshot.json").read_text())
-        assert {name: pq.read_metadata(folder / f"{name}.parquet").num_rows for name in note["rows"]} == note["rows"]
-    decisions = Store(f"sqlite:///{home / 'store.db'}").decisions() if (home / "store.db").exists() else pd.DataFrame()
+        assert {name: pq.read_metadata(folder / f"{name}.parquet").num_rows for name in note["rows"]} == note[
+            "rows"
+        ]
+    decisions = (
+        Store(f"sqlite:///{home / 'store.db'}").decisions()
+        if (home / "store.db").exists()
+        else pd.DataFrame()
+    )
     return {
         "aliases": {version.number: version.aliases for version in registry_in(home).versions()},
         "decisions": decisions.astype(object).where(decisions.notna(), None).to_dict("records"),
@@ -100,7 +112,9 @@ def drafts_in(folder: Path) -> list[Path]:
     return [file for file in folder.rglob(".*") if file.name.endswith(".draft")]
 
 
-def test_a_scoring_run_decides_all_or_nobody_and_leaves_whole_files_whenever_it_is_killed(market, forked, tmp_path):
+def test_a_scoring_run_decides_all_or_nobody_and_leaves_whole_files_whenever_it_is_killed(
+    market, forked, tmp_path
+):
     def fresh(name: str) -> tuple[Path, Path, list[object]]:
         home = Path(shutil.copytree(market.home, tmp_path / name / "home"))
         shutil.rmtree(home / "snapshots")  # so that it has to pull
@@ -115,15 +129,23 @@ def test_a_scoring_run_decides_all_or_nobody_and_leaves_whole_files_whenever_it_
     half = ({"longest_file": events.stat().st_size // 2}, signal.SIGXFSZ)
     for at, (way, killer) in enumerate([*ways, half, half]):
         home, out, words = fresh(f"killed {at}")
-        if at > len(ways):  # in what Arrow writes; else in what SQLite writes when a registry is first opened in another place
+        if (
+            at > len(ways)
+        ):  # in what Arrow writes; else in what SQLite writes when a registry is first opened in another place
             registry_in(home).download("1")
         assert forked.run(words, home=home, **way)[0][0] == -killer
         if killer == signal.SIGXFSZ:
-            cut = [*home.glob("snapshots/.*/events.parquet")] if at > len(ways) else [home / "mlflow.db-journal"]
+            cut = (
+                [*home.glob("snapshots/.*/events.parquet")]
+                if at > len(ways)
+                else [home / "mlflow.db-journal"]
+            )
             assert [file.exists() for file in cut] == [True]
         left = state_of(home)
         assert champions(left) == ["1"]
-        assert left["decisions"] in ([], expected["decisions"]), f"half of the leads are decided when it dies by {way}"
+        assert left["decisions"] in ([], expected["decisions"]), (
+            f"half of the leads are decided when it dies by {way}"
+        )
         assert not out.exists() or rows_of(out) == wanted
         said = json.loads(forked.told(*words, home=home))
         assert said["scored"] + said["already_decided"] == len(wanted)
@@ -131,20 +153,37 @@ def test_a_scoring_run_decides_all_or_nobody_and_leaves_whole_files_whenever_it_
 
 
 def test_a_training_run_that_was_killed_left_and_right_ends_as_one_that_was_not(forked, tmp_path):
-    written(tmp_path, {"leads.csv": flat_leads(rows=600, signal=0.9), "c.toml": f"{FLAT}{QUICK}".replace("files:.", f"files:{tmp_path}")})
-    clean, home, judged = tmp_path / "clean" / "home", tmp_path / "killed" / "home", tmp_path / "judged.parquet"
+    written(
+        tmp_path,
+        {
+            "leads.csv": flat_leads(rows=600, signal=0.9),
+            "c.toml": f"{FLAT}{QUICK}".replace("files:.", f"files:{tmp_path}"),
+        },
+    )
+    clean, home, judged = (
+        tmp_path / "clean" / "home",
+        tmp_path / "killed" / "home",
+        tmp_path / "judged.parquet",
+    )
     words = ("train", "--config", tmp_path / "c.toml", "--scores", judged, "--json")
     expected, scores = json.loads(forked.told(*words, home=clean)), judged.read_bytes()
     judged.unlink()
     touches = forked.touches()
-    for at, registry in ((1, False), (touches // 2, False), (touches * 7 // 8, True)):  # most make the registry, the last ones register
+    for at, registry in (
+        (1, False),
+        (touches // 2, False),
+        (touches * 7 // 8, True),
+    ):  # most make the registry, the last ones register
         assert forked.run(words, home=home, kill_at=at)[0][0] == -signal.SIGKILL
         assert (home / "mlflow.db").exists() == registry
         assert champions(state_of(home)) == []
         assert not judged.exists() or judged.read_bytes() == scores
 
     said = json.loads(forked.told(*words, home=home))
-    same = {"seconds": None, "version": None}  # a version that is registered to the last but the report counts as one
+    same = {
+        "seconds": None,
+        "version": None,
+    }  # a version that is registered to the last but the report counts as one
     assert said | same == expected | same
     assert judged.read_bytes() == scores
     assert state_of(home)["aliases"][said["version"]] == ("challenger",)
@@ -173,7 +212,9 @@ def test_there_is_one_champion_whenever_a_change_of_champions_is_killed(two, for
         assert state_of(home) == becomes
 
 
-@pytest.mark.parametrize("words", [("monitor",), ("backtest", "--last", "1", "--picture", "{}")], ids=["monitor", "backtest"])
+@pytest.mark.parametrize(
+    "words", [("monitor",), ("backtest", "--last", "1", "--picture", "{}")], ids=["monitor", "backtest"]
+)
 def test_what_only_looks_changes_nothing_and_goes_on_when_it_is_killed(market, two, forked, tmp_path, words):
     def fresh(name: str) -> tuple[Path, list[object]]:
         home = Path(shutil.copytree(two, tmp_path / name / "home"))
@@ -207,7 +248,10 @@ def test_scoring_runs_at_the_same_time_decide_no_lead_twice(market, forked, tmp_
             connection.execute("DROP SCHEMA IF EXISTS at_once CASCADE; CREATE SCHEMA at_once")
         text += f'[store]\nurl = "{address}?options=-csearch_path%3Dat_once"\n'
     (tmp_path / "c.toml").write_text(text)
-    words = [("score", "--config", tmp_path / "c.toml", "--output", tmp_path / f"{number}.csv", "--json") for number in (1, 2)]
+    words = [
+        ("score", "--config", tmp_path / "c.toml", "--output", tmp_path / f"{number}.csv", "--json")
+        for number in (1, 2)
+    ]
     done = [json.loads(said) for _, said, _ in forked.run(*words, home=home)]
     last = json.loads(forked.told(*words[0][:3], "--json", home=home))
     assert last["scored"] == 0
@@ -220,7 +264,7 @@ def test_versions_that_are_registered_at_the_same_time_make_one_registry_with_bo
     folder, home = registry_in(market.home).download("1"), tmp_path / "home"
     program = f"""
 from pathlib import Path
-from models.registry import Registry
+from models.registry.registry import Registry
 empty = dict.fromkeys(("params", "metrics", "tags", "figures", "tables"), {{}})
 print(Registry("sqlite:///{home}/mlflow.db").register(Path("{folder}"), **empty))
 """

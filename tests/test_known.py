@@ -13,7 +13,9 @@ from features.tables import Tables, scoring_cohort
 from tests.matrices import HORIZONS
 from tests.worlds import arrow
 
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis 12 calls DuckDB 2 by an old name
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:fetch_arrow_table:DeprecationWarning"
+)  # Ibis 12 calls DuckDB 2 by an old name
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +24,16 @@ def engine():
 
 
 def small(engine, **texts) -> Tables:
-    """Canonical tables from texts such as ``lead_id created_at`` and rows; times are day and hour of March 2024, empty is ``-``."""
+    """Canonical tables from texts such as ``lead_id created_at`` and rows; times are day and hour of March
+    2024, empty is ``-``.
+    """
     tables = {}
     for name, text in texts.items():
         rows = pd.read_csv(StringIO(text), sep=r"\s+", na_values="-", dtype={"lead_id": str})
         for column in rows.columns[rows.columns.str.endswith("_at")]:
-            rows[column] = pd.to_datetime("2024-03-" + rows[column], format="%Y-%m-%dT%H").astype("datetime64[us]")
+            rows[column] = pd.to_datetime("2024-03-" + rows[column], format="%Y-%m-%dT%H").astype(
+                "datetime64[us]"
+            )
         tables[name] = rows
     leads = tables["leads"]
     if "account_id" not in leads:
@@ -66,7 +72,9 @@ def test_an_event_counts_from_when_it_was_recorded(engine, recorded, expected):
 
 
 def test_no_event_counts_as_zero_and_its_recency_as_empty(engine):
-    tables = small(engine, leads="lead_id created_at\n1 01T00\n2 01T00", events="lead_id kind recorded_at\n2 visit 02T00")
+    tables = small(
+        engine, leads="lead_id created_at\n1 01T00\n2 01T00", events="lead_id kind recorded_at\n2 visit 02T00"
+    )
     assert value_of(tables, "visit_7d") == 0
     assert value_of(tables, "events_ever") == 0
     assert value_of(tables, "visit_days_since") is None
@@ -74,7 +82,11 @@ def test_no_event_counts_as_zero_and_its_recency_as_empty(engine):
 
 
 def test_a_window_is_open_at_its_far_end(engine):
-    tables = small(engine, leads="lead_id created_at\n1 01T00", events="lead_id kind recorded_at\n1 visit 03T00\n1 visit 03T01")
+    tables = small(
+        engine,
+        leads="lead_id created_at\n1 01T00",
+        events="lead_id kind recorded_at\n1 visit 03T00\n1 visit 03T01",
+    )
     assert value_of(tables, "visit_7d") == 1
 
 
@@ -92,12 +104,18 @@ def test_a_window_is_open_at_its_far_end(engine):
 )
 def test_a_lead_is_settled_once_its_outcome_is_known(engine, outcomes, expected):
     leads = "lead_id created_at channel\n1 01T00 ads\n2 01T00 ads\n3 01T00 event"
-    tables = small(engine, leads=leads, outcomes=f"lead_id stage occurred_at\n{outcomes}".replace("occurred_at", "recorded_at"))
+    tables = small(
+        engine,
+        leads=leads,
+        outcomes=f"lead_id stage occurred_at\n{outcomes}".replace("occurred_at", "recorded_at"),
+    )
     assert value_of(tables, "channel_settled") == expected
 
 
 def test_a_rate_is_drawn_towards_the_overall_rate(engine):
-    leads = "lead_id created_at channel\n" + "\n".join(f"{i} 01T00 {'ads' if i < 3 else 'event'}" for i in range(1, 8))
+    leads = "lead_id created_at channel\n" + "\n".join(
+        f"{i} 01T00 {'ads' if i < 3 else 'event'}" for i in range(1, 8)
+    )
     outcomes = "lead_id stage recorded_at\n2 accepted 02T00\n2 won 03T00\n" + "\n".join(
         f"{i} accepted 02T00\n{i} lost 03T00" for i in (3, 4, 5)
     )

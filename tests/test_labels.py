@@ -5,12 +5,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.labels import Horizons, convert_labels, fates, pursue_labels
+from features.labels import Horizons, convert_labels, pursue_labels
 from features.matrix import fetch
+from features.outcomes import fates
 from features.tables import training_cohort
 from tests.worlds import STAGES, random_world
 
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis 12 calls DuckDB 2 by an old name
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:fetch_arrow_table:DeprecationWarning"
+)  # Ibis 12 calls DuckDB 2 by an old name
 HORIZONS = Horizons(pursue_days=10, convert_days=20)
 AS_OF = datetime(2024, 3, 1)
 
@@ -22,7 +25,16 @@ def day(number):
 def fate(**days) -> pd.DataFrame:
     """One lead scored on day 0; stages by the day on which they were recorded."""
     times = {f"{stage}_at": [day(days[stage]) if stage in days else None] for stage in STAGES}
-    frame = pd.DataFrame({"lead_id": ["1"], "account_id": ["1"], "created_at": [AS_OF], "as_of": [AS_OF], **times, "amount": [np.nan]})
+    frame = pd.DataFrame(
+        {
+            "lead_id": ["1"],
+            "account_id": ["1"],
+            "created_at": [AS_OF],
+            "as_of": [AS_OF],
+            **times,
+            "amount": [np.nan],
+        }
+    )
     return frame.astype({name: "datetime64[us]" for name in ("as_of", *times)})
 
 
@@ -35,17 +47,30 @@ def label(labels):
 @pytest.mark.parametrize(
     ("days", "until", "expected"),
     [
-        pytest.param({"accepted": 3}, 5, ("settled", 1, False), id="accepted: settled, but too young to be judged on"),
+        pytest.param(
+            {"accepted": 3}, 5, ("settled", 1, False), id="accepted: settled, but too young to be judged on"
+        ),
         pytest.param({"accepted": 3}, 12, ("settled", 1, True), id="accepted, and the horizon is over"),
         pytest.param({"accepted": 11}, 12, ("settled", 0, True), id="accepted after the horizon: no"),
-        pytest.param({"accepted": 5}, 5, ("open", None, False), id="accepted at the very moment: not yet seen"),
-        pytest.param({"won": 4}, 5, ("settled", 1, False), id="won without an acceptance: accepted at the win"),
+        pytest.param(
+            {"accepted": 5}, 5, ("open", None, False), id="accepted at the very moment: not yet seen"
+        ),
+        pytest.param(
+            {"won": 4}, 5, ("settled", 1, False), id="won without an acceptance: accepted at the win"
+        ),
         pytest.param({"rejected": 2}, 5, ("settled", 0, False), id="rejected: settled at once"),
         pytest.param({"lost": 2}, 5, ("settled", 0, False), id="lost: settled at once"),
-        pytest.param({"rejected": 2, "accepted": 4}, 5, ("settled", 1, False), id="rejected, then taken up after all"),
+        pytest.param(
+            {"rejected": 2, "accepted": 4}, 5, ("settled", 1, False), id="rejected, then taken up after all"
+        ),
         pytest.param({}, 5, ("open", None, False), id="nothing yet"),
         pytest.param({}, 10, ("settled", 0, True), id="nothing within the horizon: no"),
-        pytest.param({"accepted": -1}, 12, ("unknown", None, False), id="accepted before the as-of time: nothing left to predict"),
+        pytest.param(
+            {"accepted": -1},
+            12,
+            ("unknown", None, False),
+            id="accepted before the as-of time: nothing left to predict",
+        ),
         pytest.param({"rejected": -1}, 12, ("unknown", None, False), id="rejected before the as-of time"),
     ],
 )
@@ -61,14 +86,28 @@ def test_a_lead_is_pursued_if_it_is_accepted_within_the_horizon(days, until, exp
         pytest.param({"accepted": 3, "won": 24}, 30, ("settled", 0, True), id="won after the horizon: no"),
         pytest.param({"accepted": 3, "lost": 8}, 9, ("settled", 0, False), id="lost"),
         pytest.param({"accepted": 3}, 22, ("open", None, False), id="still running"),
-        pytest.param({"accepted": 3}, 23, ("settled", 0, True), id="nothing within the horizon of the acceptance: no"),
-        pytest.param({"accepted": -4}, 19, ("open", None, False), id="accepted before the as-of time: the clock starts there"),
-        pytest.param({"accepted": -4, "won": -2}, 19, ("unknown", None, False), id="won before the as-of time: nothing left to predict"),
+        pytest.param(
+            {"accepted": 3}, 23, ("settled", 0, True), id="nothing within the horizon of the acceptance: no"
+        ),
+        pytest.param(
+            {"accepted": -4},
+            19,
+            ("open", None, False),
+            id="accepted before the as-of time: the clock starts there",
+        ),
+        pytest.param(
+            {"accepted": -4, "won": -2},
+            19,
+            ("unknown", None, False),
+            id="won before the as-of time: nothing left to predict",
+        ),
         pytest.param({"won": 8}, 9, ("settled", 1, False), id="won without an acceptance"),
         pytest.param({}, 5, ("open", None, False), id="may still be taken up: open"),
         pytest.param({}, 100, ("unknown", None, False), id="never taken up: unknown for ever, not a no"),
         pytest.param({"rejected": 2}, 100, ("unknown", None, False), id="rejected: unknown, not a no"),
-        pytest.param({"lost": 2}, 100, ("unknown", None, False), id="lost without being taken up: unknown, not a no"),
+        pytest.param(
+            {"lost": 2}, 100, ("unknown", None, False), id="lost without being taken up: unknown, not a no"
+        ),
     ],
 )
 def test_only_an_accepted_lead_has_a_conversion_outcome(days, until, expected):
@@ -137,7 +176,9 @@ def test_fates_tell_the_first_time_each_stage_was_recorded():
     for row in found.itertuples():
         for stage in STAGES:
             own = world.outcomes[
-                (world.outcomes.lead_id == row.lead_id) & (world.outcomes.stage == stage) & (world.outcomes.recorded_at < world.end)
+                (world.outcomes.lead_id == row.lead_id)
+                & (world.outcomes.stage == stage)
+                & (world.outcomes.recorded_at < world.end)
             ]
             first = own.recorded_at.min()
             assert pd.isna(first) == pd.isna(getattr(row, f"{stage}_at"))

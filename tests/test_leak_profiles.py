@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from models.check_pictures import column_picture
-from models.leak_profiles import profile
-from models.leak_samples import draw
+from models.leakage.profiles import profile
+from models.leakage.samples import draw
+from pipelines.reports.plots.source import column_picture
 from tests.test_leakage import END, Market
 
 
@@ -19,16 +19,24 @@ def told(**columns: np.ndarray):
 
 def scored(market: Market, days: np.ndarray) -> np.ndarray:
     """Days after each lead was to be scored, as times."""
-    as_of = np.datetime64(END, "us") - (market.age * 86_400_000_000).astype(np.int64) * np.timedelta64(1, "us")
+    as_of = np.datetime64(END, "us") - (market.age * 86_400_000_000).astype(np.int64) * np.timedelta64(
+        1, "us"
+    )
     return as_of + (days * 86_400_000_000).astype(np.int64) * np.timedelta64(1, "us")
 
 
 @pytest.mark.parametrize(
     ("days", "groups"),
     [
-        pytest.param([-400, -2.5, 0.5, 30], ["400 days before", "2.5 days before", "0.5 days after", "30 days after"], id="as single days"),
+        pytest.param(
+            [-400, -2.5, 0.5, 30],
+            ["400 days before", "2.5 days before", "0.5 days after", "30 days after"],
+            id="as single days",
+        ),
         pytest.param(range(12), [f"{n} – {n + 1} days after" for n in (0, 2, 4, 6, 8, 10)], id="after"),
-        pytest.param(np.arange(-5.5, 12.5), ["3.5 – 5.5 days before", "2.5 before – 0.5 days after"], id="across"),
+        pytest.param(
+            np.arange(-5.5, 12.5), ["3.5 – 5.5 days before", "2.5 before – 0.5 days after"], id="across"
+        ),
     ],
 )
 def test_a_date_is_told_in_days_from_when_the_lead_was_to_be_scored(days, groups):
@@ -53,4 +61,6 @@ def test_a_long_name_and_long_values_stay_inside_the_picture():
     figure = column_picture(told(**{name: lambda market: np.resize(values, market.leads)}))
     figure.draw_without_rendering()
     texts = [figure.axes[0].title, *figure.texts, *figure.axes[0].get_yticklabels()]
-    assert all(text.get_window_extent().x1 <= figure.bbox.x1 and text.get_window_extent().x0 >= 0 for text in texts)
+    assert all(
+        text.get_window_extent().x1 <= figure.bbox.x1 and text.get_window_extent().x0 >= 0 for text in texts
+    )

@@ -1,4 +1,6 @@
-"""The leak guard on columns made to leak in one way each, on planted leaks among honest columns, and on real tables."""
+"""The leak guard on columns made to leak in one way each, on planted leaks among honest columns, and on real
+tables.
+"""
 
 import json
 from contextlib import closing
@@ -15,17 +17,18 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import roc_auc_score
 
 from features.errors import ContractError
-from features.labels import Horizons, fates
+from features.labels import Horizons
 from features.matrix import fetch, frame, matrix
+from features.outcomes import fates
 from features.recipe import recipe_for
 from features.tables import training_cohort
-from models.leak_detectors import chance_of_so_few, changed, levels_of, strength, value_strength
-from models.leak_findings import LeakSettings
-from models.leak_samples import Sample, outcome_samples
-from models.leakage import find_leaks
-from models.learning import LearningSet
+from models.dataset import LearningSet
+from models.leakage.detectors import chance_of_so_few, changed, levels_of, strength, value_strength
+from models.leakage.findings import LeakSettings
+from models.leakage.guard import find_leaks
+from models.leakage.samples import Sample, outcome_samples
 from pipelines.settings import load_settings
-from pipelines.snapshots import pull
+from pipelines.sources.snapshots import pull
 from tests.conftest import REPOSITORY
 
 DAY = np.timedelta64(1, "D")
@@ -35,7 +38,8 @@ END = datetime(2026, 1, 1)
 
 @dataclass
 class Market:
-    """Leads of some days. Three in ten are won and four in ten lost, after a month on average; what became of one shows in no column yet.
+    """Leads of some days. Three in ten are won and four in ten lost, after a month on average; what became of
+    one shows in no column yet.
 
     The horizon is 60 days. ``columns`` are the leads table's own, to be added.
     """
@@ -61,25 +65,54 @@ class Market:
 
     @property
     def learning(self) -> LearningSet:
-        as_of = np.datetime64(END, "us") - (self.age * 86_400_000_000).astype(np.int64) * np.timedelta64(1, "us")
+        as_of = np.datetime64(END, "us") - (self.age * 86_400_000_000).astype(np.int64) * np.timedelta64(
+            1, "us"
+        )
         if not self.dates:
             as_of = np.datetime64(END, "us") - np.arange(self.leads, 0, -1) * np.timedelta64(1, "s")
-        closed_at = as_of + self.dates * (self.delay * 86_400_000_000).astype(np.int64) * np.timedelta64(1, "us")
-        keys = {"lead_id": [f"{n:05d}" for n in range(self.leads)], "account_id": np.arange(self.leads).astype(str), "as_of": as_of}
+        closed_at = as_of + self.dates * (self.delay * 86_400_000_000).astype(np.int64) * np.timedelta64(
+            1, "us"
+        )
+        keys = {
+            "lead_id": [f"{n:05d}" for n in range(self.leads)],
+            "account_id": np.arange(self.leads).astype(str),
+            "as_of": as_of,
+        }
         texts = [name for name, values in self.columns.items() if values.dtype == object]
-        features = {name: pd.Categorical(v) if name in texts else v for name, v in self.columns.items() if v.dtype.kind != "M"}
+        features = {
+            name: pd.Categorical(v) if name in texts else v
+            for name, v in self.columns.items()
+            if v.dtype.kind != "M"
+        }
         recipe = SimpleNamespace(
-            attributes=[SimpleNamespace(name=name, kind="category" if name in texts else "number") for name in self.columns]
+            attributes=[
+                SimpleNamespace(name=name, kind="category" if name in texts else "number")
+                for name in self.columns
+            ]
             + [SimpleNamespace(name="created_at", kind="calendar")] * self.dates,
             columns=[
-                SimpleNamespace(name=name, kind="category" if name in texts else "number", group=name, arguments=(("attribute", name),))
+                SimpleNamespace(
+                    name=name,
+                    kind="category" if name in texts else "number",
+                    group=name,
+                    arguments=(("attribute", name),),
+                )
                 for name in features
             ],
             horizons=Horizons(convert_days=60),
         )
         what = {"accepted_at": NEVER, "rejected_at": NEVER, "won_at": np.where(self.won, closed_at, NEVER)}
-        fate = pd.DataFrame({**keys, "created_at": as_of, **what, "lost_at": np.where(self.lost, closed_at, NEVER)})
-        return LearningSet(pd.DataFrame({**keys, **features}), fate, recipe, ("won", "lost"), outcome_times=self.dates, known_until=END)
+        fate = pd.DataFrame(
+            {**keys, "created_at": as_of, **what, "lost_at": np.where(self.lost, closed_at, NEVER)}
+        )
+        return LearningSet(
+            pd.DataFrame({**keys, **features}),
+            fate,
+            recipe,
+            ("won", "lost"),
+            outcome_times=self.dates,
+            known_until=END,
+        )
 
     @property
     def raw(self) -> pd.DataFrame:
@@ -91,7 +124,11 @@ def judged(market: Market, **others):
 
 
 def suspected(leaks) -> dict[str, str]:
-    return {leak.column: leak.detector for leak in (leaks.values() if isinstance(leaks, dict) else leaks.leaks) if leak.verdict != "ok"}
+    return {
+        leak.column: leak.detector
+        for leak in (leaks.values() if isinstance(leaks, dict) else leaks.leaks)
+        if leak.verdict != "ok"
+    }
 
 
 # ── knowledge time ──
@@ -103,7 +140,10 @@ def suspected(leaks) -> dict[str, str]:
         ("text", "before today changed\n new won 1\n new new 0\n - won 1\n new - 1\n - - 0"),
         ("number", "before today changed\n 1 2 1\n 1.50 1.5 0\n - 0 1\n 0 - 1\n - - 0"),
         ("number then text", "before today changed\n 1 1 0\n 1 one 1\n - one 1\n 2 2.0 0\n - - 0"),
-        ("date", "before today changed\n 2026-01-01 2026-01-02 1\n 2026-01-01 2026-01-01 0\n - 2026-01-01 1\n - - 0"),
+        (
+            "date",
+            "before today changed\n 2026-01-01 2026-01-02 1\n 2026-01-01 2026-01-01 0\n - 2026-01-01 1\n - - 0",
+        ),
     ],
 )
 def test_a_value_has_changed_if_it_was_another_or_was_empty(kind, table):
@@ -118,7 +158,9 @@ def test_a_value_has_changed_if_it_was_another_or_was_empty(kind, table):
     assert changed(before, today).tolist() == (rows["changed"] == "1").tolist()
 
 
-@pytest.mark.parametrize(("share", "verdict"), [(0.0, "ok"), (0.04, "ok"), (0.06, "known too late"), (1.0, "known too late")])
+@pytest.mark.parametrize(
+    ("share", "verdict"), [(0.0, "ok"), (0.04, "ok"), (0.06, "known too late"), (1.0, "known too late")]
+)
 def test_a_column_that_differs_for_more_than_a_twentieth_of_leads_is_known_too_late(share, verdict):
     market = Market()
     market.columns = {"score": market.noise, "same": market.random.normal(size=market.leads)}
@@ -137,11 +179,15 @@ def test_leads_that_were_old_in_the_earlier_snapshot_hide_no_change():
     market = Market()
     market.columns = {"score": market.noise}
     earlier = market.raw
-    earlier.loc[earlier.index[-150:], "score"] = 0.0  # a twentieth of all leads, but half of those of the last month
+    earlier.loc[earlier.index[-150:], "score"] = (
+        0.0  # a twentieth of all leads, but half of those of the last month
+    )
     assert judged(market, earlier=earlier)["score"].verdict == "known too late"
 
 
-@pytest.mark.parametrize(("rows", "says"), [(0, "0 young leads in the earlier snapshot"), (29, "29 young leads")])
+@pytest.mark.parametrize(
+    ("rows", "says"), [(0, "0 young leads in the earlier snapshot"), (29, "29 young leads")]
+)
 def test_an_earlier_snapshot_of_too_few_leads_is_said_to_be_one(rows, says):
     market = Market()
     market.columns = {"score": market.noise}
@@ -175,7 +221,11 @@ def test_a_count_that_goes_on_growing_for_some_weeks_is_suspicious():
 
 def test_a_stage_that_is_written_over_is_suspicious():
     market = Market()
-    market.columns = {"stage": np.where(market.random.exponential(20, market.leads) < market.age, "in work", "new").astype(object)}
+    market.columns = {
+        "stage": np.where(market.random.exponential(20, market.leads) < market.age, "in work", "new").astype(
+            object
+        )
+    }
     assert suspected(judged(market)) == {"stage": "fresh against mature"}
 
 
@@ -212,7 +262,8 @@ def test_what_comes_with_each_winter_is_clean_and_what_is_filled_in_with_time_is
 
 
 @pytest.mark.parametrize(
-    ("dates", "leads", "says"), [(False, 3_000, "fresh against mature (no dates)"), (True, 300, "leads in the rarest")]
+    ("dates", "leads", "says"),
+    [(False, 3_000, "fresh against mature (no dates)"), (True, 300, "leads in the rarest")],
 )
 def test_where_ages_cannot_be_compared_it_is_said(dates, leads, says):
     market = Market(dates=dates, leads=leads)
@@ -230,16 +281,22 @@ def strong(market: Market) -> dict[str, np.ndarray]:
     return {
         "nearly the outcome": market.won + 0.4 * market.noise,
         "neither low nor high wins": np.where(market.won, 0.2, 1.5) * market.noise,
-        "reason": np.where(market.won & (chance < 0.95), "deal", np.where(chance < 0.6, "price", "time")).astype(object),
+        "reason": np.where(
+            market.won & (chance < 0.95), "deal", np.where(chance < 0.6, "price", "time")
+        ).astype(object),
         "filled for most wins": market.filled(np.where(market.won, chance < 0.7, chance < 0.3)),
         "filled once closed": market.filled(np.where(closed, chance < 0.9, chance < 0.4)),
         "filled for few wins and nobody else": market.filled(market.won & (chance < 0.25)),
         "empty for few losses and nobody else": market.filled(~market.lost | (chance > 0.25)),
         "0 but for a third of wins": np.where(market.won & (chance < 0.35), np.abs(market.noise), 0.0),
-        "note": np.where(market.won & (chance < 0.5), "contract signed", market.random.choice(["mail", "call"], market.leads)).astype(
+        "note": np.where(
+            market.won & (chance < 0.5),
+            "contract signed",
+            market.random.choice(["mail", "call"], market.leads),
+        ).astype(object),
+        "none but for a third of wins": np.where(market.won & (chance < 0.35), "SAVE10", "none").astype(
             object
         ),
-        "none but for a third of wins": np.where(market.won & (chance < 0.35), "SAVE10", "none").astype(object),
     }
 
 
@@ -259,11 +316,17 @@ def test_columns_that_are_merely_good_are_clean(seed):
     market.columns = {
         "good score": market.won + market.random.normal(size=market.leads),
         "answered more by those who win": market.filled(next(lots) < np.where(market.won, 0.65, 0.4)),
-        "rarely filled, five times by those who win": market.filled(next(lots) < np.where(market.won, 0.1, 0.02)),
-        "no but for the keen": np.where(next(lots) < np.where(market.won, 0.3, 0.05), "yes", "no").astype(object),
+        "rarely filled, five times by those who win": market.filled(
+            next(lots) < np.where(market.won, 0.1, 0.02)
+        ),
+        "no but for the keen": np.where(next(lots) < np.where(market.won, 0.3, 0.05), "yes", "no").astype(
+            object
+        ),
         "filled ten times": market.filled(np.isin(np.arange(market.leads), np.flatnonzero(market.won)[:8])),
         "own text": np.array([f"text {n}" for n in range(market.leads)], dtype=object),
-        "a word, eight times by those who win": np.where(next(lots) < np.where(market.won, 0.24, 0.03), "soon", "later").astype(object),
+        "a word, eight times by those who win": np.where(
+            next(lots) < np.where(market.won, 0.24, 0.03), "soon", "later"
+        ).astype(object),
         "some": market.random.choice(["a", "b", "c"], market.leads).astype(object),
     }
     assert suspected(judged(market)) == {}
@@ -271,7 +334,10 @@ def test_columns_that_are_merely_good_are_clean(seed):
 
 def graded(market: Market) -> dict[str, np.ndarray]:
     """Columns that tell more and more, the last with an AUC of .97."""
-    return {f"measure {n}": (1.2 + 0.15 * n) * market.won + market.random.normal(size=market.leads) for n in range(12)}
+    return {
+        f"measure {n}": (1.2 + 0.15 * n) * market.won + market.random.normal(size=market.leads)
+        for n in range(12)
+    }
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -296,8 +362,13 @@ def test_among_weak_columns_a_strong_one_is_suspicious_though_two_others_tell_as
 def test_a_new_column_is_not_taken_for_one_that_knows_which_leads_are_open():
     market = Market()
     market.lost = (market.delay < market.age) & ~market.won  # sooner or later all are closed
-    market.columns = {"asked since": market.filled(market.age < 45), "asked until": market.filled(market.age > 230)}
-    assert roc_auc_score(~(market.won | market.lost), market.age < 45) > 0.9  # whoever forgets the leads' time falls for it
+    market.columns = {
+        "asked since": market.filled(market.age < 45),
+        "asked until": market.filled(market.age > 230),
+    }
+    assert (
+        roc_auc_score(~(market.won | market.lost), market.age < 45) > 0.9
+    )  # whoever forgets the leads' time falls for it
     assert suspected(judged(market)) == {}
 
 
@@ -321,16 +392,24 @@ def test_the_newest_mature_leads_are_looked_at_and_no_more_than_asked_for():
 
 def test_a_strength_is_the_share_of_pairs_of_one_span_ordered_rightly():
     random = np.random.default_rng(3)
-    outcome, spans, score = random.random(200) < 0.3, np.arange(200) // 100, np.round(random.normal(size=200), 1)
+    outcome, spans, score = (
+        random.random(200) < 0.3,
+        np.arange(200) // 100,
+        np.round(random.normal(size=200), 1),
+    )
     found = strength(score, Sample(np.arange(200), outcome, spans, spans))
     parts = [(spans == span) for span in (0, 1)]
     pairs = [outcome[part].sum() * (~outcome[part]).sum() for part in parts]
-    assert found.auc == pytest.approx(np.average([roc_auc_score(outcome[part], score[part]) for part in parts], weights=pairs))
+    assert found.auc == pytest.approx(
+        np.average([roc_auc_score(outcome[part], score[part]) for part in parts], weights=pairs)
+    )
 
 
 def test_a_column_of_values_of_its_own_tells_nothing_out_of_fold():
     random = np.random.default_rng(4)
-    sample = Sample(np.arange(900), random.random(900) < 0.3, random.integers(3, size=900), np.zeros(900, int))
+    sample = Sample(
+        np.arange(900), random.random(900) < 0.3, random.integers(3, size=900), np.zeros(900, int)
+    )
     assert value_strength(np.arange(900), sample).auc == 0.5
 
 
@@ -338,17 +417,23 @@ def test_the_chance_of_so_few_without_the_outcome_by_hand():
     outcome = np.arange(100) < 50
     sample = Sample(np.arange(100), outcome, np.zeros(100, int), np.zeros(100, int))
     mark = np.arange(100) < 20
-    # Of the 20 marked, one in 20 would lack the outcome, were the mark 19 times as common with it: one expected, none seen.
+    # Of the 20 marked, one in 20 would lack the outcome, were the mark 19 times as common with it: one
+    # expected, none seen.
     assert chance_of_so_few(mark, sample, times=19) == pytest.approx(np.exp(-1))
     assert chance_of_so_few(~mark, sample, times=19) > 0.999
     assert chance_of_so_few(mark & False, sample, times=19) == 1.0
 
 
-@pytest.mark.parametrize("transform", [np.exp, lambda x: x**3, lambda x: 7 * x - 2], ids=["exp", "cube", "line"])
+@pytest.mark.parametrize(
+    "transform", [np.exp, lambda x: x**3, lambda x: 7 * x - 2], ids=["exp", "cube", "line"]
+)
 def test_only_the_order_of_numbers_counts(transform):
     values = np.append(np.random.default_rng(5).normal(size=500), [np.nan, np.nan])
     as_of = np.full(502, np.datetime64(END, "us"))
-    assert levels_of(pd.Series(values), as_of).tolist() == levels_of(pd.Series(transform(values)), as_of).tolist()
+    assert (
+        levels_of(pd.Series(values), as_of).tolist()
+        == levels_of(pd.Series(transform(values)), as_of).tolist()
+    )
 
 
 def test_a_date_counts_from_the_lead_and_empty_is_a_level_of_its_own():
@@ -380,7 +465,9 @@ def test_a_column_that_the_rest_cannot_replace_is_suspicious(seed):
 
 
 @pytest.mark.parametrize(
-    "others", [{"peers": 3}, {"strong_peers": 3}], ids=["with too few to compare it with", "with others that cost something, too"]
+    "others",
+    [{"peers": 3}, {"strong_peers": 3}],
+    ids=["with too few to compare it with", "with others that cost something, too"],
 )
 def test_a_column_that_is_not_unlike_the_rest_is_clean(others):
     market = Market(dates=False, leads=4_000)
@@ -415,7 +502,9 @@ def test_every_column_that_the_model_reads_is_answered_for_once_and_in_order():
 
 def test_the_words_of_every_detector_are_kept():
     market = Market()
-    market.columns = {"fate": np.where(market.won, "won", np.where(market.lost, "lost", "new")).astype(object)}
+    market.columns = {
+        "fate": np.where(market.won, "won", np.where(market.lost, "lost", "new")).astype(object)
+    }
     leak = judged(market)["fate"]
     assert "alone it tells" in leak.why
     assert "fresh leads from mature ones" in leak.why
@@ -480,7 +569,9 @@ def test_tables_that_do_not_fit_are_refused_in_words(broken, says):
         find_leaks(market.learning, broken(market.raw))
 
 
-@pytest.mark.parametrize("setting", [{"auc": 1.5}, {"changed": 0}, {"one_sided": 1}, {"rows": 1}, {"nonsense": 1}])
+@pytest.mark.parametrize(
+    "setting", [{"auc": 1.5}, {"changed": 0}, {"one_sided": 1}, {"rows": 1}, {"nonsense": 1}]
+)
 def test_settings_that_cannot_be_meant_are_refused(setting):
     with pytest.raises(ValidationError):
         LeakSettings(**setting)
@@ -512,7 +603,10 @@ PLANTED = {"amount", "discount_code", "rating", "activity_count", "last_activity
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world", ["leads=30000", "leads=10000&months=8", "leads=10000&slow=1", "leads=4000", "leads=10000&gamma=0"])
+@pytest.mark.parametrize(
+    "world",
+    ["leads=30000", "leads=10000&months=8", "leads=10000&slow=1", "leads=4000", "leads=10000&gamma=0"],
+)
 @pytest.mark.parametrize("seed", [21, 22])
 def test_every_planted_leak_is_found_and_no_honest_column_is_suspected(tmp_path, world, seed):
     learning, raw = pulled(tmp_path, {"source": {"url": f"simulated:?leaks=1&seed={seed}&{world}"}})
@@ -524,7 +618,10 @@ def test_every_planted_leak_is_found_and_no_honest_column_is_suspected(tmp_path,
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(31, 35))
 def test_a_world_without_leaks_is_clean(tmp_path, seed):
-    assert suspected(find_leaks(*pulled(tmp_path, {"source": {"url": f"simulated:?leads=6000&seed={seed}"}}))) == {}
+    assert (
+        suspected(find_leaks(*pulled(tmp_path, {"source": {"url": f"simulated:?leads=6000&seed={seed}"}})))
+        == {}
+    )
 
 
 REAL = {
@@ -538,7 +635,9 @@ REAL = {
 
 @pytest.mark.parametrize("name", REAL)
 def test_the_leaks_of_real_tables_are_found_without_being_told(name, shared_data, tmp_path):
-    learning, raw = pulled(tmp_path, {"source": {"url": f"files:{shared_data / name}"}}, REPOSITORY / "examples" / f"{name}.toml")
+    learning, raw = pulled(
+        tmp_path, {"source": {"url": f"files:{shared_data / name}"}}, REPOSITORY / "examples" / f"{name}.toml"
+    )
     found = set(suspected(find_leaks(learning, raw)))
     assert found >= REAL[name]
     assert len(found - REAL[name]) <= 1
@@ -548,7 +647,9 @@ def test_what_only_won_deals_have_is_found_once_it_is_joined_to_the_leads(shared
     leads = pd.read_csv(shared_data / "olist" / "olist_marketing_qualified_leads_dataset.csv", dtype=str)
     deals = pd.read_csv(shared_data / "olist" / "olist_closed_deals_dataset.csv", dtype=str)
     (tmp_path / "data").mkdir()
-    leads.merge(deals.drop(columns="won_date"), on="mql_id", how="left").to_csv(tmp_path / "data" / "leads.csv", index=False)
+    leads.merge(deals.drop(columns="won_date"), on="mql_id", how="left").to_csv(
+        tmp_path / "data" / "leads.csv", index=False
+    )
     deals.to_csv(tmp_path / "data" / "olist_closed_deals_dataset.csv", index=False)
     source = {"url": f"files:{tmp_path / 'data'}"}
     learning, raw = pulled(tmp_path, {"source": source}, joined(tmp_path))
@@ -562,7 +663,11 @@ def test_measurements_of_which_a_fifth_tell_the_outcome_alone_are_clean(tmp_path
     cells = load_breast_cancer(as_frame=True).frame.sample(frac=1, random_state=0)
     cells.to_csv(tmp_path / "leads.csv", index=False)
     outcome = {"column": "target", "won": ["1"], "lost": ["0"]}
-    source = {"url": f"files:{tmp_path}", "leads": {"table": "leads.csv", "order": "rows"}, "outcome": outcome}
+    source = {
+        "url": f"files:{tmp_path}",
+        "leads": {"table": "leads.csv", "order": "rows"},
+        "outcome": outcome,
+    }
     assert suspected(find_leaks(*pulled(tmp_path / "home", {"source": source}))) == {}
 
 

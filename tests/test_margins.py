@@ -1,4 +1,6 @@
-"""What a customer brings: medians that little data cannot pull away, trees only where they foretell better, absurd figures left out."""
+"""What a customer brings: medians that little data cannot pull away, trees only where they foretell better,
+absurd figures left out.
+"""
 
 import json
 from dataclasses import replace
@@ -8,13 +10,15 @@ import pandas as pd
 import pytest
 
 from features.errors import ContractError
-from models.margins import Margins, fit_margins
+from models.policy.margins import Margins, fit_margins
 
 COLUMNS = {"channel": ("ads", "fair", "web"), "employees": None, "noise": None}
 
 
 def world(wins: int, *, size: float = 0.5, seed: int = 1) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Won leads, their margins, and the medians that these were drawn around; ``size`` is the weight of the number of employees."""
+    """Won leads, their margins, and the medians that these were drawn around; ``size`` is the weight of the
+    number of employees.
+    """
     rng = np.random.default_rng(seed)
     employees = rng.lognormal(4, 1, wins)
     channel = rng.choice(3, wins, p=[0.5, 0.2, 0.3])
@@ -44,7 +48,9 @@ def error(margins: Margins, frame: pd.DataFrame, median: np.ndarray) -> float:
 
 def test_a_segment_with_few_wins_keeps_close_to_all_and_one_with_many_to_itself():
     few, many = flat([100.0] * 20, "fair"), flat([1000.0] * 180, "web")
-    margins = fitted(pd.concat([few[0].astype(str), many[0].astype(str)]).astype("category"), np.append(few[1], many[1]))
+    margins = fitted(
+        pd.concat([few[0].astype(str), many[0].astype(str)]).astype("category"), np.append(few[1], many[1])
+    )
     assert margins.overall == pytest.approx(1000)
     # 20 wins of its own against 20 of the whole: halfway in logarithms.
     assert margins.medians == pytest.approx({"fair": np.sqrt(100 * 1000), "web": 1000})
@@ -54,7 +60,9 @@ def test_a_segment_that_is_empty_or_new_is_worth_what_all_are():
     frame, margin, _ = world(200)
     margins = fitted(frame, margin)
     others = pd.DataFrame({"channel": pd.Categorical(["referral", None, "fair"])})
-    assert margins.expected(others) == pytest.approx([margins.overall, margins.overall, margins.medians["fair"]])
+    assert margins.expected(others) == pytest.approx(
+        [margins.overall, margins.overall, margins.medians["fair"]]
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,7 +70,11 @@ def test_a_segment_that_is_empty_or_new_is_worth_what_all_are():
     [
         pytest.param(None, world(50)[0], id="no segment wanted"),
         pytest.param("region", world(50)[0], id="no such column"),
-        pytest.param("channel", pd.DataFrame({"channel": pd.Categorical([None] * 50)}), id="a column that is empty throughout"),
+        pytest.param(
+            "channel",
+            pd.DataFrame({"channel": pd.Categorical([None] * 50)}),
+            id="a column that is empty throughout",
+        ),
     ],
 )
 def test_without_segments_there_is_one_median_for_all(segment, frame):
@@ -117,15 +129,27 @@ def test_the_expected_margin_is_the_median_whatever_the_tail():
     ("margin", "overall", "wins", "said"),
     [
         pytest.param([10, 20, 30], 20, 3, [], id="nothing to say"),
-        pytest.param([10, 20, np.nan, 30], 20, 3, ["The margin of 1 of 4 wins (25%) is missing."], id="missing"),
-        pytest.param([10, 20, 0, -5, 30], 20, 3, ["Margins of 0 or below, left out: 2 of 5."], id="not positive"),
         pytest.param(
-            [10, 20, 20, 30, 2_001], 20, 4, ["more than 100 times the median of 20, left out: 1 of 5, such as 2,001. Check"], id="absurd"
+            [10, 20, np.nan, 30], 20, 3, ["The margin of 1 of 4 wins (25%) is missing."], id="missing"
+        ),
+        pytest.param(
+            [10, 20, 0, -5, 30], 20, 3, ["Margins of 0 or below, left out: 2 of 5."], id="not positive"
+        ),
+        pytest.param(
+            [10, 20, 20, 30, 2_001],
+            20,
+            4,
+            ["more than 100 times the median of 20, left out: 1 of 5, such as 2,001. Check"],
+            id="absurd",
         ),
         pytest.param([10, 20, 20, 30, 2_000], 20, 5, [], id="a hundred times is large, not absurd"),
         pytest.param([10, 20, 20, 30, np.inf], 20, 4, ["left out: 1 of 5, such as inf"], id="infinite"),
         pytest.param(
-            [np.nan, -1, 10, 10, 9_999_999], 10, 2, ["(20%) is missing", "left out: 1 of 5", "such as 9,999,999"], id="everything at once"
+            [np.nan, -1, 10, 10, 9_999_999],
+            10,
+            2,
+            ["(20%) is missing", "left out: 1 of 5", "such as 9,999,999"],
+            id="everything at once",
         ),
     ],
 )

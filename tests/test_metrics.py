@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
-from models import metrics
-from models.bootstrap import account_weights, estimate, ratio_of_sums
-from models.metrics import Counts, counts_by_score
+from models.evaluation import metrics
+from models.evaluation.metrics import Counts, counts_by_score
+from models.evaluation.uncertainty import account_weights, estimate, ratio_of_sums
 
 
 def leads(seed: int, rows: int = 300, levels: int = 20):
@@ -46,7 +46,9 @@ def test_joining_neighbouring_scores_hardly_moves_the_figures():
     exact, joined = counts_by_score(score, outcome), counts_by_score(score, outcome, most_groups=2_000)
     assert len(joined.positives) <= 2_001
     assert metrics.area(joined)[0] == pytest.approx(metrics.area(exact)[0], abs=2e-5)
-    assert metrics.average_precision(joined)[0] == pytest.approx(metrics.average_precision(exact)[0], abs=3e-3)
+    assert metrics.average_precision(joined)[0] == pytest.approx(
+        metrics.average_precision(exact)[0], abs=3e-3
+    )
     assert metrics.lift(joined)[0] == pytest.approx(metrics.lift(exact)[0], abs=1e-2)
 
 
@@ -117,7 +119,9 @@ def test_many_accounts_are_drawn_less_often():
 
 
 def test_a_ratio_has_no_interval_where_nothing_can_be_divided():
-    nothing = ratio_of_sums(np.ones(3), np.zeros(3), account=np.arange(3), weights=account_weights(3, resamples=50, seed=0))
+    nothing = ratio_of_sums(
+        np.ones(3), np.zeros(3), account=np.arange(3), weights=account_weights(3, resamples=50, seed=0)
+    )
     assert nothing.to_json() == {"value": None, "low": None, "high": None}
 
 

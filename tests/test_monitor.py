@@ -1,4 +1,6 @@
-"""The champion watched by the real command: quiet while nothing has changed, and plain about what is wrong when something has."""
+"""The champion watched by the real command: quiet while nothing has changed, and plain about what is wrong
+when something has.
+"""
 
 import re
 import shutil
@@ -9,9 +11,9 @@ import pandas as pd
 import pyarrow.csv
 import pytest
 
-from pipelines.retrain import retrain
+from pipelines.flows.retrain import retrain
 from pipelines.settings import load_settings
-from pipelines.simulator import simulate_tables
+from pipelines.simulation.market import simulate_tables
 from tests.commands import QUICK, Said, leadsieve, written
 from tests.test_flows import latest_artifact
 
@@ -19,19 +21,41 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 
 LAUNCH, BROKEN, NOW = "2024-09-02", "2024-10-14", "2024-11-25"
 WEEKS = ("2024-09-02", "2024-09-09", "2024-09-16", "2024-09-23")
-KEYS = {"verdict", "reasons", "steps", "alarms", "nearly", "hints", "promise", "watched", "retrained", "version", "as_of", "decided"}
+KEYS = {
+    "verdict",
+    "reasons",
+    "steps",
+    "alarms",
+    "nearly",
+    "hints",
+    "promise",
+    "watched",
+    "retrained",
+    "version",
+    "as_of",
+    "decided",
+}
 
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory, prefect_server) -> Path:
-    """A folder with a year of made-up leads as files, and a home whose champion was trained in it and decided leads for four weeks."""
+    """A folder with a year of made-up leads as files, and a home whose champion was trained in it and decided
+    leads for four weeks.
+    """
     folder = tmp_path_factory.mktemp("market")
     for name, table in simulate_tables("simulated:?leads=4000&months=12&gamma=0").items():
         (folder / "quiet").mkdir(exist_ok=True)
         pyarrow.csv.write_csv(table, folder / "quiet" / f"{name}.csv")
     written(folder, {"c.toml": QUICK, "retrain.toml": f"{QUICK}[monitor]\nretrain = true\n"})
     for words in (("train", "--force", "--as-of", LAUNCH), ("promote", "--force", "--why", "to be watched")):
-        said = leadsieve(*words, "--config", folder / "c.toml", "--source", f"files:{folder / 'quiet'}", home=folder / "home")
+        said = leadsieve(
+            *words,
+            "--config",
+            folder / "c.toml",
+            "--source",
+            f"files:{folder / 'quiet'}",
+            home=folder / "home",
+        )
         assert said.code == 0, said.err
     for week in WEEKS:
         assert asked("score", folder / "quiet", week, home=folder / "home").code == 0
@@ -50,14 +74,25 @@ def home_of_world(world, tmp_path) -> Path:
 
 def asked(command: str, source: Path, as_of: str, *words: object, home: Path, config: str = "c.toml") -> Said:
     return leadsieve(
-        command, "--config", source.parent / config, "--source", f"files:{source}", "--as-of", as_of, "--json", *words, home=home
+        command,
+        "--config",
+        source.parent / config,
+        "--source",
+        f"files:{source}",
+        "--as-of",
+        as_of,
+        "--json",
+        *words,
+        home=home,
     )
 
 
 def changed(market: Path, name: str, table: str, change) -> Path:
     """The market's files with one table changed, as a folder beside them."""
     folder = Path(shutil.copytree(market / "quiet", market / name, dirs_exist_ok=True))
-    change(pd.read_csv(folder / f"{table}.csv", dtype="str", keep_default_na=False)).to_csv(folder / f"{table}.csv", index=False)
+    change(pd.read_csv(folder / f"{table}.csv", dtype="str", keep_default_na=False)).to_csv(
+        folder / f"{table}.csv", index=False
+    )
     return folder
 
 
@@ -83,27 +118,39 @@ def test_a_market_that_has_not_changed_is_steady_and_the_page_shows_it(market, h
     assert rows[0]["observed"] == whole["observed"]
 
 
-def test_a_column_gone_empty_and_new_values_are_said_before_leads_are_decided_and_by_the_monitor(market, home):
+def test_a_column_gone_empty_and_new_values_are_said_before_leads_are_decided_and_by_the_monitor(
+    market, home
+):
     def broken(leads: pd.DataFrame) -> pd.DataFrame:
         late = leads["created_at"] >= BROKEN
-        return leads.assign(employees=leads["employees"].mask(late, ""), channel=leads["channel"].mask(late, "podcast"))
+        return leads.assign(
+            employees=leads["employees"].mask(late, ""), channel=leads["channel"].mask(late, "podcast")
+        )
 
     source = changed(market, "broken", "leads", broken)
     asked("score", market / "quiet", BROKEN, home=home)
     warned = asked("score", source, "2024-10-21", home=home).json["warnings"]
     assert any("column 'employees' is empty in every lead; " in each for each in warned)
-    assert any("column 'channel': 100% of the values are ones that the model never saw, such as 'podcast'" in each for each in warned)
+    assert any(
+        "column 'channel': 100% of the values are ones that the model never saw, such as 'podcast'" in each
+        for each in warned
+    )
     assert not any("'country'" in each for each in warned)
 
     said = asked("monitor", source, "2024-10-21", home=home)
     told = said.json
     assert (said.code, told["verdict"], told["alarms"]) == (0, "watch", [])
-    assert {(hint["kind"], hint["about"]) for hint in told["hints"] if hint["serious"]} == {("emptied", "employees"), ("unseen", "channel")}
+    assert {(hint["kind"], hint["about"]) for hint in told["hints"] if hint["serious"]} == {
+        ("emptied", "employees"),
+        ("unseen", "channel"),
+    }
     assert told["steps"] == ["Mend the data before the next leads are scored"]
 
 
 def test_outcomes_that_are_not_recorded_any_more_are_noticed(market, home):
-    source = changed(market, "silent", "outcomes", lambda outcomes: outcomes[outcomes["recorded_at"] < "2024-10-20"])
+    source = changed(
+        market, "silent", "outcomes", lambda outcomes: outcomes[outcomes["recorded_at"] < "2024-10-20"]
+    )
     told = asked("monitor", source, NOW, home=home).json
     silent = [hint for hint in told["hints"] if hint["kind"] == "stale"]
     assert "table 'outcomes'" in {hint["about"] for hint in silent}
@@ -112,13 +159,17 @@ def test_outcomes_that_are_not_recorded_any_more_are_noticed(market, home):
 
 
 @pytest.mark.slow
-def test_when_sales_stops_taking_leads_up_the_monitor_says_so_ends_with_4_and_trains_anew_if_asked_to(market, home):
+def test_when_sales_stops_taking_leads_up_the_monitor_says_so_ends_with_4_and_trains_anew_if_asked_to(
+    market, home
+):
     leads = pd.read_csv(market / "quiet" / "leads.csv", dtype="str")
     late = set(leads.loc[leads["created_at"] >= LAUNCH, "lead_id"])
 
     def fewer(outcomes: pd.DataFrame) -> pd.DataFrame:
         gone = {lead for lead in late if int(lead[1:]) % 10 < 7}
-        return outcomes[~(outcomes["lead_id"].isin(gone) & outcomes["stage"].isin(["accepted", "won", "lost"]))]
+        return outcomes[
+            ~(outcomes["lead_id"].isin(gone) & outcomes["stage"].isin(["accepted", "won", "lost"]))
+        ]
 
     source = changed(market, "fewer", "outcomes", fewer)
     said = leadsieve(
@@ -147,11 +198,17 @@ def test_training_at_an_alarm_promotes_by_the_rule_alone(world, home_of_world):
     told = leadsieve("versions", "--json", home=home_of_world).json
     newest = told["versions"][0]
     assert told["champion"] == ("2" if found.promotion.promoted else "1")
-    assert newest["champion"][0]["how"] == "by rule" if found.promotion.promoted else newest["refused"]["reasons"] == list(found.reasons)
+    assert (
+        newest["champion"][0]["how"] == "by rule"
+        if found.promotion.promoted
+        else newest["refused"]["reasons"] == list(found.reasons)
+    )
 
 
 def test_a_champion_that_has_decided_nothing_is_not_called_wrong(world, home_of_world):
-    told = leadsieve("monitor", "--config", world / "quick.toml", "--as-of", "2025-01-01", "--json", home=home_of_world).json
+    told = leadsieve(
+        "monitor", "--config", world / "quick.toml", "--as-of", "2025-01-01", "--json", home=home_of_world
+    ).json
     assert told["watched"] == {}
     assert told["promise"] is None
     assert "version 1 has decided no lead yet" in told["reasons"]

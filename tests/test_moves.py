@@ -1,4 +1,6 @@
-"""How a lead's score moved: looked at anew by the version in use at the moments of its story, each by what was known then."""
+"""How a lead's score moved: looked at anew by the version in use at the moments of its story, each by what
+was known then.
+"""
 
 from datetime import datetime, timedelta
 
@@ -6,10 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from app.moves import MOST, TICK, Step, moments, thinned
-from app.moves_picture import BOTTOM, TOP, picture
-from pipelines.people import add_person
-from pipelines.places import store_of
+from app.pages.score_history import BOTTOM, MOST, TICK, TOP, Step, moments, picture, thinned
+from pipelines.home import store_of
+from pipelines.store.users import add_person
 from tests.apis import NOW, running_api
 from tests.desks import PASSWORD, Browser
 
@@ -38,7 +39,11 @@ def test_of_very_many_moments_some_are_taken_evenly():
 
 
 def test_the_picture_has_room_for_the_highest_bound_and_marks_the_decision():
-    steps = (Step(CAME, "came", 0.1, 0.05, 0.2), Step(CAME, "decision", 0.3, 0.2, 0.37), Step(CAME, "latest", 0.0, None, None))
+    steps = (
+        Step(CAME, "came", 0.1, 0.05, 0.2),
+        Step(CAME, "decision", 0.3, 0.2, 0.37),
+        Step(CAME, "latest", 0.0, None, None),
+    )
     drawn = picture(steps)
     assert drawn.top == 0.4
     assert [mark.kind for mark in drawn.marks] == ["step", "decided", "latest"]
@@ -57,14 +62,30 @@ def test_a_leads_page_shows_what_the_version_in_use_says_at_each_moment_and_ever
     folder = live.snapshot
     answered = pd.read_parquet(folder / "outcomes.parquet", columns=["lead_id"])["lead_id"]
     events = pd.read_parquet(folder / "events.parquet")
-    active = events[~events["lead_id"].isin(answered)].groupby("lead_id").size().nlargest(1).index[0]  # its score moves to this day
+    active = (
+        events[~events["lead_id"].isin(answered)].groupby("lead_id").size().nlargest(1).index[0]
+    )  # its score moves to this day
     lead = pd.read_parquet(folder / "leads.parquet").set_index("lead_id").loc[active]
     as_of = (lead["created_at"] + pd.Timedelta(days=2)).to_pydatetime()
     store = store_of(desk.settings, api.home)
-    decision = {"lead_id": active, "account_id": lead["account_id"], "as_of": as_of, "p_convert": 0.123, "low": 0.1, "high": 0.2}
+    decision = {
+        "lead_id": active,
+        "account_id": lead["account_id"],
+        "as_of": as_of,
+        "p_convert": 0.123,
+        "low": 0.1,
+        "high": 0.2,
+    }
     rest = {"value": 5.0, "grade": "B", "version": "0", "score": 0.1, "cut": 0.01}
     held = pd.read_parquet(folder / "leads.parquet", columns=["lead_id"])["lead_id"][0]
-    store.record(pd.DataFrame([{**decision, **rest, "action": "hand off"}, {**decision, **rest, "lead_id": held, "action": "hold"}]))
+    store.record(
+        pd.DataFrame(
+            [
+                {**decision, **rest, "action": "hand off"},
+                {**decision, **rest, "lead_id": held, "action": "hold"},
+            ]
+        )
+    )
     desk.refresh()
     add_person(store, "ann", "rep", PASSWORD, at=NOW, by="a test")
     browser = Browser(api.client)
@@ -82,7 +103,8 @@ def test_a_leads_page_shows_what_the_version_in_use_says_at_each_moment_and_ever
 
     schemas = live.statements.schemas
     leads, happened = (
-        desk.dossiers.rows(folder, name, active).select(schemas[name].names).cast(schemas[name]) for name in ("leads", "events")
+        desk.dossiers.rows(folder, name, active).select(schemas[name].names).cast(schemas[name])
+        for name in ("leads", "events")
     )
     one = live.score(leads, happened, pa.array([as_of], pa.timestamp("us")))
     several, _ = live.chances(leads, happened, [as_of - timedelta(days=1), as_of, as_of + timedelta(days=30)])

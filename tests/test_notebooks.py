@@ -7,16 +7,26 @@ import nbformat
 import numpy as np
 import pytest
 
-from models.cuts import cut_picture, cut_table
+from models.policy.risk_control import cut_table
+from pipelines.reports.plots.policy import cut_picture
 from tests.conftest import REPOSITORY
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
-CALLS = {"1-explore": "check_source", "2-as-of": "story", "3-train-and-compare": "train_leads", "4-choose-the-cut": "cut_table"}
+CALLS = {
+    "1-explore": "check_source",
+    "2-as-of": "story",
+    "3-train-and-compare": "train_leads",
+    "4-choose-the-cut": "cut_table",
+}
 
 
 def code(path: Path) -> list[str]:
     cells = nbformat.read(path, 4).cells
-    return ["\n".join(line for line in cell.source.splitlines() if not line.startswith("%")) for cell in cells if cell.cell_type == "code"]
+    return [
+        "\n".join(line for line in cell.source.splitlines() if not line.startswith("%"))
+        for cell in cells
+        if cell.cell_type == "code"
+    ]
 
 
 def test_there_is_a_notebook_for_each_step():
@@ -31,13 +41,19 @@ def test_a_notebook_is_short_is_kept_without_outputs_and_defines_nothing(path):
         assert cell.get("outputs", []) == []
         assert cell.get("execution_count") is None
     nodes = [node for source in code(path) for node in ast.walk(ast.parse(source))]
-    assert not [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda)]
+    assert not [
+        node
+        for node in nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda)
+    ]
     assert sum(len(source.splitlines()) for source in code(path)) <= 60
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_one_line_names_the_source(path):
-    assert sum('desk = bench("simulated:' in line for source in code(path) for line in source.splitlines()) == 1
+    assert (
+        sum('desk = bench("simulated:' in line for source in code(path) for line in source.splitlines()) == 1
+    )
 
 
 @pytest.mark.slow
@@ -49,7 +65,9 @@ def test_a_notebook_runs_and_shows_what_it_promises(path, tmp_path, monkeypatch,
     monkeypatch.setenv("LEADSIEVE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PREFECT_API_URL", PREFECT_API_URL.value())
     book = nbformat.read(path, 4)
-    NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(
+        book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
     outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
     assert not [output["text"] for output in outputs if output.get("name") == "stderr"]
     assert [output for output in outputs if "image/png" in output.get("data", {})]

@@ -1,4 +1,6 @@
-"""Prefect's server of one command: there when it is needed, gone when the command ends, and everything of a run kept in the home."""
+"""Prefect's server of one command: there when it is needed, gone when the command ends, and everything of a
+run kept in the home.
+"""
 
 import os
 import re
@@ -14,7 +16,7 @@ from unittest.mock import patch
 
 import pytest
 
-from pipelines import environment, orchestrator
+from pipelines import environment, prefect_server
 from tests.conftest import REPOSITORY
 
 FLOW = """
@@ -43,7 +45,9 @@ def python(code: str, folder: Path, **options: object) -> subprocess.Popen[str]:
     """A process of its own that knows of no Prefect server."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     environ |= {"PYTHONPATH": str(REPOSITORY), "HOME": str(folder)}
-    return subprocess.Popen([sys.executable, "-c", code], cwd=folder, env=environ, stdout=subprocess.PIPE, text=True, **options)
+    return subprocess.Popen(
+        [sys.executable, "-c", code], cwd=folder, env=environ, stdout=subprocess.PIPE, text=True, **options
+    )
 
 
 def answers(address: str) -> bool:
@@ -67,15 +71,19 @@ def test_a_run_in_a_new_home_is_kept_there_and_its_server_is_gone_with_it(tmp_pa
     assert (process.returncode, err) == (0, "")
     assert not answers(out.strip())
     database = tmp_path / "home" / "prefect" / "prefect.db"
-    assert rows(database, "SELECT flow.name, state_type FROM flow_run JOIN flow ON flow.id = flow_id") == [("a-flow", "COMPLETED")]
+    assert rows(database, "SELECT flow.name, state_type FROM flow_run JOIN flow ON flow.id = flow_id") == [
+        ("a-flow", "COMPLETED")
+    ]
     assert rows(database, "SELECT name LIKE 'pull-%', state_type FROM task_run") == [(1, "COMPLETED")]
-    assert rows(database, "SELECT key, data FROM artifact WHERE key IS NOT NULL") == [("a-table", '"[{\\"leads\\": 1}]"')]
+    assert rows(database, "SELECT key, data FROM artifact WHERE key IS NOT NULL") == [
+        ("a-table", '"[{\\"leads\\": 1}]"')
+    ]
 
 
 def test_a_command_that_is_killed_takes_its_server_along(tmp_path):
     code = """
 import time
-from pipelines.orchestrator import orchestrator
+from pipelines.prefect_server import orchestrator
 
 with orchestrator() as address:
     print(address, flush=True)
@@ -113,10 +121,10 @@ def test_a_server_that_a_profile_names_wins_over_ours(tmp_path):
 
 @pytest.mark.slow
 def test_a_new_home_begins_as_a_copy_of_what_prefects_migrations_made(tmp_path, monkeypatch):
-    monkeypatch.setattr(orchestrator.sys, "prefix", str(tmp_path))
-    orchestrator.prepare()
+    monkeypatch.setattr(prefect_server.sys, "prefix", str(tmp_path))
+    prefect_server.prepare()
     (template,) = (tmp_path / "share" / "leadsieve").iterdir()
-    orchestrator.lay_out(tmp_path / "new.db", template)
+    prefect_server.lay_out(tmp_path / "new.db", template)
     names = rows(tmp_path / "new.db", "SELECT name FROM sqlite_master WHERE type = 'table'")
     assert {("flow_run",), ("artifact",), ("alembic_version",)} <= set(names)
     assert len(rows(tmp_path / "new.db", "SELECT * FROM alembic_version")) == 1
@@ -124,13 +132,13 @@ def test_a_new_home_begins_as_a_copy_of_what_prefects_migrations_made(tmp_path, 
 
 
 def test_without_a_copy_the_migrations_are_left_to_make_the_tables(tmp_path):
-    orchestrator.lay_out(tmp_path / "new.db", tmp_path / "nothing.db")
+    prefect_server.lay_out(tmp_path / "new.db", tmp_path / "nothing.db")
     assert not (tmp_path / "new.db").exists()
 
 
 def test_tables_that_another_process_made_meanwhile_stay_as_they_are(tmp_path):
     (tmp_path / "new.db").write_text("theirs")
     (tmp_path / "template.db").write_text("ours")
-    orchestrator.lay_out(tmp_path / "new.db", tmp_path / "template.db")
+    prefect_server.lay_out(tmp_path / "new.db", tmp_path / "template.db")
     assert (tmp_path / "new.db").read_text() == "theirs"
     assert len(list(tmp_path.iterdir())) == 2

@@ -6,8 +6,8 @@ import jinja2
 import pytest
 from matplotlib.figure import Figure
 
-from pipelines import pages
-from pipelines.wording import sentence
+from pipelines.reports import render
+from pipelines.reports.summaries import sentence
 
 TEMPLATE = """{% extends "base.html" %}{% from "parts.html" import picture, table, verdict, list %}
 {% block title %}{{ title }}{% endblock %}
@@ -24,10 +24,10 @@ def drawn() -> Figure:
 
 @pytest.fixture
 def made(monkeypatch) -> str:
-    loader = jinja2.ChoiceLoader([jinja2.DictLoader({"trial.html": TEMPLATE}), pages.TEMPLATES.loader])
-    monkeypatch.setattr(pages.TEMPLATES, "loader", loader)
-    rows = [[HOSTILE, pages._percent(0.125)], ["nothing", pages._percent(None)]]
-    return pages.page("trial.html", title=HOSTILE, word=HOSTILE, rows=rows, figure=drawn())
+    loader = jinja2.ChoiceLoader([jinja2.DictLoader({"trial.html": TEMPLATE}), render.TEMPLATES.loader])
+    monkeypatch.setattr(render.TEMPLATES, "loader", loader)
+    rows = [[HOSTILE, render._percent(0.125)], ["nothing", render._percent(None)]]
+    return render.page("trial.html", title=HOSTILE, word=HOSTILE, rows=rows, figure=drawn())
 
 
 def test_what_the_data_say_is_text_on_a_page_and_never_part_of_it(made):
@@ -42,14 +42,14 @@ def test_a_page_asks_nobody_for_anything(made):
 
 def test_a_picture_says_what_it_shows_and_the_same_one_gives_the_same_text(made):
     assert re.search(r'<img src="data:image/svg\+xml;base64,[^"]+" alt="a line">', made)
-    assert pages._as_uri(drawn()) == pages._as_uri(drawn())
+    assert render._as_uri(drawn()) == render._as_uri(drawn())
 
 
 def test_numbers_stand_to_the_right_and_an_absent_one_is_a_dash(made):
     assert '<td class="number">12.5 %</td>' in made
     assert '<td class="number">–</td>' in made
-    assert pages._number(1234567.0) == "1,234,567"
-    assert pages._number(float("nan")) == "–"
+    assert render._number(1234567.0) == "1,234,567"
+    assert render._number(float("nan")) == "–"
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models import pictures
-from models.baselines import BASELINES
-from models.curves import curves_of, gain, reliability
-from models.drivers import moves_of
-from models.group_pictures import drivers_picture, grades_picture, groups_picture
-from models.judging import judge
-from models.pictures import blocks_picture, calibration_picture, gain_picture, importance_picture
-from models.report import ModelReport
-from models.segments import segment_figures
-from models.verdict import Verdict
+from models.evaluation.baselines import BASELINES
+from models.evaluation.importance import moves_of
+from models.evaluation.performance import curves_of, gain, judge, reliability
+from models.evaluation.report import ModelReport, Verdict
+from models.evaluation.segments import segment_figures
+from pipelines.reports.plots import groups
+from pipelines.reports.plots.groups import drivers_picture, grades_picture, groups_picture
+from pipelines.reports.plots.model import (
+    blocks_picture,
+    calibration_picture,
+    gain_picture,
+    importance_picture,
+)
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +26,17 @@ def judged() -> pd.DataFrame:
     random = np.random.default_rng(0)
     p = random.beta(1, 6, 900)
     table = pd.DataFrame(
-        {"account_id": np.arange(900), "as_of": pd.date_range("2026-01-01", periods=900, freq="3h"), "block": np.repeat([1, 2, 3], 300)}
+        {
+            "account_id": np.arange(900),
+            "as_of": pd.date_range("2026-01-01", periods=900, freq="3h"),
+            "block": np.repeat([1, 2, 3], 300),
+        }
     )
-    table = table.assign(outcome=(random.random(900) < p).astype(float), p=p, **{name: random.random(900) for name in BASELINES})
+    table = table.assign(
+        outcome=(random.random(900) < p).astype(float),
+        p=p,
+        **{name: random.random(900) for name in BASELINES},
+    )
     return table.assign(newest_first=table["as_of"].astype("int64"))
 
 
@@ -58,7 +69,9 @@ def drawn(figure) -> bytes:
 
 
 def test_every_picture_is_drawn_and_names_what_it_shows(judged):
-    importance = pd.DataFrame({"group": ["visits", "channel"], "strength": [0.8, 0.2], "hint": ["more raises it", ""]})
+    importance = pd.DataFrame(
+        {"group": ["visits", "channel"], "strength": [0.8, 0.2], "hint": ["more raises it", ""]}
+    )
     gains, true, time = three(judged)
     shown = {
         gains: ("Gain", "model", "naive Bayes", "newest first", "drawing lots", "the best tenth"),
@@ -78,17 +91,31 @@ def test_pictures_stand_blocks_without_the_outcome(judged):
 
 
 def test_pictures_of_groups_name_them_and_mark_the_poor_ones(judged):
-    judged = judged.assign(outcome=(np.arange(len(judged)) % 3 == 0) * 1.0, p=np.where(np.arange(len(judged)) % 2, 0.3, 0.9))
+    judged = judged.assign(
+        outcome=(np.arange(len(judged)) % 3 == 0) * 1.0, p=np.where(np.arange(len(judged)) % 2, 0.3, 0.9)
+    )
     groups = pd.DataFrame({"channel": np.where(np.arange(len(judged)) % 2, "web", "fair")})
     for below, expected in ((None, "AUC"), ((judged["p"] < 0.5).to_numpy(), "customers held")):
         segments = [each.to_json() for each in segment_figures(judged, groups, below=below)]
         text = words(figure := groups_picture(segments, title="by channel", outcome="customers", whole=0.6))
         assert drawn(figure)
-        assert [each for each in ("by channel", "web  ·  450", "▸ fair  ·  450", expected) if each not in text] == []
-    grades = [{"grade": "A", "leads": 120, "wins": 30, "predicted": 0.2, "rate": 0.25, "low": 0.18, "high": 0.34}]
+        assert [
+            each for each in ("by channel", "web  ·  450", "▸ fair  ·  450", expected) if each not in text
+        ] == []
+    grades = [
+        {"grade": "A", "leads": 120, "wins": 30, "predicted": 0.2, "rate": 0.25, "low": 0.18, "high": 0.34}
+    ]
     assert "A  ·  120 leads" in words(grades_picture(grades, title="Grades"))
-    driven = {"column": "channel", "groups": ["web", "fair"], "drivers": [{"group": "visits", "strengths": [0.31, 0.07]}]}
-    assert [each for each in ("visits", "web", "0.31", "0.07") if each not in words(drivers_picture(driven, title=""))] == []
+    driven = {
+        "column": "channel",
+        "groups": ["web", "fair"],
+        "drivers": [{"group": "visits", "strengths": [0.31, 0.07]}],
+    }
+    assert [
+        each
+        for each in ("visits", "web", "0.31", "0.07")
+        if each not in words(drivers_picture(driven, title=""))
+    ] == []
 
 
 def test_gain_rises_from_nothing_to_everything_and_equal_scores_draw_lots(judged):
@@ -114,13 +141,23 @@ def test_importance_sums_the_columns_of_a_group_and_says_which_way_a_number_work
     booster = lgb.train(parameters, lgb.Dataset(block.to_numpy(), label=score.to_numpy()), num_boost_round=40)
     groups = {"up": "visits", "up_too": "visits", "down": "size", "rate": "channel", "idle": "idle"}
     recipe = SimpleNamespace(
-        columns=tuple(SimpleNamespace(name=name, kind="number", group=group, arguments=()) for name, group in groups.items()),
-        attributes=(SimpleNamespace(name="size", kind="number"), SimpleNamespace(name="channel", kind="category")),
+        columns=tuple(
+            SimpleNamespace(name=name, kind="number", group=group, arguments=())
+            for name, group in groups.items()
+        ),
+        attributes=(
+            SimpleNamespace(name="size", kind="number"),
+            SimpleNamespace(name="channel", kind="category"),
+        ),
     )
     moves = moves_of(SimpleNamespace(booster=booster), block, recipe)
     table = moves.by_group().set_index("group")
     assert list(table.index[:2]) == ["visits", "size"]
-    assert table["hint"][["visits", "size", "channel"]].tolist() == ["more raises it", "more lowers it", ""]  # what would more channel be?
+    assert table["hint"][["visits", "size", "channel"]].tolist() == [
+        "more raises it",
+        "more lowers it",
+        "",
+    ]  # what would more channel be?
     assert table["strength"]["visits"] == pytest.approx(np.abs(block["up"] + block["up_too"]).mean(), rel=0.1)
     within = moves.by_segment(pd.Series(np.where(block["down"] > 0, "large", "small")))
     assert set(within) == {"large", "small"}
@@ -128,7 +165,9 @@ def test_importance_sums_the_columns_of_a_group_and_says_which_way_a_number_work
 
 
 def test_more_groups_than_can_be_read_are_summed():
-    importance = pd.DataFrame({"group": [f"column {n}" for n in range(40)], "strength": np.linspace(1, 0.1, 40), "hint": ""})
+    importance = pd.DataFrame(
+        {"group": [f"column {n}" for n in range(40)], "strength": np.linspace(1, 0.1, 40), "hint": ""}
+    )
     text = words(importance_picture(importance, title=""))
-    assert f"{40 - pictures.MOST_GROUPS} others together" in text
+    assert f"{40 - groups.MOST_GROUPS} others together" in text
     assert "column 39" not in text

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from models.arms import Arms
-from models.certificate import Promise
-from models.economics import Economics
-from models.policy import Policy, lowest_share_cut
-from models.policy_settings import PolicySettings
+from models.policy.arms import Arms
+from models.policy.economics import Economics
+from models.policy.policy import Policy, lowest_share_cut
+from models.policy.risk_control import Promise
+from models.policy.settings import PolicySettings
 
 TENTHS = np.arange(10) / 10
 PROMISE = Promise(
@@ -60,7 +60,14 @@ def test_a_policy_comes_back_from_what_is_kept_as_it_was():
 
 def test_policies_that_decide_otherwise_have_other_names():
     assert (
-        len({POLICY.name, replace(POLICY, cut=0.03).name, replace(POLICY, arms=Arms(pass_through=0.05, forced=0.02, salt="t")).name}) == 3
+        len(
+            {
+                POLICY.name,
+                replace(POLICY, cut=0.03).name,
+                replace(POLICY, arms=Arms(pass_through=0.05, forced=0.02, salt="t")).name,
+            }
+        )
+        == 3
     )
 
 
@@ -83,7 +90,11 @@ def test_settings_that_cannot_be_meant_are_refused(wrong):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"), [({"hold_share": 0.2, "cut": 0.1}, "both name a cut"), ({"pass_through": 0.8, "forced": 0.4}, "more than all")]
+    ("wrong", "words"),
+    [
+        ({"hold_share": 0.2, "cut": 0.1}, "both name a cut"),
+        ({"pass_through": 0.8, "forced": 0.4}, "more than all"),
+    ],
 )
 def test_settings_that_contradict_each_other_are_refused(wrong, words):
     with pytest.raises(ValidationError, match=words):

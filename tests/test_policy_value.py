@@ -1,4 +1,6 @@
-"""The value of a policy: what randomised arms identify, how far the intervals can be believed, and what is refused."""
+"""The value of a policy: what randomised arms identify, how far the intervals can be believed, and what is
+refused.
+"""
 
 import json
 
@@ -8,16 +10,20 @@ import pytest
 
 from benchmarks.evidence_selection import coverage_grid
 from features.errors import TooLittleDataError
-from models.arms import FORCED, PASS_THROUGH, POLICY
-from models.policy_value import policy_value
+from models.policy.arms import FORCED, PASS_THROUGH, POLICY
+from models.policy.off_policy import policy_value
 
 
-def log(leads: int = 400, *, arms=(PASS_THROUGH, POLICY), propensity: float = 0.5, seed: int = 1) -> pd.DataFrame:
+def log(
+    leads: int = 400, *, arms=(PASS_THROUGH, POLICY), propensity: float = 0.5, seed: int = 1
+) -> pd.DataFrame:
     """Leads in turn in each arm, one per account; whoever was handed off by lot earned 0 to 10."""
     rng = np.random.default_rng(seed)
     arm = np.resize(np.array(arms, dtype=object), leads)
     reward = np.where(arm == POLICY, np.nan, rng.integers(0, 11, leads))
-    return pd.DataFrame({"account_id": np.arange(leads), "arm": arm, "propensity": propensity, "reward": reward})
+    return pd.DataFrame(
+        {"account_id": np.arange(leads), "arm": arm, "propensity": propensity, "reward": reward}
+    )
 
 
 def test_handing_everybody_off_is_worth_the_mean_reward_of_those_who_passed_through():
@@ -25,7 +31,13 @@ def test_handing_everybody_off_is_worth_the_mean_reward_of_those_who_passed_thro
     value = policy_value(logged, np.ones(400, bool), expected=np.full(400, 3.0))
     assert value.snips.value == pytest.approx(logged["reward"].mean())
     assert value.doubly_robust.value == pytest.approx(logged["reward"].mean())
-    assert (value.basis, value.arm, value.leads, value.seen, value.chosen_share) == ("randomised", PASS_THROUGH, 400, 200, 1.0)
+    assert (value.basis, value.arm, value.leads, value.seen, value.chosen_share) == (
+        "randomised",
+        PASS_THROUGH,
+        400,
+        200,
+        1.0,
+    )
     assert value.snips.low < value.snips.value < value.snips.high
 
 
@@ -73,7 +85,9 @@ def test_the_forced_arm_answers_another_question_and_is_never_mixed_in():
     logged = log(600, arms=(PASS_THROUGH, FORCED, POLICY))
     logged.loc[logged["arm"] == FORCED, "reward"] += 100
     everybody = np.ones(600, bool)
-    handed, worked = (policy_value(logged, everybody, expected=np.zeros(600), arm=arm) for arm in (PASS_THROUGH, FORCED))
+    handed, worked = (
+        policy_value(logged, everybody, expected=np.zeros(600), arm=arm) for arm in (PASS_THROUGH, FORCED)
+    )
     assert handed.snips.value < 11 < 100 < worked.snips.value
     assert worked.arm == FORCED
 
@@ -85,8 +99,13 @@ def test_two_policies_are_compared_through_the_same_draws():
     narrow = wide & (rng.random(400) < 0.8)
     one, other = (policy_value(logged, chosen, expected=expected) for chosen in (wide, narrow))
     paired = policy_value(logged, wide, rival=narrow, expected=expected, held=1.0)
-    assert policy_value(logged, wide, rival=narrow, expected=expected).snips.value == pytest.approx(one.snips.value - other.snips.value)
-    with_held = [policy_value(logged, chosen, expected=expected, held=1.0).doubly_robust.value for chosen in (wide, narrow)]
+    assert policy_value(logged, wide, rival=narrow, expected=expected).snips.value == pytest.approx(
+        one.snips.value - other.snips.value
+    )
+    with_held = [
+        policy_value(logged, chosen, expected=expected, held=1.0).doubly_robust.value
+        for chosen in (wide, narrow)
+    ]
     assert paired.doubly_robust.value == pytest.approx(with_held[0] - with_held[1])
     assert paired.difference
     assert paired.chosen_share == pytest.approx(wide.mean() - narrow.mean())
@@ -97,11 +116,16 @@ def test_two_policies_are_compared_through_the_same_draws():
 
 def test_leads_of_one_account_make_the_interval_wider():
     alone = log()
-    together = alone.assign(account_id=np.arange(400) // 20, reward=np.repeat(np.random.default_rng(4).integers(0, 11, 20), 20))
+    together = alone.assign(
+        account_id=np.arange(400) // 20, reward=np.repeat(np.random.default_rng(4).integers(0, 11, 20), 20)
+    )
     apart = together.assign(account_id=np.arange(400))
     widths = [
         value.high - value.low
-        for value in (policy_value(logged, np.ones(400, bool), expected=np.zeros(400)).snips for logged in (together, apart))
+        for value in (
+            policy_value(logged, np.ones(400, bool), expected=np.zeros(400)).snips
+            for logged in (together, apart)
+        )
     ]
     assert widths[0] > 2 * widths[1]
 
@@ -136,9 +160,17 @@ def test_where_every_reward_is_the_same_no_interval_is_claimed():
 @pytest.mark.parametrize(
     ("logged", "words"),
     [
-        pytest.param(log(38), "19 settled leads of the pass-through arm have a known reward; 20 are needed", id="too few passed through"),
-        pytest.param(log(400).assign(reward=np.nan), "0 settled leads of the pass-through arm", id="none settled"),
-        pytest.param(log(400, arms=(POLICY,)), "0 settled leads of the policy arm", id="no arm and no choice seen"),
+        pytest.param(
+            log(38),
+            "19 settled leads of the pass-through arm have a known reward; 20 are needed",
+            id="too few passed through",
+        ),
+        pytest.param(
+            log(400).assign(reward=np.nan), "0 settled leads of the pass-through arm", id="none settled"
+        ),
+        pytest.param(
+            log(400, arms=(POLICY,)), "0 settled leads of the policy arm", id="no arm and no choice seen"
+        ),
         pytest.param(log(0), "0 settled leads", id="no lead at all"),
     ],
 )
@@ -165,10 +197,21 @@ def test_choices_and_expectations_that_do_not_fit_are_refused(wrong):
 
 def test_words_tell_the_value_its_interval_and_what_it_rests_on():
     value = policy_value(log(), np.arange(400) < 100, expected=np.zeros(400))
-    assert value.words().endswith("per lead, 25.0 % of leads handed off: randomised, from 200 leads of the pass-through arm")
+    assert value.words().endswith(
+        "per lead, 25.0 % of leads handed off: randomised, from 200 leads of the pass-through arm"
+    )
     more = policy_value(log(), np.arange(400) < 100, rival=np.arange(400) < 50, expected=np.zeros(400))
     assert "more per lead than the other policy, +12.5 % of leads handed off" in more.words()
-    assert set(more.to_json()) == {"basis", "arm", "leads", "seen", "chosen_share", "snips", "doubly_robust", "difference"}
+    assert set(more.to_json()) == {
+        "basis",
+        "arm",
+        "leads",
+        "seen",
+        "chosen_share",
+        "snips",
+        "doubly_robust",
+        "difference",
+    }
 
 
 @pytest.mark.slow

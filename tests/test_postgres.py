@@ -15,15 +15,17 @@ import pytest
 from features.contracts import breaches
 from features.errors import ContractError, UnreachableError, UsageError
 from features.labels import Horizons
-from pipelines import snapshots
-from pipelines.mapping import EventsSource, LeadsSource, OutcomesSource, SourceSettings
-from pipelines.resolving import resolve
-from pipelines.snapshots import pull
-from pipelines.sources import open_source
+from pipelines.sources import snapshots
+from pipelines.sources.connections import open_source
+from pipelines.sources.mapping import EventsSource, LeadsSource, OutcomesSource, SourceSettings
+from pipelines.sources.resolve import resolve
+from pipelines.sources.snapshots import pull
 from tests.conftest import absent
 
 psycopg = pytest.importorskip("psycopg")
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis 12 asks DuckDB 2 in its old words
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:fetch_arrow_table:DeprecationWarning"
+)  # Ibis 12 asks DuckDB 2 in its old words
 NOW = datetime(2026, 6, 1)
 PASSWORD = "s3cr:t/wort"
 TABLES = """
@@ -46,19 +48,31 @@ INSERT INTO undated VALUES (1, '2026-01-01');
 
 def _programs() -> Path | None:
     found = shutil.which("initdb")
-    folders = [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    folders = (
+        [Path(found).resolve().parent]
+        if found
+        else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    )
     return next((folder for folder in folders if (folder / "initdb").exists()), None)
 
 
 def _run(*command: object) -> None:
     """A server's program, as the user it insists on."""
     as_user = ["su", "postgres", "-s", "/bin/sh", "-c", 'exec "$0" "$@"', "--"] if os.geteuid() == 0 else []
-    subprocess.run([*as_user, *map(str, command)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+    subprocess.run(
+        [*as_user, *map(str, command)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+    )
 
 
 @pytest.fixture(scope="module")
 def server():
-    """The address of a PostgreSQL with our tables, a throw-away one unless LEADSIEVE_TEST_POSTGRES names another."""
+    """The address of a PostgreSQL with our tables, a throw-away one unless LEADSIEVE_TEST_POSTGRES names
+    another.
+    """
     if given := os.environ.get("LEADSIEVE_TEST_POSTGRES"):
         yield from _with_tables(given)
         return
@@ -87,7 +101,9 @@ def server():
             "-E",
             "UTF8",
         )
-        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c timezone=America/New_York"
+        options = (
+            f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c timezone=America/New_York"
+        )
         _run(programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start")
         try:
             yield from _with_tables(f"postgresql://ann:s3cr%3At%2Fwort@127.0.0.1:{port}/postgres")
@@ -176,7 +192,9 @@ def test_an_unchanged_server_stores_nothing_new_and_a_changed_one_does(server, t
         connection.execute(f"DELETE FROM {schema}.touches WHERE what = 'mail'")
     assert changed.stored
     assert changed.counts["events"] == first.counts["events"] + 1
-    assert sorted(path.name for path in (tmp_path / "snapshots").iterdir()) == sorted({first.fingerprint, changed.fingerprint})
+    assert sorted(path.name for path in (tmp_path / "snapshots").iterdir()) == sorted(
+        {first.fingerprint, changed.fingerprint}
+    )
 
 
 @pytest.mark.parametrize("engine", ["snapshot", "source"])
@@ -203,7 +221,10 @@ def test_times_as_text_are_read_into_a_snapshot_but_refused_on_the_server(server
     undated = {"leads": LeadsSource(table="undated"), "events": None, "outcomes": None}
     tables = pull(mapping(server, **undated), Horizons(), home=tmp_path, until=NOW).tables
     assert rows(tables.leads)[0]["created_at"] == datetime(2025, 12, 31, 23)
-    with pytest.raises(ContractError, match=r"created_at: column 'created_at' holds times as text\. Cast it to a timestamp in a view\."):
+    with pytest.raises(
+        ContractError,
+        match=r"created_at: column 'created_at' holds times as text\. Cast it to a timestamp in a view\.",
+    ):
         pull(mapping(server, engine="source", **undated), Horizons(), home=tmp_path, until=NOW)
 
 
@@ -220,7 +241,8 @@ def test_new_leads_of_a_file_join_those_on_the_server(server, tmp_path):
 
 def test_an_absent_table_of_a_server_is_named_with_those_there_are(server, tmp_path):
     with pytest.raises(
-        ContractError, match=r"no such table in postgresql://ann:\*\*\*@.*; it has leads, touches, undated\. Did you mean 'leads'\."
+        ContractError,
+        match=r"no such table in postgresql://ann:\*\*\*@.*; it has leads, touches, undated\. Did you mean 'leads'\.",
     ):
         pull(mapping(server, leads=LeadsSource(table="lead")), Horizons(), home=tmp_path, until=NOW)
 
@@ -240,7 +262,9 @@ def test_a_wrong_password_is_out_of_reach_and_never_shown(server):
     with pytest.raises(UnreachableError, match="does not let us in") as raised:
         open_source(url)
     for secret in ("ge%21heim", "ge!heim"):
-        assert secret not in whole_text(raised.value).replace('server.replace("s3cr%3At%2Fwort", "ge%21heim")', "")
+        assert secret not in whole_text(raised.value).replace(
+            'server.replace("s3cr%3At%2Fwort", "ge%21heim")', ""
+        )
 
 
 def test_a_server_that_is_down_is_out_of_reach_and_its_password_never_shown():

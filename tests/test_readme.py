@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from app.cli import app
-from pipelines.simulator import simulate_tables
+from pipelines.simulation.market import simulate_tables
 from tests.commands import QUICK, leadsieve
 from tests.conftest import REPOSITORY
 

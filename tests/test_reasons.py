@@ -1,4 +1,6 @@
-"""Reasons: exact contributions, grouped by what users know, worded with value and usual value, few and never noise."""
+"""Reasons: exact contributions, grouped by what users know, worded with value and usual value, few and never
+noise.
+"""
 
 from dataclasses import replace
 
@@ -10,14 +12,22 @@ import pytest
 from features.labels import Horizons, Labels
 from features.recipe import Attribute, Recipe
 from features.register import Column
-from models.encoding import encode
-from models.hazard import HazardParameters
-from models.reasons import WORTH_A_BATCH, contributions, reasons, shown, splits_by_category, weekday
-from models.scorer import Scorer, Target, fit_scorer
+from models.scoring.reasons import WORTH_A_BATCH, contributions, reasons, shown, splits_by_category, weekday
+from models.scoring.scorer import Scorer, Target, fit_scorer
+from models.survival.encoding import encode
+from models.survival.hazard import HazardParameters
 
 
 def column(name: str, kind: str, group: str, words: str) -> Column:
-    return Column(name=name, kind=kind, group=group, unit="", empty="no such event on record", words=words, feature="number")
+    return Column(
+        name=name,
+        kind=kind,
+        group=group,
+        unit="",
+        empty="no such event on record",
+        words=words,
+        feature="number",
+    )
 
 
 RECIPE = Recipe(
@@ -55,7 +65,12 @@ def world() -> tuple[Scorer, pd.DataFrame]:
             "noise": rng.normal(size=rows),
         }
     )
-    chance = 1 / (1 + np.exp(2 - 0.4 * (week - 3) - 1.2 * (frame["channel"] == "partner") - 0.8 * frame["since_form"].notna()))
+    chance = 1 / (
+        1
+        + np.exp(
+            2 - 0.4 * (week - 3) - 1.2 * (frame["channel"] == "partner") - 0.8 * frame["since_form"].notna()
+        )
+    )
     won = rng.random(rows) < chance
     labels = Labels(
         at_risk=np.ones(rows, dtype=bool),
@@ -66,7 +81,9 @@ def world() -> tuple[Scorer, pd.DataFrame]:
         outcome=won.astype(float),
         mature=np.ones(rows, dtype=bool),
     )
-    return fit_scorer(frame, pursue=None, convert=Target(labels), recipe=RECIPE, parameters=HazardParameters()), frame
+    return fit_scorer(
+        frame, pursue=None, convert=Target(labels), recipe=RECIPE, parameters=HazardParameters()
+    ), frame
 
 
 def lead(**values) -> pd.DataFrame:
@@ -80,7 +97,9 @@ def test_contributions_and_the_mean_of_the_trees_make_up_the_score(world):
     encoded = encode(frame.head(200), scorer.categories)
     booster = scorer.convert.hazard.booster
     mean = booster.predict(encoded.to_numpy(), pred_contrib=True)[:, -1]
-    assert contributions(booster, encoded).sum(axis=1) + mean == pytest.approx(scorer.convert.hazard.raw(encoded), abs=1e-9)
+    assert contributions(booster, encoded).sum(axis=1) + mean == pytest.approx(
+        scorer.convert.hazard.raw(encoded), abs=1e-9
+    )
 
 
 def test_a_batch_gets_the_contributions_that_lightgbm_itself_gives():
@@ -88,10 +107,16 @@ def test_a_batch_gets_the_contributions_that_lightgbm_itself_gives():
     block = np.asfortranarray(rng.normal(size=(WORTH_A_BATCH, 4)), dtype=np.float32)
     block[::5, 2] = np.nan
     encoded = pd.DataFrame(block, columns=["size", "visits", "since", "noise"], copy=False)
-    data = lgb.Dataset(block, (rng.random(len(block)) < 1 / (1 + np.exp(-block[:, 0] - np.isnan(block[:, 2])))).astype(float))
-    booster = lgb.train({"objective": "binary", "num_leaves": 6, "verbose": -1, "num_threads": 2}, data, num_boost_round=20)
+    data = lgb.Dataset(
+        block, (rng.random(len(block)) < 1 / (1 + np.exp(-block[:, 0] - np.isnan(block[:, 2])))).astype(float)
+    )
+    booster = lgb.train(
+        {"objective": "binary", "num_leaves": 6, "verbose": -1, "num_threads": 2}, data, num_boost_round=20
+    )
     assert not splits_by_category(booster)
-    assert contributions(booster, encoded) == pytest.approx(booster.predict(block, pred_contrib=True)[:, :-1], abs=1e-5)
+    assert contributions(booster, encoded) == pytest.approx(
+        booster.predict(block, pred_contrib=True)[:, :-1], abs=1e-5
+    )
 
 
 def test_trees_that_split_by_category_are_known(world):
@@ -110,7 +135,9 @@ def test_a_group_is_the_sum_of_its_columns_and_speaks_through_the_strongest(worl
 
 def test_what_lowers_a_score_is_said_to_count_against_the_lead(world):
     scorer, _ = world
-    against = [reason for reason in reasons(scorer, lead(visit_7d=0.0, visit_30d=1.0))[0] if reason.logits < 0]
+    against = [
+        reason for reason in reasons(scorer, lead(visit_7d=0.0, visit_30d=1.0))[0] if reason.logits < 0
+    ]
     assert against[0].words == "counts against it: 0 visits in 7 days (usual: 3)"
 
 
@@ -136,13 +163,19 @@ def test_at_most_three_up_and_two_down_none_of_them_noise(world):
     assert max(sum(reason.logits < 0 for reason in each) for each in told) <= 2
     assert all(abs(reason.logits) > 0.1 for each in told for reason in each)
     assert all(
-        list(np.sign([reason.logits for reason in each])) == sorted(np.sign([r.logits for r in each]), reverse=True) for each in told
+        list(np.sign([reason.logits for reason in each]))
+        == sorted(np.sign([r.logits for r in each]), reverse=True)
+        for each in told
     )
 
 
 def test_a_hidden_group_is_never_shown(world):
     scorer, frame = world
-    assert all(reason.group != "channel" for each in reasons(scorer, frame.head(200), hidden=["channel"]) for reason in each)
+    assert all(
+        reason.group != "channel"
+        for each in reasons(scorer, frame.head(200), hidden=["channel"])
+        for reason in each
+    )
 
 
 def test_two_models_add_up(world):
@@ -165,14 +198,24 @@ def test_a_model_without_trees_has_no_reasons_and_no_lead_is_no_trouble(world):
             mature=np.ones(100, dtype=bool),
         )
     )
-    constant = fit_scorer(frame.head(100), pursue=None, convert=few, recipe=RECIPE, parameters=HazardParameters())
+    constant = fit_scorer(
+        frame.head(100), pursue=None, convert=few, recipe=RECIPE, parameters=HazardParameters()
+    )
     assert reasons(constant, frame.head(3)) == [[], [], []]
     assert reasons(scorer, frame.head(0)) == []
 
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(3.0, "3"), (3.14159, "3.14"), (0.01234, "0.0123"), (12345.678, "12,346"), (None, "empty"), (np.nan, "empty"), ("paid", "paid")],
+    [
+        (3.0, "3"),
+        (3.14159, "3.14"),
+        (0.01234, "0.0123"),
+        (12345.678, "12,346"),
+        (None, "empty"),
+        (np.nan, "empty"),
+        ("paid", "paid"),
+    ],
 )
 def test_values_are_shown_as_people_write_them(value, words):
     assert shown(value) == words

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.evidence_selection import promise_recheck_grid
-from models.arms import FORCED, PASS_THROUGH, POLICY
-from models.selection import promise_recheck
+from models.policy.arms import FORCED, PASS_THROUGH, POLICY
+from models.policy.impact import promise_recheck
 
 
 def recheck(held_wins: int, wins: int, **changed):
@@ -18,7 +18,9 @@ def recheck(held_wins: int, wins: int, **changed):
         "arm": np.full(wins, PASS_THROUGH, dtype=object),
         "won": np.ones(wins, bool),
     }
-    return promise_recheck(**given, **{"pass_through": 0.1, "max_lost_share": 0.05, "confidence": 0.95, **changed})
+    return promise_recheck(
+        **given, **{"pass_through": 0.1, "max_lost_share": 0.05, "confidence": 0.95, **changed}
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,12 +64,16 @@ def test_the_estimate_weighs_a_customer_who_passed_through_by_the_odds_of_passin
     ],
 )
 def test_which_customers_are_counted(arm, score, counted):
-    found = promise_recheck(score=[score], cut=0.5, arm=[arm], won=[True], pass_through=0.1, max_lost_share=0.05, confidence=0.95)
+    found = promise_recheck(
+        score=[score], cut=0.5, arm=[arm], won=[True], pass_through=0.1, max_lost_share=0.05, confidence=0.95
+    )
     assert (found.held_wins, found.wins) == counted
 
 
 def test_a_forced_arm_makes_passing_through_likelier_among_the_others():
-    assert recheck(3, 812, forced=0.2, pass_through=0.08).bound == pytest.approx(recheck(3, 812, pass_through=0.1).bound)
+    assert recheck(3, 812, forced=0.2, pass_through=0.08).bound == pytest.approx(
+        recheck(3, 812, pass_through=0.1).bound
+    )
     assert recheck(0, 812, forced=1.0, pass_through=0.0).bound == 1.0
 
 
@@ -94,7 +100,11 @@ def test_each_lead_may_have_had_a_cut_of_its_own():
     ("held_wins", "wins", "words"),
     [
         (0, 571, "the promise of 5 % is kept"),
-        (0, 570, "at most 5.1 % of customers with 95 % confidence (most likely 0.0 %); the promise of 5 % needs 1 more customer at"),
+        (
+            0,
+            570,
+            "at most 5.1 % of customers with 95 % confidence (most likely 0.0 %); the promise of 5 % needs 1 more customer at",
+        ),
         (30, 300, "is broken: lower the cut, or train anew"),
         (5, 400, "more customers at this share would not change that"),
     ],

@@ -9,7 +9,9 @@ from tests.conftest import REPOSITORY
 from tests.matrices import HORIZONS, computed
 from tests.worlds import random_world
 
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis 12 calls DuckDB 2 by an old name
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:fetch_arrow_table:DeprecationWarning"
+)  # Ibis 12 calls DuckDB 2 by an old name
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,9 @@ def recipe(engine):
 
 def test_nothing_is_dropped_in_silence(engine):
     world = random_world(0, leads=120)
-    world = replace(world, leads=world.leads.assign(comment=[f"text {i}" for i in range(120)], nothing=None, secret="x"))
+    world = replace(
+        world, leads=world.leads.assign(comment=[f"text {i}" for i in range(120)], nothing=None, secret="x")
+    )
     recipe = recipe_for(world.tables(engine), FeatureSettings(exclude=("secret", "founded")), HORIZONS)
     assert dict(recipe.dropped) == {
         "secret": "excluded by the configuration",
@@ -61,7 +65,9 @@ def test_no_address_reaches_the_matrix(engine):
 
 
 def test_the_data_dictionary_is_up_to_date():
-    assert (REPOSITORY / "docs" / "features.md").read_text() == dictionary(), "run: python -m features.dictionary > docs/features.md"
+    assert (REPOSITORY / "docs" / "features.md").read_text() == dictionary(), (
+        "run: python -m features.dictionary > docs/features.md"
+    )
 
 
 TITLES = [

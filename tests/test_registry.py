@@ -1,4 +1,6 @@
-"""The registry for real: an SQLite store, a registered scorer, MLflow's own loader and server in processes of their own."""
+"""The registry for real: an SQLite store, a registered scorer, MLflow's own loader and server in processes of
+their own.
+"""
 
 import json
 import os
@@ -21,18 +23,25 @@ from features.errors import ContractError, UnreachableError, UsageError
 from features.labels import Horizons, Labels
 from features.recipe import Attribute, Recipe
 from features.register import Column
-from models.hazard import HazardParameters
-from models.registry import Registry, Version
-from models.registry_address import reach, shown
-from models.scorer import Scorer, Target, fit_scorer, load_scorer
-from models.served import ServedScorer
+from models.registry.local_store import reach, shown
+from models.registry.pyfunc import ServedScorer
+from models.registry.registry import Registry, Version
+from models.scoring.scorer import Scorer, Target, fit_scorer, load_scorer
+from models.survival.hazard import HazardParameters
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def column(name: str, kind: str) -> Column:
     return Column(
-        name=name, kind=kind, group=name, unit="", empty="not known", words=f"{name} is {{value}}", feature="attribute", arguments=()
+        name=name,
+        kind=kind,
+        group=name,
+        unit="",
+        empty="not known",
+        words=f"{name} is {{value}}",
+        feature="attribute",
+        arguments=(),
     )
 
 
@@ -67,10 +76,20 @@ def tiny_scorer(seed: int = 0) -> tuple[Scorer, pd.DataFrame]:
         has_accounts=False,
         acceptance=False,
         horizons=Horizons(),
-        columns=(column("employees", "number"), column("channel", "category"), column("page_view_7d", "number")),
+        columns=(
+            column("employees", "number"),
+            column("channel", "category"),
+            column("page_view_7d", "number"),
+        ),
         dropped=(),
     )
-    fitted = fit_scorer(frame, pursue=None, convert=Target(labels), recipe=recipe, parameters=HazardParameters(rounds=10, seed=seed))
+    fitted = fit_scorer(
+        frame,
+        pursue=None,
+        convert=Target(labels),
+        recipe=recipe,
+        parameters=HazardParameters(rounds=10, seed=seed),
+    )
     return fitted, frame
 
 
@@ -89,7 +108,12 @@ def register(registry: Registry, folder: Path, **changed) -> str:
     figure.subplots().plot([0, 1], [0, 1])
     given = {
         "params": {"rounds": 10},
-        "metrics": {"convert_auc": 0.7, "convert_auc_by_block": [0.6, None, 0.8], "empty": None, "nan": float("nan")},
+        "metrics": {
+            "convert_auc": 0.7,
+            "convert_auc_by_block": [0.6, None, 0.8],
+            "empty": None,
+            "nan": float("nan"),
+        },
         "tags": {"data": "abc123"},
         "figures": {"calibration": figure},
         "tables": {"report": {"verdict": "ready"}},
@@ -134,10 +158,16 @@ def test_a_registered_version_keeps_all_that_is_to_be_known_about_it(registry, s
     run = client.get_run(version.run).data
     assert run.params["rounds"] == "10"
     assert run.metrics == {"convert_auc": 0.7, "convert_auc_by_block": 0.8}
-    assert [(point.step, point.value) for point in client.get_metric_history(version.run, "convert_auc_by_block")] == [(0, 0.6), (2, 0.8)]
+    assert [
+        (point.step, point.value) for point in client.get_metric_history(version.run, "convert_auc_by_block")
+    ] == [(0, 0.6), (2, 0.8)]
     assert run.tags["data"] == "abc123"
     assert run.tags["features"] == tiny_scorer()[0].recipe.fingerprint
-    assert {entry.path for entry in client.list_artifacts(version.run)} >= {"calibration.png", "report.json", "features.json"}
+    assert {entry.path for entry in client.list_artifacts(version.run)} >= {
+        "calibration.png",
+        "report.json",
+        "features.json",
+    }
 
 
 def test_the_store_is_one_file_with_the_artifacts_beside_it_and_holds_no_code_and_no_pickle(registry, store):
@@ -167,7 +197,9 @@ def test_an_unknown_version_is_refused_with_the_known_ones(registry):
 def test_a_promotion_keeps_who_when_and_why(registry):
     champion = registry.versions()[1]
     assert champion.aliases == ("champion",)
-    assert {name: champion.tags[name] for name in ("promoted_by", "promoted_at", "promoted_why", "replaced")} == {
+    assert {
+        name: champion.tags[name] for name in ("promoted_by", "promoted_at", "promoted_why", "replaced")
+    } == {
         "promoted_by": "bob",
         "promoted_at": "2026-02-01T00:00:00",
         "promoted_why": "better",
@@ -181,8 +213,13 @@ def test_promoting_the_champion_again_changes_nothing(registry):
     assert registry.versions() == before
 
 
-def test_versions_are_promoted_and_rolled_back_and_there_is_one_champion_at_every_step(tmp_path, store, registry):
-    with closing(sqlite3.connect(store)) as original, closing(sqlite3.connect(tmp_path / "mlflow.db")) as target:
+def test_versions_are_promoted_and_rolled_back_and_there_is_one_champion_at_every_step(
+    tmp_path, store, registry
+):
+    with (
+        closing(sqlite3.connect(store)) as original,
+        closing(sqlite3.connect(tmp_path / "mlflow.db")) as target,
+    ):
         original.backup(target)  # so that the other tests keep their champion
     copy = Registry(f"sqlite:///{tmp_path / 'mlflow.db'}")
 
@@ -220,11 +257,24 @@ table = pd.DataFrame({"employees": [50.0, np.nan], "channel": ["organic", None],
 print(loaded.predict(table).to_json(orient="records"))
 print(loaded.predict(table[["channel"]].astype("category")).to_json(orient="records"))
 """
-    done = subprocess.run([sys.executable, "-c", code], env=environment(store), capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(store),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     whole, alone = (json.loads(line) for line in done.stdout.splitlines())
     scorer, _ = tiny_scorer()
-    table = pd.DataFrame({"employees": [50.0, np.nan], "channel": pd.Categorical(["organic", None]), "page_view_7d": [3.0, 0.0]})
+    table = pd.DataFrame(
+        {
+            "employees": [50.0, np.nan],
+            "channel": pd.Categorical(["organic", None]),
+            "page_view_7d": [3.0, 0.0],
+        }
+    )
     assert [row["p_both"] for row in whole] == pytest.approx(scorer.score(table)["p_both"].tolist(), abs=1e-9)
     assert [row["grade"] for row in whole] == scorer.score(table)["grade"].tolist()
     assert len(alone) == 2
@@ -254,9 +304,13 @@ def test_mlflow_serves_the_champion_over_http(registry, store, tmp_path):
         "-w",
         "1",
     ]
-    rows = {"dataframe_records": [{"employees": 50, "channel": "organic", "page_view_7d": 3}, {"channel": None}]}
+    rows = {
+        "dataframe_records": [{"employees": 50, "channel": "organic", "page_view_7d": 3}, {"channel": None}]
+    }
     with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen([sys.executable, *command], env=environment(store), stdout=log, stderr=log, start_new_session=True)
+        server = subprocess.Popen(
+            [sys.executable, *command], env=environment(store), stdout=log, stderr=log, start_new_session=True
+        )
         try:
             answer = post(f"http://127.0.0.1:{port}/invocations", rows, patience=60)
         finally:
@@ -294,7 +348,10 @@ def test_a_server_that_is_down_is_out_of_reach_at_once_and_its_password_stays_se
 
 
 def test_an_address_is_shown_without_secrets_and_files_need_no_knocking():
-    assert shown("https://ann:hunter2@models.example.com:8443/mlflow?token=x") == "https://models.example.com:8443/mlflow"
+    assert (
+        shown("https://ann:hunter2@models.example.com:8443/mlflow?token=x")
+        == "https://models.example.com:8443/mlflow"
+    )
     assert shown("sqlite:////data/mlflow.db") == "sqlite:////data/mlflow.db"
     reach("sqlite:////nowhere/mlflow.db")
 

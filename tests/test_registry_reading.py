@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from features.errors import UnreachableError
-from models.registry import MODEL, Registry
-from models.registry_reading import champion_in, folder_in, versions_in
+from models.registry.local_store import champion_in, folder_in, versions_in
+from models.registry.registry import MODEL, Registry
 from tests.test_registry import ROOT, register, tiny_scorer
 
 
@@ -40,26 +40,38 @@ def test_versions_are_what_mlflow_says_of_them(store):
     for number, version in found.items():
         told = client.get_model_version(MODEL, number)
         assert (list(version.aliases), version.run, version.tags) == (told.aliases, told.run_id, told.tags)
-    assert champion_in(store, MODEL) == str(client.get_model_version_by_alias(MODEL, "champion").version) == "2"
+    assert (
+        champion_in(store, MODEL) == str(client.get_model_version_by_alias(MODEL, "champion").version) == "2"
+    )
 
 
 def test_whoever_scores_never_imports_mlflow(store):
     code = """
 import sys
 from pathlib import Path
-from models.registry import Registry
-from pipelines.champion import load_scorer
+from models.registry.registry import Registry
+from pipelines.version_files import load_scorer
 registry = Registry(sys.argv[1])
 load_scorer(registry.download(registry.champion()))
 print([name for name in sys.modules if name.partition(".")[0] == "mlflow"])
 """
-    said = subprocess.run([sys.executable, "-c", code, f"sqlite:///{store}"], cwd=ROOT, capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [sys.executable, "-c", code, f"sqlite:///{store}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert said.stdout == "[]\n"
 
 
 def test_who_only_looks_makes_no_file_and_what_is_no_registry_is_out_of_reach(tmp_path):
     absent = tmp_path / "mlflow.db"
-    assert (champion_in(absent, MODEL), versions_in(absent, MODEL), folder_in(absent, MODEL, "1", MODEL)) == (None, (), None)
+    assert (champion_in(absent, MODEL), versions_in(absent, MODEL), folder_in(absent, MODEL, "1", MODEL)) == (
+        None,
+        (),
+        None,
+    )
     assert not absent.exists()
     absent.write_text("this is no database, and long enough for nobody to take it for an empty one " * 20)
     with pytest.raises(UnreachableError, match="cannot be read: file is not a database"):

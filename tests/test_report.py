@@ -1,4 +1,6 @@
-"""A version's report: everything that is promised is in it, it stands alone, and it can be written again to the byte."""
+"""A version's report: everything that is promised is in it, it stands alone, and it can be written again to
+the byte.
+"""
 
 import base64
 import copy
@@ -12,11 +14,11 @@ import pandas as pd
 import pytest
 
 from features.errors import UsageError
-from pipelines.card import CARD, read_card, settings_told
-from pipelines.report_page import report_page
-from pipelines.report_words import answers, worries
-from pipelines.segment_columns import _groups
+from pipelines.flows.model_card import _groups
+from pipelines.reports.report_page import report_page
+from pipelines.reports.report_words import answers, worries
 from pipelines.settings import load_settings
+from pipelines.version_files import CARD, read_card, settings_told
 from tests.commands import FLAT, QUICK, flat_leads, leadsieve, written
 
 PARTS = ("data", "convert", "pursue", "promise", "drivers", "segments", "audit", "leaks", "champion", "notes")
@@ -71,7 +73,14 @@ def test_a_page_holds_every_part_it_promises_and_its_contents_lead_to_them(card,
     )  # fmt: skip
     assert [words for words in told if words.replace("'", "&#39;") not in page] == []
     pictures = re.findall(r'<img src="[^"]+" alt="([^"]+)"', page)
-    for shown in ("Leads over time", "Share of outcomes found", "mean prediction", "AUC of every block", "Groups of columns", "each grade"):
+    for shown in (
+        "Leads over time",
+        "Share of outcomes found",
+        "mean prediction",
+        "AUC of every block",
+        "Groups of columns",
+        "each grade",
+    ):
         assert [alt for alt in pictures if shown in alt], shown
 
 
@@ -99,8 +108,13 @@ def test_a_report_is_written_again_as_it_was_kept_at_training_to_the_byte(world,
 def test_a_report_agrees_with_what_train_printed(world, card):
     trained = json.loads((world / "train.json").read_text())
     of_the_run = ("version", "alias", "seconds")
-    assert {key: card[key] for key in trained if key not in of_the_run} == {key: trained[key] for key in trained if key not in of_the_run}
-    assert card["outcomes"]["convert"]["yes"] + card["outcomes"]["convert"]["no"] == card["outcomes"]["convert"]["settled"]
+    assert {key: card[key] for key in trained if key not in of_the_run} == {
+        key: trained[key] for key in trained if key not in of_the_run
+    }
+    assert (
+        card["outcomes"]["convert"]["yes"] + card["outcomes"]["convert"]["no"]
+        == card["outcomes"]["convert"]["settled"]
+    )
 
 
 @pytest.mark.parametrize("version", ["99", "challenger"])
@@ -111,7 +125,8 @@ def test_a_version_that_is_not_there_has_no_report(world, version):
 
 
 @pytest.mark.parametrize(
-    ("kept", "sentence"), [(None, "version 3 has no report; nothing was written"), ({"format": 99}, "a report of format 99")]
+    ("kept", "sentence"),
+    [(None, "version 3 has no report; nothing was written"), ({"format": 99}, "a report of format 99")],
 )
 def test_a_version_without_a_report_that_can_be_read_says_so(tmp_path, kept, sentence):
     if kept is not None:
@@ -128,9 +143,17 @@ def test_what_the_data_say_is_text_on_the_page(audited):
 
 
 def test_a_model_that_could_not_be_judged_has_a_page_too(card):
-    bare = with_changes(card, curves={}, segments=[], drivers_by_segment=[], grades=[], verdict="too little data")
+    bare = with_changes(
+        card, curves={}, segments=[], drivers_by_segment=[], grades=[], verdict="too little data"
+    )
     for model in bare["models"].values():
-        model |= {"verdict": "too little data", "auc": None, "blocks": [], "newest": None, "baselines": dict.fromkeys(model["baselines"])}
+        model |= {
+            "verdict": "too little data",
+            "auc": None,
+            "blocks": [],
+            "newest": None,
+            "baselines": dict.fromkeys(model["baselines"]),
+        }
     assert "It could not be judged" in report_page(bare, "1")
     assert answers(bare)[1].words == "It could not be judged"
 
@@ -140,13 +163,19 @@ def test_a_model_that_could_not_be_judged_has_a_page_too(card):
 
 def test_a_ready_model_that_promises_something_and_has_no_faults_worries_nobody(card):
     ready = with_changes(card, verdict="ready", leaks=[], segments=[], gaps=[], leniency=None)
-    ready["policy"]["promise"] |= {"certified": True, "why": "at most 5 % of the customers would be held back; certified on 400 wins"}
+    ready["policy"]["promise"] |= {
+        "certified": True,
+        "why": "at most 5 % of the customers would be held back; certified on 400 wins",
+    }
     for model in ready["models"].values():
         model |= {"verdict": "ready", "positives": 1000, "settled": 9000}
         model["blocks"][-1] |= {"auc_high": 0.99, "calibration_ratio": 1.0}
         model["baselines"]["logistic"]["ahead"] |= {"high": -0.01}
     assert worries(ready) == ()
-    assert [answer.words for answer in answers(ready)][::2] == ["Ready", "At most 5 % of the customers would be held back"]
+    assert [answer.words for answer in answers(ready)][::2] == [
+        "Ready",
+        "At most 5 % of the customers would be held back",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +191,15 @@ def test_a_ready_model_that_promises_something_and_has_no_faults_worries_nobody(
             {
                 "audit": ["sex"],
                 "gaps": [
-                    {"column": "sex", "figure": "held_wins", "most": "f", "least": "m", "difference": 0.2, "low": 0.1, "high": 0.3}
+                    {
+                        "column": "sex",
+                        "figure": "held_wins",
+                        "most": "f",
+                        "least": "m",
+                        "difference": 0.2,
+                        "low": 0.1,
+                        "high": 0.3,
+                    }
                     | {"beyond_chance": True}
                 ],
             },
@@ -192,29 +229,53 @@ def test_what_there_is_to_worry_about_is_said_with_the_part_that_has_more_of_it(
         pytest.param(["web", None, "fair"], ["fair", "web"], id="texts are their own groups"),
         pytest.param([1, 2, 3, np.nan, 2], ["1", "2", "3"], id="few numbers, too"),
         pytest.param(range(101), ["up to 25", "26 to 50", "51 to 75", "over 75"], id="many are quartered"),
-        pytest.param([1] * 60 + list(range(2, 42)), ["1", "2 to 16", "over 16"], id="a quarter that is one value is that value"),
+        pytest.param(
+            [1] * 60 + list(range(2, 42)),
+            ["1", "2 to 16", "over 16"],
+            id="a quarter that is one value is that value",
+        ),
         pytest.param([7] * 95 + list(range(6)), ["up to 5", "over 5"], id="almost all at the top"),
-        pytest.param(np.linspace(0, 1, 9), ["up to 0.25", "over 0.25 to 0.5", "over 0.5 to 0.75", "over 0.75"], id="fractions"),
+        pytest.param(
+            np.linspace(0, 1, 9),
+            ["up to 0.25", "over 0.25 to 0.5", "over 0.5 to 0.75", "over 0.75"],
+            id="fractions",
+        ),
     ],
 )
 def test_groups_of_a_column_are_its_texts_or_ranges_of_its_numbers(values, groups):
     found = _groups(pd.Series(list(values)))
-    own = found.cat.categories if isinstance(found.dtype, pd.CategoricalDtype) else sorted(found.dropna().unique())
+    own = (
+        found.cat.categories
+        if isinstance(found.dtype, pd.CategoricalDtype)
+        else sorted(found.dropna().unique())
+    )
     assert list(own) == groups
 
 
 def test_an_audited_column_is_no_feature_and_its_groups_are_told_apart(audited):
     told, scorer = audited, audited["scorer"]
     assert {"column": "gender", "why": "kept for auditing alone"} in told["trained_on"]["not_read"]
-    assert "gender" not in json.dumps([scorer["categories"], scorer["usual"], scorer["recipe"]["attributes"], scorer["recipe"]["columns"]])
     assert "gender" not in json.dumps(
-        [scorer["recipe"]["rate_keys"], told["drivers"], told["drivers_by_segment"], told["trained_on"]["reads"]]
+        [scorer["categories"], scorer["usual"], scorer["recipe"]["attributes"], scorer["recipe"]["columns"]]
+    )
+    assert "gender" not in json.dumps(
+        [
+            scorer["recipe"]["rate_keys"],
+            told["drivers"],
+            told["drivers_by_segment"],
+            told["trained_on"]["reads"],
+        ]
     )
     own = [segment for segment in told["segments"] if segment["column"] == "gender"]
-    assert [(segment["group"], segment["audited"]) for segment in own] in ([("f", True), ("m", True)], [("m", True), ("f", True)])
+    assert [(segment["group"], segment["audited"]) for segment in own] in (
+        [("f", True), ("m", True)],
+        [("m", True), ("f", True)],
+    )
     assert {gap["figure"] for gap in told["gaps"]} == {"held", "held_wins", "ratio", "auc"}
     # Equal scores are decided alike, so that a block may hold fewer.
-    assert sum(segment["held"]["value"] * 0.5 for segment in own) == pytest.approx(told["policy"]["held_share"], abs=0.08)
+    assert sum(segment["held"]["value"] * 0.5 for segment in own) == pytest.approx(
+        told["policy"]["held_share"], abs=0.08
+    )
     page = report_page(told, "1")
     assert "gender: no feature of the model" in page
     assert "where ‘gender’ is " in page
@@ -239,7 +300,9 @@ def test_a_column_to_audit_or_to_tell_apart_by_that_is_not_there_is_refused(tmp_
 
 
 def test_a_second_version_is_told_beside_the_champion_on_the_same_leads(home, world):
-    settings = (world / "quick.toml").read_text().replace("rounds = 30", "rounds = 12") + '[features]\nexclude = ["country"]\n'
+    settings = (world / "quick.toml").read_text().replace(
+        "rounds = 30", "rounds = 12"
+    ) + '[features]\nexclude = ["country"]\n'
     changed = written(home.parent / "second", {"c.toml": settings})
     trained = leadsieve("train", "--config", changed / "c.toml", "--json", home=home)
     assert trained.code == 0, trained.err

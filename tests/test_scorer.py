@@ -15,17 +15,25 @@ from features.errors import ContractError, TooLittleDataError
 from features.labels import Horizons, Labels
 from features.recipe import Attribute, Recipe
 from features.register import Column
-from models.calibration import Platt
-from models.encoding import categories_of, encode
-from models.evaluation import EvaluationPlan, first_judged
-from models.hazard import HazardParameters
-from models.learning import LearningSet
-from models.scorer import Scorer, Target, fit_scorer, load_scorer
+from models.dataset import LearningSet
+from models.evaluation.evaluate import EvaluationPlan, first_judged
+from models.scoring.calibration import Platt
+from models.scoring.scorer import Scorer, Target, fit_scorer, load_scorer
+from models.survival.encoding import categories_of, encode
+from models.survival.hazard import HazardParameters
 from models.tuning import best_settings, tune
 
 
 def column(name: str, kind: str) -> Column:
-    return Column(name=name, kind=kind, group=name, unit="", empty="not given", words=f"{name} is {{value}}", feature="number")
+    return Column(
+        name=name,
+        kind=kind,
+        group=name,
+        unit="",
+        empty="not given",
+        words=f"{name} is {{value}}",
+        feature="number",
+    )
 
 
 RECIPE = Recipe(
@@ -132,7 +140,7 @@ def test_a_scorer_from_another_process_gives_the_same_scores_to_the_bit(scorer, 
     frame = leads(seed=7)[0]
     frame.to_parquet(tmp_path / "leads.parquet")
     code = (
-        "import sys; from pathlib import Path; import pandas as pd; from models.scorer import load_scorer; folder = Path(sys.argv[1]);"
+        "import sys; from pathlib import Path; import pandas as pd; from models.scoring.scorer import load_scorer; folder = Path(sys.argv[1]);"
         "load_scorer(folder / 'scorer').score(pd.read_parquet(folder / 'leads.parquet')).to_parquet(folder / 'scores.parquet')"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parent.parent, check=True)
@@ -169,7 +177,9 @@ def test_an_unseen_category_counts_as_missing(scorer):
 def test_text_columns_are_encoded_as_categories_are():
     frame = leads()[0]
     categories = categories_of(frame, RECIPE)
-    assert encode(frame.assign(channel=frame["channel"].astype("str")), categories).equals(encode(frame, categories))
+    assert encode(frame.assign(channel=frame["channel"].astype("str")), categories).equals(
+        encode(frame, categories)
+    )
 
 
 def test_no_leads_give_no_scores(scorer):
@@ -187,7 +197,10 @@ def test_a_matrix_without_a_column_is_refused_by_its_name(scorer):
         scorer.score(leads()[0].drop(columns="visits"))
 
 
-@pytest.mark.parametrize(("key", "value", "said"), [("fingerprint", "0123456789abcdef", "0123456789abcdef"), ("format", 99, "format 99")])
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [("fingerprint", "0123456789abcdef", "0123456789abcdef"), ("format", 99, "format 99")],
+)
 def test_a_scorer_of_other_features_or_format_is_refused(scorer, tmp_path, key, value, said):
     scorer.save(tmp_path)
     content = json.loads((tmp_path / "scorer.json").read_text())
@@ -206,7 +219,9 @@ def test_a_calibration_moves_the_level_and_keeps_a_shorter_horizon_in_proportion
     raised = replace(scorer.convert, platt=Platt(0.5, 1.0))
     before, after = scorer.convert.probability(encoded), raised.probability(encoded)
     assert (after > before).all()
-    assert raised.probability(encoded, 30.0) / after == pytest.approx(scorer.convert.probability(encoded, 30.0) / before)
+    assert raised.probability(encoded, 30.0) / after == pytest.approx(
+        scorer.convert.probability(encoded, 30.0) / before
+    )
 
 
 def learned(rows: int = 1500) -> LearningSet:
@@ -217,9 +232,15 @@ def learned(rows: int = 1500) -> LearningSet:
     frame = frame.assign(account_id=frame["lead_id"], as_of=as_of)
     never = np.full(rows, np.datetime64("NaT", "us"))
     fates = frame[["lead_id", "account_id", "as_of"]].assign(
-        created_at=as_of, accepted_at=never, rejected_at=never, lost_at=never, won_at=np.where(won, as_of + np.timedelta64(60, "D"), never)
+        created_at=as_of,
+        accepted_at=never,
+        rejected_at=never,
+        lost_at=never,
+        won_at=np.where(won, as_of + np.timedelta64(60, "D"), never),
     )
-    return LearningSet(frame, fates, RECIPE, stages=("won",), outcome_times=True, known_until=datetime(2026, 8, 1))
+    return LearningSet(
+        frame, fates, RECIPE, stages=("won",), outcome_times=True, known_until=datetime(2026, 8, 1)
+    )
 
 
 def test_tuning_begins_with_the_settings_in_force_and_repeats_itself():
@@ -227,7 +248,10 @@ def test_tuning_begins_with_the_settings_in_force_and_repeats_itself():
     seen = []
     given = {"at": learning.known_until, "parameters": HazardParameters(rounds=40), "seed": 3}
     assert tune(learning, "convert", trials=1, **given) == HazardParameters(rounds=40)
-    runs = [tune(learning, "convert", trials=3, **given, progress=lambda done, whole: seen.append((done, whole))) for _ in range(2)]
+    runs = [
+        tune(learning, "convert", trials=3, **given, progress=lambda done, whole: seen.append((done, whole)))
+        for _ in range(2)
+    ]
     assert runs[0] == runs[1]
     assert seen == [(1, 3), (2, 3), (3, 3)] * 2
 
@@ -240,6 +264,8 @@ def test_settings_are_chosen_before_the_first_lead_that_will_judge_them():
     assert chosen == tune(learning, "convert", at=first.item(), **given)
     won, later = learning.fates["won_at"].notna(), learning.fates["as_of"] >= first
     other = (learning.fates["as_of"] + np.timedelta64(60, "D")).where(~won)
-    flipped = replace(learning, fates=learning.fates.assign(won_at=learning.fates["won_at"].where(~later, other)))
+    flipped = replace(
+        learning, fates=learning.fates.assign(won_at=learning.fates["won_at"].where(~later, other))
+    )
     assert (flipped.fates["won_at"].notna() != won).sum() > 500
     assert best_settings(flipped, plan, **given) == chosen

@@ -4,11 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models import influence
-from models.bootstrap import account_weights, ratio_of_sums
-from models.gaps import gaps
-from models.judging import ranking
-from models.segments import EMPTY, segment_figures
+from models.evaluation import uncertainty
+from models.evaluation.performance import ranking
+from models.evaluation.segments import EMPTY, gaps, segment_figures
+from models.evaluation.uncertainty import account_weights, ratio_of_sums
 
 
 def market(seed: int, leads: int = 8_000, groups: int = 12) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -16,10 +15,18 @@ def market(seed: int, leads: int = 8_000, groups: int = 12) -> tuple[pd.DataFram
     random = np.random.default_rng(seed)
     p = 1 / (1 + np.exp(2 - random.normal(size=leads)))
     judged = pd.DataFrame(
-        {"account_id": np.arange(leads) // 3, "block": np.arange(leads) * 4 // leads, "outcome": (random.random(leads) < p) * 1.0, "p": p}
+        {
+            "account_id": np.arange(leads) // 3,
+            "block": np.arange(leads) * 4 // leads,
+            "outcome": (random.random(leads) < p) * 1.0,
+            "p": p,
+        }
     )
     return judged, pd.DataFrame(
-        {"channel": random.choice([f"c{n}" for n in range(groups)], leads), "sex": random.choice(["f", "m"], leads)}
+        {
+            "channel": random.choice([f"c{n}" for n in range(groups)], leads),
+            "sex": random.choice(["f", "m"], leads),
+        }
     )
 
 
@@ -45,7 +52,10 @@ def test_a_group_within_which_the_score_means_nothing_is_named():
     judged, groups = market(2, leads=20_000, groups=4)
     own = (groups["channel"] == "c1").to_numpy()
     judged.loc[own, "p"] = np.random.default_rng(0).permutation(judged.loc[own, "p"])
-    assert poor(judged, groups).get(("channel", "c1")) in ("ranks no better than chance", "misses more of its customers")
+    assert poor(judged, groups).get(("channel", "c1")) in (
+        "ranks no better than chance",
+        "misses more of its customers",
+    )
 
 
 def test_a_group_whose_customers_the_filter_holds_more_often_is_named_and_the_gap_told():
@@ -54,7 +64,9 @@ def test_a_group_whose_customers_the_filter_holds_more_often_is_named_and_the_ga
     won = judged["outcome"].to_numpy() == 1
     below = (judged["p"] < 0.03).to_numpy() | (own & won & (np.arange(len(judged)) % 5 == 0))
     found = segment_figures(judged, groups, below=below, audited=("sex",))
-    assert {(each.column, each.group): each.poor for each in found if each.poor} == {("sex", "f"): "misses more of its customers"}
+    assert {(each.column, each.group): each.poor for each in found if each.poor} == {
+        ("sex", "f"): "misses more of its customers"
+    }
     told = {gap.figure: gap for gap in gaps(found)}
     assert set(told) == {"held", "held_wins", "ratio", "auc"}
     gap = told["held_wins"]
@@ -70,7 +82,9 @@ def test_of_a_hundred_models_that_treat_all_groups_alike_a_few_at_most_are_told_
     alarms = 0
     for seed in range(100):
         judged, groups = market(seed, leads=3_000, groups=4)
-        found = segment_figures(judged, groups[["channel"]], below=(judged["p"] < 0.08).to_numpy(), audited=("channel",))
+        found = segment_figures(
+            judged, groups[["channel"]], below=(judged["p"] < 0.08).to_numpy(), audited=("channel",)
+        )
         alarms += any(gap.beyond_chance for gap in gaps(found))
     assert alarms <= 10  # .05, and two standard errors more
 
@@ -80,7 +94,11 @@ def test_figures_of_a_group_are_those_of_its_leads_and_leads_without_an_outcome_
     judged.loc[::2, "outcome"] = np.nan
     below = (judged["p"] < 0.1).to_numpy()
     own = groups["sex"] == "f"
-    (found,) = (each for each in segment_figures(judged, groups[["sex"]], below=below, audited=("sex",)) if each.group == "f")
+    (found,) = (
+        each
+        for each in segment_figures(judged, groups[["sex"]], below=below, audited=("sex",))
+        if each.group == "f"
+    )
     known = judged[own & judged["outcome"].notna()]
     assert (found.leads, found.wins) == (len(known), known["outcome"].sum())
     assert found.base_rate.value == pytest.approx(known["outcome"].mean())
@@ -96,33 +114,42 @@ def test_where_all_leads_are_promised_too_little_only_groups_that_are_worse_than
     assert poor(judged, groups[["channel"]]) == {}
     judged.loc[groups["channel"] == "c2", "p"] /= 1.5
     assert poor(judged, groups[["channel"]]) == {("channel", "c2"): "promises too little"}
-    judged.loc[groups["channel"] == "c2", "p"] *= 1.6 * 1.5  # the one group that is promised what comes true is none to be named
+    judged.loc[groups["channel"] == "c2", "p"] *= (
+        1.6 * 1.5
+    )  # the one group that is promised what comes true is none to be named
     assert poor(judged, groups[["channel"]]) == {}
 
 
 def test_errors_without_resampling_are_those_of_resampled_accounts():
     judged, _ = market(8, leads=6_000)
     block = judged["block"].to_numpy()
-    judged["outcome"] = judged.groupby("account_id")["outcome"].transform("max")  # leads of an account share a fate
+    judged["outcome"] = judged.groupby("account_id")["outcome"].transform(
+        "max"
+    )  # leads of an account share a fate
     account, outcome, p = (judged[name].to_numpy() for name in ("account_id", "outcome", "p"))
     weights = account_weights(account.max() + 1, resamples=1_000, seed=0)
     drawn = ranking(p, outcome, block, account, weights)
     ones = np.ones(len(p))
     pairs = [
-        (influence.auc(p, outcome, block, account), drawn.auc),
-        (influence.ratio(p, outcome, account), ratio_of_sums(p, outcome, account=account, weights=weights)),
-        (influence.share(outcome == 1, account), ratio_of_sums(outcome, ones, account=account, weights=weights)),
+        (uncertainty.auc(p, outcome, block, account), drawn.auc),
+        (uncertainty.ratio(p, outcome, account), ratio_of_sums(p, outcome, account=account, weights=weights)),
+        (
+            uncertainty.share(outcome == 1, account),
+            ratio_of_sums(outcome, ones, account=account, weights=weights),
+        ),
     ]
     for ours, theirs in pairs:
         assert ours.value == pytest.approx(theirs.value, abs=1e-9)
-        assert influence.error_of(ours) == pytest.approx(influence.error_of(theirs), rel=0.1)
-    naive = influence.share(outcome == 1, np.arange(len(p)))
-    assert influence.error_of(naive) < 0.8 * influence.error_of(pairs[2][0])
+        assert uncertainty.error_of(ours) == pytest.approx(uncertainty.error_of(theirs), rel=0.1)
+    naive = uncertainty.share(outcome == 1, np.arange(len(p)))
+    assert uncertainty.error_of(naive) < 0.8 * uncertainty.error_of(pairs[2][0])
 
 
-@pytest.mark.parametrize(("part", "low", "high"), [([False] * 20, 0.0, 0.1684), ([True] * 20, 0.8316, 1.0), ([], np.nan, np.nan)])
+@pytest.mark.parametrize(
+    ("part", "low", "high"), [([False] * 20, 0.0, 0.1684), ([True] * 20, 0.8316, 1.0), ([], np.nan, np.nan)]
+)
 def test_a_share_of_none_or_of_all_has_the_exact_interval(part, low, high):
-    found = influence.share(np.array(part, bool), np.arange(len(part)))
+    found = uncertainty.share(np.array(part, bool), np.arange(len(part)))
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-4, nan_ok=True)
 
 

@@ -6,15 +6,21 @@ from scipy.special import expit, logit
 
 from benchmarks.evidence_selection import picture, selection_grid
 from features.errors import TooLittleDataError
-from models.calibration import fit_platt
-from models.selection import extrapolated, leniency, recalibrate, widened
+from models.policy.selective_labels import extrapolated, leniency, recalibrate, widened
+from models.scoring.calibration import fit_platt
 
 
 def forced_slice(leads: int, *, shift: float, seed: int = 1):
-    """Probabilities that promise too much or too little by ``shift`` on the logit, what came of them, and accounts of two leads."""
+    """Probabilities that promise too much or too little by ``shift`` on the logit, what came of them, and
+    accounts of two leads.
+    """
     rng = np.random.default_rng(seed)
     probability = expit(rng.normal(-2, 0.9, leads))
-    return probability, (rng.random(leads) < expit(logit(probability) - shift)).astype(float), np.arange(leads) // 2
+    return (
+        probability,
+        (rng.random(leads) < expit(logit(probability) - shift)).astype(float),
+        np.arange(leads) // 2,
+    )
 
 
 def test_a_forced_slice_shows_how_far_the_model_was_off_and_sets_it_right():
@@ -34,7 +40,9 @@ def test_no_lead_is_corrected_by_what_its_own_account_taught():
     probability, outcome, _ = forced_slice(200, shift=0.0)
     # One account owns every win: the other folds then teach, or are judged, without a single one.
     accounts = np.where(outcome > 0, 0, np.arange(1, 201))
-    apart, mixed = (recalibrate(probability, outcome, each).ratio_after.value for each in (accounts, np.arange(200)))
+    apart, mixed = (
+        recalibrate(probability, outcome, each).ratio_after.value for each in (accounts, np.arange(200))
+    )
     assert apart < mixed
 
 
@@ -52,7 +60,9 @@ def test_the_same_seed_gives_the_same_figures():
 @pytest.mark.parametrize(
     ("leads", "wins", "words"),
     [
-        pytest.param(19, 5, "19 leads of the forced arm are settled and 5 of them were won", id="too few leads"),
+        pytest.param(
+            19, 5, "19 leads of the forced arm are settled and 5 of them were won", id="too few leads"
+        ),
         pytest.param(400, 0, "400 leads of the forced arm are settled and 0 of them were won", id="no win"),
         pytest.param(0, 0, "0 leads", id="nobody"),
     ],
@@ -64,18 +74,35 @@ def test_too_small_a_slice_is_refused_with_what_is_missing(leads, wins, words):
 
 
 def test_leads_unlike_those_ever_accepted_are_flagged_and_unknown_ones_are_not():
-    assert extrapolated(np.array([0.0, 0.0199, 0.02, 0.5, np.nan])).tolist() == [True, True, False, False, False]
+    assert extrapolated(np.array([0.0, 0.0199, 0.02, 0.5, np.nan])).tolist() == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(
     ("low", "high", "probability", "p_pursue", "expected"),
     [
         pytest.param(0.08, 0.12, 0.10, 0.50, (0.08, 0.12, False), id="like those accepted: as it was"),
-        pytest.param(0.08, 0.12, 0.10, 0.01, (0.05, 0.12, True), id="unlike them: down to half the probability"),
+        pytest.param(
+            0.08, 0.12, 0.10, 0.01, (0.05, 0.12, True), id="unlike them: down to half the probability"
+        ),
         pytest.param(0.02, 0.12, 0.10, 0.01, (0.02, 0.12, True), id="wide enough already"),
-        pytest.param(np.nan, np.nan, 0.10, 0.01, (0.05, 0.10, True), id="unlike them and without an interval: now it has one"),
+        pytest.param(
+            np.nan,
+            np.nan,
+            0.10,
+            0.01,
+            (0.05, 0.10, True),
+            id="unlike them and without an interval: now it has one",
+        ),
         pytest.param(np.nan, np.nan, 0.10, 0.50, (np.nan, np.nan, False), id="no interval stays none"),
-        pytest.param(0.11, 0.12, 0.10, 0.50, (0.10, 0.12, False), id="it never leaves the probability out below"),
+        pytest.param(
+            0.11, 0.12, 0.10, 0.50, (0.10, 0.12, False), id="it never leaves the probability out below"
+        ),
         pytest.param(0.08, 0.09, 0.10, np.nan, (0.08, 0.10, False), id="nor above"),
     ],
 )
@@ -90,7 +117,9 @@ def test_widening_keeps_low_probability_high_in_order_and_never_narrows():
     low, high = probability * rng.random(2_000), probability + (1 - probability) * rng.random(2_000)
     for least in (0.0, 0.5, 1.0):
         wider_low, wider_high, _ = widened(low, high, probability, 0.1 * rng.random(2_000), least=least)
-        assert ((wider_low <= low) & (low <= probability) & (probability <= high) & (high <= wider_high)).all()
+        assert (
+            (wider_low <= low) & (low <= probability) & (probability <= high) & (high <= wider_high)
+        ).all()
 
 
 @pytest.mark.parametrize("least", [-0.1, 1.1, np.nan])
@@ -100,21 +129,28 @@ def test_a_least_share_that_is_none_is_refused(least):
 
 
 def dealt(rng: np.random.Generator, *, unseen: float, reps: int = 12, leads: int = 15_000):
-    """Accepted leads dealt by turn to reps of different leniency, who may see a factor that the model does not."""
+    """Accepted leads dealt by turn to reps of different leniency, who may see a factor that the model does
+    not.
+    """
     rep = np.arange(leads) % reps
     visible, hidden = rng.normal(-2, 0.9, leads), rng.standard_normal(leads)
     won = rng.random(leads) < expit(visible + unseen * hidden)
     rating = visible + unseen * hidden + 0.6 * rng.standard_normal(reps)[rep] + rng.gumbel(size=leads)
     accepted = rating > np.quantile(rating, 0.65)
     expected = fit_platt(expit(visible[accepted]), won[accepted]).apply(expit(visible[accepted]))
-    acceptance = {f"rep {one}": (int(accepted[rep == one].sum()), int((rep == one).sum())) for one in range(reps)}
+    acceptance = {
+        f"rep {one}": (int(accepted[rep == one].sum()), int((rep == one).sum())) for one in range(reps)
+    }
     return won[accepted], expected, np.array([f"rep {one}" for one in rep[accepted]]), acceptance
 
 
 @pytest.mark.slow
 def test_the_warning_light_is_lit_where_reps_see_more_and_rarely_where_they_do_not():
     rng = np.random.default_rng(5)
-    lit = {unseen: np.mean([leniency(*dealt(rng, unseen=unseen)).warns for _ in range(200)]) for unseen in (0.0, 1.0)}
+    lit = {
+        unseen: np.mean([leniency(*dealt(rng, unseen=unseen)).warns for _ in range(200)])
+        for unseen in (0.0, 1.0)
+    }
     assert lit[0.0] <= 0.025 + 2 * np.sqrt(0.025 * 0.975 / 200)
     assert lit[1.0] > 0.6
 
@@ -140,7 +176,10 @@ def test_the_light_tells_what_it_saw_and_what_it_rests_on():
     "acceptance",
     [
         pytest.param({"a": (1, 2), "b": (1, 3), "c": (1, 4)}, id="three reps with a rate"),
-        pytest.param({"a": (1, 2), "b": (1, 3), "c": (1, 4), "d": (0, 4), "e": (3, 0)}, id="the others took nobody or were offered nobody"),
+        pytest.param(
+            {"a": (1, 2), "b": (1, 3), "c": (1, 4), "d": (0, 4), "e": (3, 0)},
+            id="the others took nobody or were offered nobody",
+        ),
         pytest.param(dict.fromkeys("abcde", (1, 2)), id="all accept alike"),
         pytest.param({}, id="no rate known"),
     ],

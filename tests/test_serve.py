@@ -1,4 +1,6 @@
-"""Flows on a schedule, on a real Prefect server: a late run answers as of its scheduled time, and what fails is told once, and to whom."""
+"""Flows on a schedule, on a real Prefect server: a late run answers as of its scheduled time, and what fails
+is told once, and to whom.
+"""
 
 import contextlib
 import json
@@ -52,15 +54,24 @@ def until(found: Callable[[], Any], process: subprocess.Popen | None = None) -> 
 @contextmanager
 def running(*words: object, folder: Path, api: str = "", **variables: str) -> Iterator[subprocess.Popen]:
     """A process of its own that knows of no Prefect server but the one given; ended as a service is ended."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "LEADSIEVE_"))}
-    environ |= {"PYTHONPATH": str(REPOSITORY), "HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+    environ = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "LEADSIEVE_"))
+    }
+    environ |= {
+        "PYTHONPATH": str(REPOSITORY),
+        "HOME": str(folder),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
     environ |= {"PREFECT_API_URL": api, "PREFECT_API_SERVICES_SCHEDULER_LOOP_SECONDS": "2"} if api else {}
     environ |= variables
     with (folder / "said.log").open("a") as said:
         # A shell that starts tests in the background has them ignore the signal, and so would every child.
         heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
         command = [sys.executable, "-m", *map(str, words)]
-        process = subprocess.Popen(command, cwd=folder, env=environ, stdout=said, stderr=said, preexec_fn=heeding)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environ, stdout=said, stderr=said, preexec_fn=heeding
+        )
     try:
         yield process
     finally:
@@ -89,7 +100,9 @@ def alarm() -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.fixture(scope="module")
-def served(world: Path, alarm: tuple[str, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def served(
+    world: Path, alarm: tuple[str, list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
     """A folder from which the flows are served on a Prefect server, whose client is this process."""
     from prefect.blocks.notifications import CustomWebhookNotificationBlock
     from prefect.client.orchestration import get_client
@@ -97,9 +110,7 @@ def served(world: Path, alarm: tuple[str, list[str]], tmp_path_factory: pytest.T
 
     folder = tmp_path_factory.mktemp("served")
     shutil.copytree(world / "home", folder / "home")
-    schedule = (
-        '[schedule]\nscore = "0 2 * * *"\nmonitor = "off"\nretrain = "off"\noutput = "queue/{date}.csv"\nalert = "custom-webhook/alarm"\n'
-    )
+    schedule = '[schedule]\nscore = "0 2 * * *"\nmonitor = "off"\nretrain = "off"\noutput = "queue/{date}.csv"\nalert = "custom-webhook/alarm"\n'
     written(folder, {"crm.toml": (world / "quick.toml").read_text() + schedule})
     port = free_port()
     api = f"http://127.0.0.1:{port}/api"
@@ -109,8 +120,12 @@ def served(world: Path, alarm: tuple[str, list[str]], tmp_path_factory: pytest.T
         get_client(sync_client=True) as client,
     ):
         until(lambda: client.api_healthcheck() is None, server)
-        CustomWebhookNotificationBlock(name="alarm", url=alarm[0], json_data={"said": "{{subject}} | {{body}}"}).save("alarm")
-        with running("pipelines.cli", "serve", "--config", "crm.toml", "--home", "home", folder=folder, api=api) as serving:
+        CustomWebhookNotificationBlock(
+            name="alarm", url=alarm[0], json_data={"said": "{{subject}} | {{body}}"}
+        ).save("alarm")
+        with running(
+            "pipelines.cli.main", "serve", "--config", "crm.toml", "--home", "home", folder=folder, api=api
+        ) as serving:
             until(lambda: len(client.read_deployments(limit=9, sort="NAME_ASC")) == 3, serving)
             yield folder
 
@@ -127,7 +142,9 @@ def test_a_late_run_decides_as_of_the_time_it_was_scheduled_for(world, served, t
     done = run("score", scheduled_time=LATE)
     assert done.state.name == "Completed", done.state.message
     with get_client(sync_client=True) as client:
-        table = client.request("GET", "/artifacts/{key}/latest", path_params={"key": "decisions-by-channel"}).json()
+        table = client.request(
+            "GET", "/artifacts/{key}/latest", path_params={"key": "decisions-by-channel"}
+        ).json()
 
     home = Path(shutil.copytree(world / "home", tmp_path / "home"))
     then = ("--as-of", LATE.isoformat(), "--output", tmp_path / "then.csv", "--json")
@@ -142,7 +159,7 @@ def test_a_late_run_decides_as_of_the_time_it_was_scheduled_for(world, served, t
 
 
 def decided(home: Path) -> pd.DataFrame:
-    from pipelines.store import Store
+    from pipelines.store.database import Store
 
     return Store(f"sqlite:///{home / 'store.db'}").decisions()
 
@@ -152,10 +169,17 @@ def test_runs_are_scheduled_as_configured_and_a_flow_that_is_off_is_not(served):
 
     with get_client(sync_client=True) as client:
         when = {each.id: each for each in client.read_deployments(limit=9, sort="NAME_ASC")}
-        schedules = {client.read_flow(each.flow_id).name: [s.schedule.cron for s in each.schedules] for each in when.values()}
+        schedules = {
+            client.read_flow(each.flow_id).name: [s.schedule.cron for s in each.schedules]
+            for each in when.values()
+        }
         assert schedules == {"score": ["0 2 * * *"], "monitor": [], "retrain": []}
         coming = until(
-            lambda: [each for each in client.read_flow_runs(limit=50, offset=0, sort="EXPECTED_START_TIME_ASC") if each.auto_scheduled]
+            lambda: [
+                each
+                for each in client.read_flow_runs(limit=50, offset=0, sort="EXPECTED_START_TIME_ASC")
+                if each.auto_scheduled
+            ]
         )
     assert {(each.expected_start_time.hour, each.expected_start_time.minute) for each in coming} == {(2, 0)}
 
@@ -188,7 +212,9 @@ def test_a_run_that_fails_says_why_in_a_sentence_tells_people_and_hides_password
         runs = client.request("POST", "/flow_runs/filter", json={"limit": 200, "offset": 0}).text
         tasks = client.request("POST", "/task_runs/filter", json={"limit": 200, "offset": 0}).text
         tables = client.request("POST", "/artifacts/filter", json={"limit": 200, "offset": 0}).text
-    assert logs.count(done.state.message) == 5, "said at each of three tries and as the end of the task and of the run"
+    assert logs.count(done.state.message) == 5, (
+        "said at each of three tries and as the end of the task and of the run"
+    )
     assert "Traceback" not in logs
     for told in (logs, runs, tasks, tables, (served / "said.log").read_text(), *heard):
         assert "hidden-word" not in told
@@ -197,17 +223,21 @@ def test_a_run_that_fails_says_why_in_a_sentence_tells_people_and_hides_password
 def test_without_a_server_a_whole_one_runs_beside_and_plans_the_runs(world, tmp_path):
     written(tmp_path, {"crm.toml": (world / "quick.toml").read_text()})
     port = free_port()
-    command = ("pipelines.cli", "serve", "--config", "crm.toml", "--home", "home", "--port", port)
+    command = ("pipelines.cli.main", "serve", "--config", "crm.toml", "--home", "home", "--port", port)
     with running(*command, folder=tmp_path, PREFECT_LOGGING_LEVEL="DEBUG") as serving:
 
         def planned() -> list[dict]:
             with contextlib.suppress(httpx.HTTPError):
-                return httpx.post(f"http://127.0.0.1:{port}/api/flow_runs/filter", json={"limit": 9}, timeout=PATIENCE).json()
+                return httpx.post(
+                    f"http://127.0.0.1:{port}/api/flow_runs/filter", json={"limit": 9}, timeout=PATIENCE
+                ).json()
             return []
 
         until(planned, serving)
         assert "<html" in httpx.get(f"http://127.0.0.1:{port}/").text
-        until(lambda: "scheduled flow runs" in (tmp_path / "said.log").read_text(), serving)  # whoever serves them has begun to look
+        until(
+            lambda: "scheduled flow runs" in (tmp_path / "said.log").read_text(), serving
+        )  # whoever serves them has begun to look
     assert serving.returncode == 0
     said = (tmp_path / "said.log").read_text()
     assert f"http://127.0.0.1:{port}" in said
@@ -217,8 +247,8 @@ def test_without_a_server_a_whole_one_runs_beside_and_plans_the_runs(world, tmp_
 
 
 def test_retraining_promotes_only_by_rule_and_says_so(world, home):
-    from pipelines.places import registry_of
-    from pipelines.scheduled import retrain
+    from pipelines.flows.deployments import retrain
+    from pipelines.home import registry_of
     from pipelines.settings import load_settings
 
     state = retrain(world / "quick.toml", home, as_of=LATE, return_state=True)
@@ -234,22 +264,28 @@ def test_retraining_promotes_only_by_rule_and_says_so(world, home):
 def test_prefects_own_kind_of_time_is_a_time_like_any_other(world, home, monkeypatch):
     from prefect.types._datetime import create_datetime_instance
 
-    from pipelines import scheduled
+    from pipelines.flows import deployments
 
     planned = create_datetime_instance(LATE)
-    monkeypatch.setattr(scheduled, "flow_run", SimpleNamespace(scheduled_start_time=planned))
-    assert type(scheduled.scheduled(None)) is datetime
-    done = scheduled.monitor(world / "quick.toml", home, return_state=True)
+    monkeypatch.setattr(deployments, "flow_run", SimpleNamespace(scheduled_start_time=planned))
+    assert type(deployments.scheduled(None)) is datetime
+    done = deployments.monitor(world / "quick.toml", home, return_state=True)
     assert done.is_completed(), done.message
 
 
-@pytest.mark.parametrize(("verdict", "state"), [("steady", "Completed"), ("watch", "Watch"), ("retrain", "Retrain")])
-def test_the_state_of_a_monitoring_run_is_called_after_its_verdict_so_that_people_can_be_told(world, home, monkeypatch, verdict, state):
-    from pipelines import monitor, scheduled
+@pytest.mark.parametrize(
+    ("verdict", "state"), [("steady", "Completed"), ("watch", "Watch"), ("retrain", "Retrain")]
+)
+def test_the_state_of_a_monitoring_run_is_called_after_its_verdict_so_that_people_can_be_told(
+    world, home, monkeypatch, verdict, state
+):
+    from pipelines.flows import deployments, monitor
 
     real = monitor.health_of
-    monkeypatch.setattr(monitor, "health_of", lambda *found, **told: replace(real(*found, **told), word=verdict))
-    done = scheduled.monitor(world / "quick.toml", home, as_of=LATE, return_state=True)
+    monkeypatch.setattr(
+        monitor, "health_of", lambda *found, **told: replace(real(*found, **told), word=verdict)
+    )
+    done = deployments.monitor(world / "quick.toml", home, as_of=LATE, return_state=True)
     assert (done.name, done.message.partition(":")[0]) == (state, f"version 1 · {verdict}")
 
 
@@ -259,8 +295,14 @@ def test_the_state_of_a_monitoring_run_is_called_after_its_verdict_so_that_peopl
         ('score = "daily"', "schedule.score: 'daily' is no cron text: say it like"),
         ('timezone = "Mars"', "schedule.timezone: 'Mars' is no time zone"),
         ('alert = "slack"', "schedule.alert: 'slack' is no block of Prefect"),
-        ('score = "99 2 * * *"', "schedule.score: Prefect cannot read '99 2 * * *' as a cron text; nothing is served"),
-        ('alert = "slack-webhook/sales"', "schedule.alert: Prefect has no block 'slack-webhook/sales'; nothing is served"),
+        (
+            'score = "99 2 * * *"',
+            "schedule.score: Prefect cannot read '99 2 * * *' as a cron text; nothing is served",
+        ),
+        (
+            'alert = "slack-webhook/sales"',
+            "schedule.alert: Prefect has no block 'slack-webhook/sales'; nothing is served",
+        ),
     ],
 )
 def test_a_schedule_that_cannot_be_meant_is_refused_before_anything_is_served(tmp_path, line, said):
@@ -271,7 +313,14 @@ def test_a_schedule_that_cannot_be_meant_is_refused_before_anything_is_served(tm
 
 
 def test_a_prefect_server_that_does_not_answer_is_out_of_reach(tmp_path):
-    with running("pipelines.cli", "serve", "--home", "home", folder=tmp_path, api=f"http://127.0.0.1:{free_port()}/api") as serving:
+    with running(
+        "pipelines.cli.main",
+        "serve",
+        "--home",
+        "home",
+        folder=tmp_path,
+        api=f"http://127.0.0.1:{free_port()}/api",
+    ) as serving:
         assert serving.wait(timeout=PATIENCE) == 5
     assert "does not answer; nothing is served." in (tmp_path / "said.log").read_text()
 
@@ -280,7 +329,7 @@ def test_prefect_yaml_deploys_the_flows_by_module_path_as_the_configuration_sche
     import yaml
     from prefect.flows import load_flow_from_entrypoint
 
-    from pipelines.schedule import ScheduleSettings
+    from pipelines.settings import ScheduleSettings
 
     told = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())
     for each in told["deployments"]:
@@ -295,8 +344,15 @@ def test_prefects_own_commands_deploy_prefect_yaml_and_a_worker_scores(world, ho
     from prefect.settings import PREFECT_API_URL
 
     shutil.copy(world / "quick.toml", tmp_path / "crm.toml")
-    written(tmp_path, {"prefect.yaml": (REPOSITORY / "prefect.yaml").read_text().replace("/srv/leadsieve", str(tmp_path))})
-    for words in ("work-pool create leadsieve --type process", "deploy --all", "deployment run score/leadsieve"):
+    written(
+        tmp_path,
+        {"prefect.yaml": (REPOSITORY / "prefect.yaml").read_text().replace("/srv/leadsieve", str(tmp_path))},
+    )
+    for words in (
+        "work-pool create leadsieve --type process",
+        "deploy --all",
+        "deployment run score/leadsieve",
+    ):
         with running("prefect", *words.split(), folder=tmp_path, api=PREFECT_API_URL.value()) as command:
             assert command.wait(PATIENCE) == 0, (tmp_path / "said.log").read_text()
     pool = WorkPoolFilter(name=WorkPoolFilterName(any_=["leadsieve"]))
@@ -307,7 +363,9 @@ def test_prefects_own_commands_deploy_prefect_yaml_and_a_worker_scores(world, ho
 
     with (
         get_client(sync_client=True) as client,
-        running("prefect", "worker", "start", "--pool", "leadsieve", folder=tmp_path, api=PREFECT_API_URL.value()) as worker,
+        running(
+            "prefect", "worker", "start", "--pool", "leadsieve", folder=tmp_path, api=PREFECT_API_URL.value()
+        ) as worker,
     ):
         state = until(ended, worker).state
     assert state.name == "Completed"

@@ -28,14 +28,19 @@ def test_without_a_file_everything_has_a_default_and_no_source_is_known():
     assert (settings.label.pursue_days, settings.label.convert_days) == (21, 90)
 
 
-def test_a_relative_path_starts_at_the_file_that_names_it_and_on_the_command_line_at_the_working_folder(tmp_path, monkeypatch):
+def test_a_relative_path_starts_at_the_file_that_names_it_and_on_the_command_line_at_the_working_folder(
+    tmp_path, monkeypatch
+):
     monkeypatch.chdir(REPOSITORY)
     file = written(tmp_path, '[source]\nurl = "files:exports"\n[source.leads]\ntable = "a.csv"')
     assert load_settings(file, environ={}).source.url == f"files:{tmp_path / 'exports'}"
     overridden = load_settings(file, {"source": {"url": "duckdb:crm.duckdb"}}, environ={}).source
     assert overridden.url == f"duckdb:{REPOSITORY / 'crm.duckdb'}"
     assert overridden.leads.table == "a.csv"
-    assert load_settings(None, {"source": {"url": "files:~/x"}}, environ={}).source.url == f"files:{Path.home() / 'x'}"
+    assert (
+        load_settings(None, {"source": {"url": "files:~/x"}}, environ={}).source.url
+        == f"files:{Path.home() / 'x'}"
+    )
     fairs = written(tmp_path, '[desk]\nsources = ["files:fair", "postgresql://ann:${SECRET}@db/crm"]')
     desk = load_settings(fairs, environ={"SECRET": "hush"}).desk
     assert desk.sources == (f"files:{tmp_path / 'fair'}", "postgresql://ann:hush@db/crm")
@@ -51,12 +56,17 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(tmp_p
 
 def test_the_environment_fills_in_what_the_address_leaves_open(tmp_path):
     text = '[source]\nurl = "postgresql://ann:${CRM_PASSWORD}@db/crm"'
-    assert load_settings(written(tmp_path, text), environ={"CRM_PASSWORD": "pw"}).source.url == "postgresql://ann:pw@db/crm"
+    assert (
+        load_settings(written(tmp_path, text), environ={"CRM_PASSWORD": "pw"}).source.url
+        == "postgresql://ann:pw@db/crm"
+    )
     with pytest.raises(UsageError, match="needs the environment variable CRM_PASSWORD, which is not set"):
         load_settings(written(tmp_path, text), environ={})
 
 
-@pytest.mark.parametrize(("said", "meant"), [("1h", timedelta(hours=1)), ("3d", timedelta(days=3)), ("30m", timedelta(minutes=30))])
+@pytest.mark.parametrize(
+    ("said", "meant"), [("1h", timedelta(hours=1)), ("3d", timedelta(days=3)), ("30m", timedelta(minutes=30))]
+)
 def test_a_delay_is_said_in_words(tmp_path, said, meant):
     assert load_settings(written(tmp_path, f'[label]\ndelay = "{said}"'), environ={}).label.delay == meant
 
@@ -106,7 +116,10 @@ def test_every_mistake_gets_its_own_line_with_its_place_and_a_hint(tmp_path):
     [
         ('[source.leads]\norder = "rows"\ncreated_at = "day"', "order and created_at exclude each other"),
         ('[source.leads]\norder = "none"\n[source.events]', "events needs dates"),
-        ('[source.outcome]\ncolumn = "y"\nwon = [1]\n[source.outcomes]', "outcome and outcomes exclude each other"),
+        (
+            '[source.outcome]\ncolumn = "y"\nwon = [1]\n[source.outcomes]',
+            "outcome and outcomes exclude each other",
+        ),
         ('[source.outcome]\ncolumn = "y"\nwon = [1]\nlost = ["1"]', "'1' is named under two stages"),
         ('[source.outcome]\ncolumn = "y"', "no value is named"),
         ('[source.outcomes]\nstage_is = "won"\nstage = "s"', "stage_is says that every row is of one stage"),

@@ -11,7 +11,7 @@ from scipy.stats import weibull_min
 from sklearn.metrics import roc_auc_score
 
 from features.errors import UsageError
-from pipelines.simulator import SimulatorSettings, settings_from_url, simulate, simulate_tables
+from pipelines.simulation.market import SimulatorSettings, settings_from_url, simulate, simulate_tables
 
 
 @pytest.fixture(scope="module", params=[0.0, 1.0], ids=["all is seen", "with an unseen factor"])
@@ -26,7 +26,9 @@ def default_world():
 
 def test_about_an_eighth_of_leads_would_become_customers_if_pursued(world):
     assert 0.10 <= world.truth["p1"].to_numpy().mean() <= 0.14
-    assert world.truth["would_win_if_pursued"].to_numpy().mean() == pytest.approx(world.truth["p1"].to_numpy().mean(), abs=0.01)
+    assert world.truth["would_win_if_pursued"].to_numpy().mean() == pytest.approx(
+        world.truth["p1"].to_numpy().mean(), abs=0.01
+    )
 
 
 def test_what_can_be_seen_ranks_with_an_auc_of_about_73(world):
@@ -68,7 +70,9 @@ def test_sales_chooses_by_what_wins_as_well_as_rho_says():
 
 
 def test_reps_differ_in_how_readily_they_take_up(default_world):
-    shares = default_world.truth.to_pandas().groupby(default_world.leads["owner"].to_pandas())["selected"].mean()
+    shares = (
+        default_world.truth.to_pandas().groupby(default_world.leads["owner"].to_pandas())["selected"].mean()
+    )
     assert len(shares) == 12
     assert shares.std() > 0.05
 
@@ -94,7 +98,9 @@ def test_sales_answers_three_days_after_creation_on_average(default_world):
     accepted = default_world.outcomes.filter(pc.field("stage") == "accepted").join(
         default_world.leads.select(["lead_id", "created_at"]), "lead_id"
     )
-    lag = (accepted["recorded_at"].to_pandas() - accepted["created_at"].to_pandas()).dt.total_seconds() / 86400
+    lag = (
+        accepted["recorded_at"].to_pandas() - accepted["created_at"].to_pandas()
+    ).dt.total_seconds() / 86400
     assert lag.mean() == pytest.approx(3.0, abs=0.1)
 
 
@@ -110,11 +116,17 @@ def test_the_market_grows_and_the_paid_share_doubles(default_world):
 
 def test_recent_visits_tell_more_than_old_ones(default_world):
     leads = default_world.leads.select(["lead_id", "created_at"]).to_pandas()
-    visits = default_world.events.filter(pc.field("kind") == "page_view").to_pandas().merge(leads, on="lead_id")
+    visits = (
+        default_world.events.filter(pc.field("kind") == "page_view").to_pandas().merge(leads, on="lead_id")
+    )
     age = visits["created_at"] - visits["occurred_at"]
 
     def auc(young: timedelta, old: timedelta) -> float:
-        counts = visits["lead_id"][(age > young) & (age <= old)].value_counts().reindex(leads["lead_id"], fill_value=0)
+        counts = (
+            visits["lead_id"][(age > young) & (age <= old)]
+            .value_counts()
+            .reindex(leads["lead_id"], fill_value=0)
+        )
         return roc_auc_score(default_world.truth["would_win_if_pursued"], counts)
 
     assert auc(timedelta(0), timedelta(days=7)) > auc(timedelta(days=7), timedelta(days=30)) + 0.015
@@ -143,14 +155,27 @@ def test_the_truth_is_never_among_what_a_pipeline_may_see(extra):
     assert list(tables) == ["leads", "events", "outcomes"]
     hidden = set(simulate(SimulatorSettings(leads=10)).truth.column_names) - {"lead_id"}
     assert not hidden & {*tables["events"].column_names, *tables["leads"].column_names} - {"amount"}
-    assert tables["outcomes"].column_names == ["lead_id", "stage", "occurred_at", "recorded_at", "amount", "margin", "reason", "rep"]
+    assert tables["outcomes"].column_names == [
+        "lead_id",
+        "stage",
+        "occurred_at",
+        "recorded_at",
+        "amount",
+        "margin",
+        "reason",
+        "rep",
+    ]
 
 
 @pytest.mark.parametrize("months", [1, 8, 24])
 def test_nothing_is_recorded_after_the_end_and_the_last_leads_stay_open(months):
     world = simulate(SimulatorSettings(leads=3000, months=months))
     assert world.end == (pd.Timestamp(world.start) + pd.DateOffset(months=months)).to_pydatetime()
-    for table, column in ((world.leads, "created_at"), (world.events, "recorded_at"), (world.outcomes, "recorded_at")):
+    for table, column in (
+        (world.leads, "created_at"),
+        (world.events, "recorded_at"),
+        (world.outcomes, "recorded_at"),
+    ):
         assert table.schema.field(column).type == pa.timestamp("us")
         assert pc.max(table[column]).as_py() < world.end
     young = world.leads.filter(pc.field("created_at") > world.end - timedelta(days=7))["lead_id"]
@@ -159,7 +184,9 @@ def test_nothing_is_recorded_after_the_end_and_the_last_leads_stay_open(months):
 
 
 def test_the_tables_keep_the_contract(default_world):
-    leads, events, outcomes = (getattr(default_world, name).to_pandas() for name in ("leads", "events", "outcomes"))
+    leads, events, outcomes = (
+        getattr(default_world, name).to_pandas() for name in ("leads", "events", "outcomes")
+    )
     assert leads["lead_id"].is_unique
     assert leads[["lead_id", "account_id", "created_at"]].notna().all(axis=None)
     assert leads["created_at"].is_monotonic_increasing
@@ -187,7 +214,11 @@ def test_the_light_dirt_of_every_market_is_there(default_world):
 def test_dirt_on_request_breaks_the_contract_in_three_ways():
     clean, dirty = (simulate(SimulatorSettings(leads=2000, dirt=dirt)) for dirt in (False, True))
     assert 0.03 < len(dirty.leads) / 2000 - 1 < 0.05
-    moments = pd.to_datetime(dirty.leads["created_at"].to_pandas(), utc=True, format="ISO8601").drop_duplicates().dt.tz_localize(None)
+    moments = (
+        pd.to_datetime(dirty.leads["created_at"].to_pandas(), utc=True, format="ISO8601")
+        .drop_duplicates()
+        .dt.tz_localize(None)
+    )
     assert set(moments) == set(clean.leads["created_at"].to_pandas())
     assert dirty.leads["created_at"].to_pandas().str[-6:].nunique() == 4
     delay = dirty.outcomes["recorded_at"].to_pandas() - dirty.outcomes["occurred_at"].to_pandas()
@@ -197,7 +228,9 @@ def test_dirt_on_request_breaks_the_contract_in_three_ways():
 def test_a_url_names_settings_and_leaves_the_rest_alone():
     assert settings_from_url("simulated:") == SimulatorSettings()
     named = settings_from_url("simulated:?leads=500&months=8&seed=3&gamma=0&rho=-0.4&start=2023-05-31&slow=1")
-    assert named == SimulatorSettings(leads=500, months=8, seed=3, gamma=0, rho=-0.4, start=datetime(2023, 5, 31).date(), slow=True)
+    assert named == SimulatorSettings(
+        leads=500, months=8, seed=3, gamma=0, rho=-0.4, start=datetime(2023, 5, 31).date(), slow=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -206,7 +239,11 @@ def test_a_url_names_settings_and_leaves_the_rest_alone():
         pytest.param("simulated:?moths=8", ["moths", "did you mean 'months'"], id="close match"),
         pytest.param("simulated:?colour=red", ["colour", "known: leads, months"], id="no close match"),
         pytest.param("simulated:?rho=2", ["rho", "'2'"], id="out of range"),
-        pytest.param("simulated:?leads=many&seed=x&moths=2", ["leads: 'many'", "seed: 'x'", "moths"], id="all problems at once"),
+        pytest.param(
+            "simulated:?leads=many&seed=x&moths=2",
+            ["leads: 'many'", "seed: 'x'", "moths"],
+            id="all problems at once",
+        ),
         pytest.param("simulated:?seed=1&seed=2", ["seed: given twice"], id="given twice"),
         pytest.param("simulated:leads=100", ["simulated:?leads=30000"], id="no question mark"),
     ],

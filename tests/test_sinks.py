@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from features.errors import UsageError
-from pipelines import sinks
-from pipelines.sinks import write_decisions, write_parquet
+from pipelines import files
+from pipelines.files import write_decisions, write_parquet
 
 DECISIONS = pd.DataFrame(
     {
@@ -43,17 +43,25 @@ def test_a_csv_holds_every_row_and_empty_cells_for_what_is_unknown(tmp_path):
 def test_a_parquet_file_gives_the_table_back(tmp_path):
     back = pd.read_parquet(write_decisions(DECISIONS, tmp_path / "out.PARQUET"))
     pd.testing.assert_frame_equal(
-        back.drop(columns="reasons"), DECISIONS.drop(columns="reasons"), check_dtype=False, check_categorical=False
+        back.drop(columns="reasons"),
+        DECISIONS.drop(columns="reasons"),
+        check_dtype=False,
+        check_categorical=False,
     )
     assert back["as_of"].dtype == "datetime64[us]"
     assert back["reasons"].tolist() == ["many visits; size is 50", ""]
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+49 30 1", "-5", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x")'])
+@pytest.mark.parametrize(
+    "cell", ["=1+1", "+49 30 1", "-5", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x")']
+)
 @pytest.mark.parametrize("dtype", ["object", "str", "category"])
 def test_a_text_that_a_spreadsheet_would_run_gets_an_apostrophe(tmp_path, cell, dtype):
     table = pd.DataFrame({"lead_id": pd.Series([cell, "plain=1"], dtype=dtype)})
-    assert [row["lead_id"] for row in rows_of(write_decisions(table, tmp_path / "out.csv"))] == [f"'{cell}", "plain=1"]
+    assert [row["lead_id"] for row in rows_of(write_decisions(table, tmp_path / "out.csv"))] == [
+        f"'{cell}",
+        "plain=1",
+    ]
 
 
 def test_a_heading_or_a_list_that_a_spreadsheet_would_run_gets_an_apostrophe_too(tmp_path):
@@ -99,8 +107,8 @@ def test_a_write_that_fails_midway_leaves_the_old_file_and_no_draft(tmp_path, su
         Path(draft).write_text("half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sinks.pyarrow.csv, "write_csv", broken)
-    monkeypatch.setattr(sinks.pyarrow.parquet, "write_table", broken)
+    monkeypatch.setattr(files.pyarrow.csv, "write_csv", broken)
+    monkeypatch.setattr(files.pyarrow.parquet, "write_table", broken)
     with pytest.raises(UsageError, match="No space left"):
         write_decisions(DECISIONS, path)
     assert path.read_text() == "old"
@@ -108,7 +116,9 @@ def test_a_write_that_fails_midway_leaves_the_old_file_and_no_draft(tmp_path, su
 
 
 def test_scores_are_written_whatever_the_file_is_called(tmp_path):
-    assert pd.read_parquet(write_parquet(DECISIONS[["lead_id"]], tmp_path / "scores"))["lead_id"].tolist() == ["a", "b"]
+    assert pd.read_parquet(write_parquet(DECISIONS[["lead_id"]], tmp_path / "scores"))[
+        "lead_id"
+    ].tolist() == ["a", "b"]
 
 
 def test_the_given_table_is_not_changed(tmp_path):
@@ -121,8 +131,14 @@ def test_the_given_table_is_not_changed(tmp_path):
 def test_a_million_rows_take_seconds(tmp_path):
     count = 1_000_000
     table = pd.DataFrame(
-        {"lead_id": [f"L{row}" for row in range(count)], "p_both": np.random.default_rng(1).random(count), "reasons": [["a", "b"]] * count}
+        {
+            "lead_id": [f"L{row}" for row in range(count)],
+            "p_both": np.random.default_rng(1).random(count),
+            "reasons": [["a", "b"]] * count,
+        }
     )
     began = time.perf_counter()
     write_decisions(table, tmp_path / "out.csv")
-    assert time.perf_counter() - began < 60  # about 2 s on a machine of its own; a busy one must not fail for it
+    assert (
+        time.perf_counter() - began < 60
+    )  # about 2 s on a machine of its own; a busy one must not fail for it

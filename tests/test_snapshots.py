@@ -13,16 +13,20 @@ import pytest
 from features.contracts import breaches
 from features.errors import ContractError, UsageError
 from features.labels import Horizons
-from pipelines import snapshots
-from pipelines.mapping import LeadsSource, OutcomeColumn, SourceSettings
-from pipelines.snapshots import Snapshot, pull
+from pipelines.sources import snapshots
+from pipelines.sources.mapping import LeadsSource, OutcomeColumn, SourceSettings
+from pipelines.sources.snapshots import Snapshot, pull
 from tests.conftest import REPOSITORY
 
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis 12 asks DuckDB 2 in its old words
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:fetch_arrow_table:DeprecationWarning"
+)  # Ibis 12 asks DuckDB 2 in its old words
 
 NOW = datetime(2026, 6, 1)
 LEADS = "lead_id,created_at,size,city\n1,2026-01-01,5,Bonn\n2,2026-01-02,7,Rome\n"
-EVENTS = "lead_id,kind,occurred_at,recorded_at\n1,visit,2026-01-03,2026-01-04\n2,visit,2026-02-03,2026-02-04\n"
+EVENTS = (
+    "lead_id,kind,occurred_at,recorded_at\n1,visit,2026-01-03,2026-01-04\n2,visit,2026-02-03,2026-02-04\n"
+)
 OUTCOMES = "lead_id,stage,occurred_at\n1,accepted,2026-01-05\n2,won,2026-03-05\n"
 
 
@@ -40,7 +44,11 @@ def pulled(folder: Path, *, until: datetime = NOW, leads_file: Path | None = Non
 
 
 def stored(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in (folder / "home" / "snapshots").rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in (folder / "home" / "snapshots").rglob("*")
+        if path.is_file()
+    }
 
 
 def ids(table) -> list[str]:
@@ -59,8 +67,14 @@ def test_a_snapshot_holds_the_tables_and_says_where_they_are_from(folder):
     note = json.loads((snapshot.folder / "snapshot.json").read_text())
     assert note["fingerprint"] == snapshot.fingerprint == snapshot.folder.name
     assert note["rows"] == snapshot.counts == {"leads": 2, "events": 2, "outcomes": 2}
-    assert (note["clock"], note["stages"], note["newest"]) == ("time", ["accepted", "won"], "2026-03-05T00:00:00")
-    assert snapshot.warnings == ("1 lead was won and never accepted on record: that counts as accepted when won",)
+    assert (note["clock"], note["stages"], note["newest"]) == (
+        "time",
+        ["accepted", "won"],
+        "2026-03-05T00:00:00",
+    )
+    assert snapshot.warnings == (
+        "1 lead was won and never accepted on record: that counts as accepted when won",
+    )
     assert snapshot.tables.end == datetime(2026, 3, 5, 0, 0, 0, 1)
 
 
@@ -73,7 +87,12 @@ def test_pulling_again_reads_and_stores_nothing(folder, monkeypatch):
 
     monkeypatch.setattr(snapshots, "_store", never)
     again = pulled(folder)
-    assert (again.stored, again.fingerprint, again.warnings, again.counts) == (False, first.fingerprint, first.warnings, first.counts)
+    assert (again.stored, again.fingerprint, again.warnings, again.counts) == (
+        False,
+        first.fingerprint,
+        first.warnings,
+        first.counts,
+    )
     assert stored(folder) == before
     assert ids(again.tables.leads) == ["1", "2"]
 
@@ -81,7 +100,12 @@ def test_pulling_again_reads_and_stores_nothing(folder, monkeypatch):
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param(lambda folder: (folder / "source" / "leads.csv").write_text(LEADS + "3,2026-01-03,8,Bern\n") and {}, id="the data"),
+        pytest.param(
+            lambda folder: (
+                (folder / "source" / "leads.csv").write_text(LEADS + "3,2026-01-03,8,Bern\n") and {}
+            ),
+            id="the data",
+        ),
         pytest.param(lambda folder: {"leads": LeadsSource(attributes=["size"])}, id="the mapping"),
         pytest.param(lambda folder: {"timezone": "Europe/Rome"}, id="the time zone"),
     ],
@@ -123,7 +147,8 @@ def test_a_breach_leaves_nothing_behind_and_what_was_there_stays(folder):
     before = stored(folder)
     (folder / "source" / "leads.csv").write_text(LEADS + "2,2026-01-03,8,Bern\n")
     with pytest.raises(
-        ContractError, match=r"table 'leads' breaks its contract in 1 place; nothing was stored\.\n  lead_id: 1 row repeats"
+        ContractError,
+        match=r"table 'leads' breaks its contract in 1 place; nothing was stored\.\n  lead_id: 1 row repeats",
     ):
         pulled(folder)
     assert stored(folder) == before
@@ -136,7 +161,7 @@ from pathlib import Path
 from datetime import datetime
 from features.labels import Horizons
 from pipelines import snapshots
-from pipelines.mapping import SourceSettings
+from pipelines.sources.mapping import SourceSettings
 def die(*args): os.kill(os.getpid(), 9)
 snapshots._judge = die
 snapshots.pull(SourceSettings(url=sys.argv[1]), Horizons(), home=Path(sys.argv[2]), until=datetime(2026, 6, 1))
@@ -145,7 +170,9 @@ snapshots.pull(SourceSettings(url=sys.argv[1]), Horizons(), home=Path(sys.argv[2
 
 def test_a_pull_that_was_killed_leaves_nothing_that_counts_and_the_next_one_cleans_up(folder):
     arguments = [sys.executable, "-c", KILLED, f"files:{folder / 'source'}", str(folder / "home")]
-    died = subprocess.run(arguments, cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, check=False)
+    died = subprocess.run(
+        arguments, cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, check=False
+    )
     assert died.returncode == -9
     left = list((folder / "home" / "snapshots").iterdir())
     assert len(left) == 1
@@ -173,7 +200,10 @@ def test_tables_that_stand_ready_are_used_and_others_are_not(folder):
     (folder / "source" / "events.csv").write_text("person,what\n1,visit\n")
     snapshot = pulled(folder)
     assert snapshot.tables.events is None
-    assert "table 'events' was not used: it has no column 'lead_id', and no [source.events] says which to use" in snapshot.warnings
+    assert (
+        "table 'events' was not used: it has no column 'lead_id', and no [source.events] says which to use"
+        in snapshot.warnings
+    )
 
 
 def test_without_a_source_there_is_nothing_to_pull(tmp_path):
@@ -206,7 +236,12 @@ def test_new_leads_join_the_source_just_before_the_moment_and_replace_those_it_h
 
 def test_a_column_that_new_leads_lack_is_no_column_of_the_leads(folder):
     (folder / "new.csv").write_text("lead_id,created_at,city\n9,2026-05-31,Bonn\n")
-    assert pulled(folder, leads_file=folder / "new.csv").tables.leads.columns == ("lead_id", "account_id", "created_at", "city")
+    assert pulled(folder, leads_file=folder / "new.csv").tables.leads.columns == (
+        "lead_id",
+        "account_id",
+        "created_at",
+        "city",
+    )
 
 
 def test_what_is_wrong_with_new_leads_is_named_and_no_lead_is_scored(folder):
@@ -228,7 +263,10 @@ def test_what_is_wrong_with_new_leads_is_named_and_no_lead_is_scored(folder):
 def test_new_rows_follow_the_last_one_where_row_order_is_time(folder):
     (folder / "source" / "calls.csv").write_text("size,deal\n1,yes\n2,no\n3,no\n")
     (folder / "new.csv").write_text("size\n10\n20\n")
-    mapping = {"leads": LeadsSource(table="calls.csv", order="rows"), "outcome": OutcomeColumn(column="deal", won=["yes"], lost=["no"])}
+    mapping = {
+        "leads": LeadsSource(table="calls.csv", order="rows"),
+        "outcome": OutcomeColumn(column="deal", won=["yes"], lost=["no"]),
+    }
     snapshot = pulled(folder, leads_file=folder / "new.csv", **mapping)
     assert ids(snapshot.new_leads) == ["row 4", "row 5"]
     found = snapshot.tables.leads.order_by("created_at").to_pyarrow().to_pydict()
@@ -242,7 +280,12 @@ def test_new_rows_follow_the_last_one_where_row_order_is_time(folder):
 @pytest.mark.parametrize(
     ("name", "counts", "stages", "end"),
     [
-        ("loan_applications", {"leads": 6508, "events": 106989, "outcomes": 9369}, ("accepted", "won", "lost"), "2011-12-15"),
+        (
+            "loan_applications",
+            {"leads": 6508, "events": 106989, "outcomes": 9369},
+            ("accepted", "won", "lost"),
+            "2011-12-15",
+        ),
         ("uci_bank", {"leads": 41188, "outcomes": 41188}, ("won", "lost"), "2000-01-01"),
         ("x_education", {"leads": 9240, "outcomes": 9240}, ("won", "lost"), "2000-01-01"),
         ("olist", {"leads": 5998, "outcomes": 780}, ("won",), "2018-11-14"),

@@ -8,11 +8,13 @@ import pytest
 
 from features.errors import UnreachableError, UsageError
 from pipelines.addresses import redacted, without_secrets
-from pipelines.mapping import LeadsSource, SourceSettings
-from pipelines.sources import open_source
+from pipelines.sources.connections import open_source
+from pipelines.sources.mapping import LeadsSource, SourceSettings
 from tests.pulling import LEADS, pulled, refused, rows
 
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis 12 asks DuckDB 2 in its old words
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:fetch_arrow_table:DeprecationWarning"
+)  # Ibis 12 asks DuckDB 2 in its old words
 
 
 # ── addresses ──
@@ -25,7 +27,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWar
         ("file:exports", UsageError, "did you mean 'files:'?"),
         ("files:/no/such/folder", UsageError, "folder '/no/such/folder' does not exist"),
         ("duckdb:/no/such.duckdb", UsageError, "there is no DuckDB file '/no/such.duckdb'"),
-        ("postgresql://ann:geheim@host:port/crm", UsageError, "write special characters of a password as %40"),
+        (
+            "postgresql://ann:geheim@host:port/crm",
+            UsageError,
+            "write special characters of a password as %40",
+        ),
         ("simulated:?leeds=3", UsageError, "leeds"),
     ],
 )
@@ -38,7 +44,8 @@ def test_a_wrong_address_is_a_wrong_usage_and_says_what_is_wrong(url, error, wor
 
 
 @pytest.mark.parametrize(
-    ("scheme", "driver"), [("snowflake", "snowflake.connector"), ("bigquery", "google.cloud.bigquery"), ("spark", "pyspark")]
+    ("scheme", "driver"),
+    [("snowflake", "snowflake.connector"), ("bigquery", "google.cloud.bigquery"), ("spark", "pyspark")],
 )
 def test_an_absent_extra_is_named_in_one_line(scheme, driver, monkeypatch):
     real = importlib.import_module
@@ -51,7 +58,9 @@ def test_an_absent_extra_is_named_in_one_line(scheme, driver, monkeypatch):
     monkeypatch.setattr(importlib, "import_module", without)
     with pytest.raises(UsageError) as raised:
         open_source(f"{scheme}://somewhere/db")
-    assert str(raised.value) == f"{scheme}: needs an extra; install it with: pip install 'leadsieve[{scheme}]'"
+    assert (
+        str(raised.value) == f"{scheme}: needs an extra; install it with: pip install 'leadsieve[{scheme}]'"
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,7 +69,10 @@ def test_an_absent_extra_is_named_in_one_line(scheme, driver, monkeypatch):
         ("postgresql://ann:pw@db/crm", "postgresql://ann:***@db/crm"),
         ("postgresql://ann:p@ss/w:rd#?@db/crm", "postgresql://ann:***@db/crm"),
         ("postgresql://db/crm?user=ann&password=pw", "postgresql://db/crm?user=ann&password=***"),
-        ("snowflake://ann:pw@acc/db?passcode=1&authenticator_token=pw", "snowflake://ann:***@acc/db?passcode=***&authenticator_token=***"),
+        (
+            "snowflake://ann:pw@acc/db?passcode=1&authenticator_token=pw",
+            "snowflake://ann:***@acc/db?passcode=***&authenticator_token=***",
+        ),
         ("files:exports", "files:exports"),
     ],
 )
@@ -72,7 +84,9 @@ def test_passwords_are_hidden_wherever_an_address_has_them(url, shown):
 
 def test_a_driver_that_repeats_the_password_is_cut_short():
     url = "postgresql://ann:gehe%21m@db/crm"
-    assert without_secrets("no entry for ann with gehe!m or gehe%21m", url) == "no entry for ann with *** or ***"
+    assert (
+        without_secrets("no entry for ann with gehe!m or gehe%21m", url) == "no entry for ann with *** or ***"
+    )
 
 
 def test_no_password_is_left_in_a_chain_of_errors(monkeypatch):
@@ -106,12 +120,22 @@ def test_an_absent_file_is_named_with_those_there_are(tmp_path):
 
 def test_leads_without_ids_are_told_how_they_can_do_without(tmp_path):
     said = refused(tmp_path, {"leads.csv": "age,y\n30,1\n"}, leads=LeadsSource(order="none"))
-    assert 'Name the column in [source.leads] lead_id; where row order is time, say [source.leads] order = "rows"' in said
+    assert (
+        'Name the column in [source.leads] lead_id; where row order is time, say [source.leads] order = "rows"'
+        in said
+    )
 
 
 def test_all_absent_columns_are_named_at_once(tmp_path):
-    said = refused(tmp_path, {"leads.csv": "Lead_Id,created,size\n1,2026-01-01,5\n"}, leads=LeadsSource(attributes=["sise"]))
-    assert "no such column; there are Lead_Id, created, size. Did you mean 'created'? Name the column in [source.leads] created_at." in said
+    said = refused(
+        tmp_path,
+        {"leads.csv": "Lead_Id,created,size\n1,2026-01-01,5\n"},
+        leads=LeadsSource(attributes=["sise"]),
+    )
+    assert (
+        "no such column; there are Lead_Id, created, size. Did you mean 'created'? Name the column in [source.leads] created_at."
+        in said
+    )
     assert "Did you mean 'size'?" in said
     assert "in 3 places" in said
 
@@ -135,7 +159,10 @@ def test_a_name_that_means_two_files_has_to_be_said_in_full(tmp_path):
         (b"<!DOCTYPE html><html>", "it looks like a web page"),
         (b"  \n", "it is empty"),
         (b"lead_id,created_at\n1,2026-01-01\n2,M\xfcller\n", "line 3 is not text in UTF-8"),
-        (b"lead_id,created_at\n1,2026-01-01\n2,2026-01-01,3\n", "line 3 has 3 values where there are 2 columns"),
+        (
+            b"lead_id,created_at\n1,2026-01-01\n2,2026-01-01,3\n",
+            "line 3 has 3 values where there are 2 columns",
+        ),
         (b"some prose\nwithout any table\n", "there is only 'some prose'. Is it a CSV file?"),
     ],
 )
@@ -151,9 +178,14 @@ def test_a_file_that_is_not_parquet_is_told_apart(tmp_path):
 
 @pytest.mark.parametrize(("name", "between"), [("leads.csv", ";"), ("leads.tsv", "\t"), ("leads.csv", "|")])
 def test_the_separator_is_found_out(tmp_path, name, between):
-    assert rows(pulled(tmp_path, {name: LEADS.replace(",", between)}).tables.leads, "lead_id", "size") == [("1", 5.0), ("2", 7.0)]
+    assert rows(pulled(tmp_path, {name: LEADS.replace(",", between)}).tables.leads, "lead_id", "size") == [
+        ("1", 5.0),
+        ("2", 7.0),
+    ]
 
 
 def test_a_separator_may_be_said_and_a_file_compressed(tmp_path):
     content = gzip.compress(LEADS.replace(",", "^").encode())
-    assert pulled(tmp_path, {"leads.csv.gz": content}, leads=LeadsSource(separator="^")).counts == {"leads": 2}
+    assert pulled(tmp_path, {"leads.csv.gz": content}, leads=LeadsSource(separator="^")).counts == {
+        "leads": 2
+    }

@@ -1,11 +1,13 @@
-"""What a process that only scores does without: libraries that take seconds to import and more memory than all else."""
+"""What a process that only scores does without: libraries that take seconds to import and more memory than
+all else.
+"""
 
 import json
 import socket
 import subprocess
 import sys
 
-from pipelines.store import Store
+from pipelines.store.database import Store
 from tests.conftest import REPOSITORY
 
 HEAVY = ("mlflow", "prefect", "sklearn", "scipy.stats", "matplotlib", "alembic")
@@ -27,7 +29,13 @@ from app.web import create_app
 print(json.dumps([name for name in {HEAVY!r} if sys.modules.get(name) is not None]))
 """
     Store(f"sqlite:///{tmp_path / 'store.db'}").decided()  # one that is brought up to date imports alembic
-    said = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     address, found = said.stdout.splitlines()
     assert address.startswith("The desk is at http://127.0.0.1:")
     assert json.loads(found) == []
@@ -38,11 +46,21 @@ def test_a_desk_that_cannot_be_served_says_why_in_a_sentence(tmp_path):
     (tmp_path / "down.toml").write_text(down)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         said = desk("--port", str(taken.getsockname()[1]), "--home", str(tmp_path))
-    assert (said.returncode, "Take another one with --port" in said.stderr, said.stderr.count("\n")) == (2, True, 1)
+    assert (said.returncode, "Take another one with --port" in said.stderr, said.stderr.count("\n")) == (
+        2,
+        True,
+        1,
+    )
     said = desk("--config", str(tmp_path / "down.toml"), "--home", str(tmp_path))
     assert (said.returncode, "does not answer" in said.stderr, said.stderr.count("\n")) == (5, True, 1)
     assert "hunter2" not in said.stderr
 
 
 def desk(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "app.cli", "desk", *words], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", "desk", *words],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

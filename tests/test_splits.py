@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.splits import Split, newest_holdout, overlaps, rolling_blocks
+from models.evaluation.splits import Split, newest_holdout, overlaps, rolling_blocks
 
 DAY = np.timedelta64(1, "D")
 START = np.datetime64("2026-01-01T00:00:00", "us")
@@ -45,7 +45,9 @@ def test_equal_times_never_stand_on_both_sides_of_a_cut():
     as_of = np.repeat(START + np.arange(6) * DAY, 50)
     account = np.arange(300).astype(str)
     blocks = rolling_blocks(as_of, account, np.ones(300, bool), np.arange(300) % 2 == 0, blocks=5)
-    assert [np.unique(as_of[block.test]).tolist() for block in blocks] == [[START + day * DAY] for day in (3, 4, 5)]
+    assert [np.unique(as_of[block.test]).tolist() for block in blocks] == [
+        [START + day * DAY] for day in (3, 4, 5)
+    ]
 
 
 def test_a_block_holds_the_immature_leads_of_its_span_too():
@@ -96,7 +98,9 @@ def test_accounts_that_are_always_there_are_judged_in_groups_by_a_fit_on_the_oth
 def test_the_newest_holdout_is_a_share_or_a_number_of_mature_leads(newest, rows):
     as_of = START + np.arange(200) * DAY
     block = newest_holdout(as_of, np.arange(200), np.ones(200, bool), newest=newest)
-    assert (None if block is None else block.test.tolist()) == (None if rows is None else list(range(200 - rows, 200)))
+    assert (None if block is None else block.test.tolist()) == (
+        None if rows is None else list(range(200 - rows, 200))
+    )
 
 
 def test_the_check_finds_what_overlaps():

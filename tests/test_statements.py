@@ -8,15 +8,17 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from features.histories import Histories
 from features.matrix import frame, matrix
+from features.outcome_ledger import Histories
+from features.realtime import PreparedMatrix, Statements
 from features.recipe import FeatureSettings, recipe_for
-from features.statements import PreparedMatrix, Statements
 from features.tables import scoring_cohort, training_cohort
 from tests.matrices import HORIZONS
 from tests.worlds import START, World, arrow, random_world, row_world
 
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis 12 calls DuckDB 2 by an old name
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:fetch_arrow_table:DeprecationWarning"
+)  # Ibis 12 calls DuckDB 2 by an old name
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,9 @@ def at_hand(made: PreparedMatrix, world: World, wanted: pd.DataFrame) -> pd.Data
     """The frame of a world's leads at given as-of times, handed in as if from outside."""
     leads = world.leads.set_index("lead_id", drop=False).loc[wanted["lead_id"]]
     events = None if world.events is None else arrow(world.events)
-    return frame(made.of(arrow(leads), events, pa.array(wanted["as_of"], pa.timestamp("us"))), made.statements.recipe)
+    return frame(
+        made.of(arrow(leads), events, pa.array(wanted["as_of"], pa.timestamp("us"))), made.statements.recipe
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,7 +52,11 @@ def at_hand(made: PreparedMatrix, world: World, wanted: pd.DataFrame) -> pd.Data
         pytest.param(random_world(2), 100.5, id="all at one moment"),
         pytest.param(row_world(3), None, id="rows in order, no time"),
         pytest.param(flat_world(4), 120, id="dates, but outcomes without a time"),
-        pytest.param(replace(random_world(5), stages=("won", "lost"), has_accounts=False), 90, id="neither acceptance nor accounts told"),
+        pytest.param(
+            replace(random_world(5), stages=("won", "lost"), has_accounts=False),
+            90,
+            id="neither acceptance nor accounts told",
+        ),
         pytest.param(replace(random_world(6), events=None), 100, id="no events"),
     ],
 )
@@ -61,7 +69,9 @@ def test_a_lead_at_hand_gets_to_the_bit_what_it_gets_as_a_row_of_the_source(engi
         as_of = START + timedelta(days=days)
         expected = frame(matrix(tables.until(as_of), scoring_cohort(tables, as_of), recipe), recipe)
     assert len(expected) > 30
-    pd.testing.assert_frame_equal(at_hand(prepared(tables, recipe), world, expected), expected, check_exact=True)
+    pd.testing.assert_frame_equal(
+        at_hand(prepared(tables, recipe), world, expected), expected, check_exact=True
+    )
 
 
 def test_a_lead_that_the_source_does_not_have_is_one_more_beside_those_it_has(engine):
@@ -75,9 +85,13 @@ def test_a_lead_that_the_source_does_not_have_is_one_more_beside_those_it_has(en
     expected = frame(matrix(tables, scoring_cohort(tables, as_of), recipe), recipe)
     expected = expected[expected["lead_id"] == lead_id].reset_index(drop=True)
 
-    without = replace(unanswered, leads=world.leads.drop(index=new), events=world.events[world.events["lead_id"] != lead_id])
+    without = replace(
+        unanswered, leads=world.leads.drop(index=new), events=world.events[world.events["lead_id"] != lead_id]
+    )
     found = at_hand(prepared(without.tables(engine), recipe), world, expected)
-    pd.testing.assert_frame_equal(found.astype(object), expected.astype(object), check_exact=True)  # levels of categories may differ
+    pd.testing.assert_frame_equal(
+        found.astype(object), expected.astype(object), check_exact=True
+    )  # levels of categories may differ
 
 
 def test_a_lead_that_has_moved_is_counted_where_it_was_no_more(engine):
@@ -104,6 +118,8 @@ def test_many_leads_in_turn_are_as_one_after_the_other(engine):
     made = prepared(tables, recipe)
     wanted = pd.DataFrame({"lead_id": world.leads["lead_id"], "as_of": START + timedelta(days=150)})
     together = at_hand(made, world, wanted)
-    alone = pd.concat([at_hand(made, world, wanted.iloc[[row]]) for row in range(len(wanted))], ignore_index=True)
+    alone = pd.concat(
+        [at_hand(made, world, wanted.iloc[[row]]) for row in range(len(wanted))], ignore_index=True
+    )
     numbers = [column.name for column in recipe.columns if column.kind == "number"]
     pd.testing.assert_frame_equal(alone[numbers], together[numbers], check_exact=True)

@@ -1,4 +1,6 @@
-"""The decision log on SQLite and on PostgreSQL: nobody is decided twice, whatever runs at once and whenever it is killed."""
+"""The decision log on SQLite and on PostgreSQL: nobody is decided twice, whatever runs at once and whenever
+it is killed.
+"""
 
 import os
 import socket
@@ -16,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from features.errors import UnreachableError, UsageError
-from pipelines.store import Store, decisions_table
+from pipelines.store.database import Store, decisions_table
 
 ROOT = Path(__file__).resolve().parent.parent
 AS_OF = datetime(2026, 3, 1, 8, 30, 0, 123456)
@@ -80,7 +82,11 @@ def test_a_lead_that_was_decided_before_is_left_out_and_keeps_its_decision(url):
     store.record(decided("a", "b", action="hold"))
     recorded = Store(url).record(decided("b", "c", action="hand off"))
     assert recorded[["lead_id", "batch"]].to_dict("list") == {"lead_id": ["c"], "batch": [2]}
-    assert store.decisions().set_index("lead_id")["action"].to_dict() == {"a": "hold", "b": "hold", "c": "hand off"}
+    assert store.decisions().set_index("lead_id")["action"].to_dict() == {
+        "a": "hold",
+        "b": "hold",
+        "c": "hand off",
+    }
 
 
 def test_running_again_records_nothing(url):
@@ -141,7 +147,11 @@ with opened.writing() as connection:
     os.kill(os.getpid(), signal.SIGKILL)
 """
     killed = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, timeout=120, check=False
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=120,
+        check=False,
     )
     assert killed.returncode == -9, killed.stderr
     store = Store(url)
@@ -176,7 +186,9 @@ def test_a_folder_that_cannot_be_made_is_out_of_reach(tmp_path):
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path):
-    (tmp_path / "store.db").write_text("no database at all, but long enough to look like a file with a header of its own")
+    (tmp_path / "store.db").write_text(
+        "no database at all, but long enough to look like a file with a header of its own"
+    )
     with pytest.raises(UnreachableError, match="not a database"):
         Store(f"sqlite:///{tmp_path / 'store.db'}").decided()
 
@@ -202,8 +214,16 @@ def test_a_million_decisions_are_recorded_in_seconds(url):
     count = 1_000_000
     chance = np.random.default_rng(1).random(count)
     table = pd.DataFrame(
-        {"lead_id": [f"L{row:08d}" for row in range(count)], "as_of": AS_OF, "p_both": chance, "action": "hold", "version": "1"}
+        {
+            "lead_id": [f"L{row:08d}" for row in range(count)],
+            "as_of": AS_OF,
+            "p_both": chance,
+            "action": "hold",
+            "version": "1",
+        }
     )
     began = time.perf_counter()
     assert len(Store(url).record(table)) == count
-    assert time.perf_counter() - began < 120  # about 6 s on a machine of its own; a busy one must not fail for it
+    assert (
+        time.perf_counter() - began < 120
+    )  # about 6 s on a machine of its own; a busy one must not fail for it

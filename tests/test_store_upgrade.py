@@ -1,4 +1,6 @@
-"""The store's steps, on SQLite and on PostgreSQL: an older store is brought up to date once and whole, a newer one is left alone."""
+"""The store's steps, on SQLite and on PostgreSQL: an older store is brought up to date once and whole, a
+newer one is left alone.
+"""
 
 import os
 import shutil
@@ -15,9 +17,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from features.errors import UsageError
-from pipelines import store_upgrade
-from pipelines.store import Store
-from pipelines.store_desk import metadata
+from pipelines.store import database
+from pipelines.store.database import Store
+from pipelines.store.schema import metadata
 from tests.conftest import REPOSITORY
 
 OPEN = """
@@ -26,7 +28,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 from datetime import datetime
-from pipelines.store import Store
+from pipelines.store.database import Store
 
 store = Store(sys.argv[1])
 print("ready", flush=True)
@@ -52,7 +54,9 @@ def upgrade() -> None:
 
 
 def decided(*lead_ids: str) -> pd.DataFrame:
-    return pd.DataFrame({"lead_id": lead_ids, "as_of": datetime(2026, 1, 1), "action": "hold", "version": "1"})
+    return pd.DataFrame(
+        {"lead_id": lead_ids, "as_of": datetime(2026, 1, 1), "action": "hold", "version": "1"}
+    )
 
 
 def columns_of(url: str, table: str = "decisions") -> set[str]:
@@ -63,31 +67,33 @@ def columns_of(url: str, table: str = "decisions") -> set[str]:
 
 def step_of(url: str) -> str | None:
     with Store(url)._engine.connect() as connection:
-        return connection.scalar(store_upgrade.last_step)
+        return connection.scalar(database.last_step)
 
 
 @pytest.fixture
 def one_step_more(tmp_path, monkeypatch):
     """As if the next leadsieve had one step more, which ends with a line of Python."""
-    real, number = store_upgrade.STEPS, int(store_upgrade.steps()[-1])
+    real, number = database.STEPS, int(database.steps()[-1])
 
     def begin(last: str = "") -> None:
         folder = tmp_path / "steps"
         folder.mkdir(exist_ok=True)
         for file in real.glob("[0-9]*.py"):
             (folder / file.name).write_text(file.read_text())
-        (folder / f"{number + 1:04}_pages.py").write_text(ONE_MORE.format(before=number, number=number + 1, last=last))
-        monkeypatch.setattr(store_upgrade, "STEPS", folder)
-        store_upgrade.steps.cache_clear()
+        (folder / f"{number + 1:04}_pages.py").write_text(
+            ONE_MORE.format(before=number, number=number + 1, last=last)
+        )
+        monkeypatch.setattr(database, "STEPS", folder)
+        database.steps.cache_clear()
 
     yield begin
-    store_upgrade.steps.cache_clear()
+    database.steps.cache_clear()
 
 
 def test_the_steps_lead_to_the_tables_that_the_code_knows(store_url):
     Store(store_url).decided()
     with Store(store_url)._engine.connect() as connection:
-        mine = {"version_table": store_upgrade.TABLE}
+        mine = {"version_table": database.TABLE}
         assert compare_metadata(MigrationContext.configure(connection, opts=mine), metadata) == []
 
 
@@ -95,7 +101,7 @@ def test_a_store_of_an_older_step_keeps_its_decisions_and_gets_what_it_lacks(sto
     Store(store_url).record(decided("a"))
     one_step_more()
     assert Store(store_url).decided() == {"a"}
-    assert step_of(store_url) == store_upgrade.steps()[-1]
+    assert step_of(store_url) == database.steps()[-1]
     assert "page" in columns_of(store_url)
     assert columns_of(store_url, "pages") == {"page"}
 
@@ -120,7 +126,10 @@ def test_a_store_that_a_newer_leadsieve_has_changed_is_left_alone(store_url):
     with Store(store_url)._engine.begin() as connection:
         connection.exec_driver_sql("UPDATE store_step SET version_num = '9999'")
         connection.commit()
-    with pytest.raises(UsageError, match=r"has gone through step 9999, and this leadsieve knows those up to \d{4}; nothing was") as raised:
+    with pytest.raises(
+        UsageError,
+        match=r"has gone through step 9999, and this leadsieve knows those up to \d{4}; nothing was",
+    ) as raised:
         Store(store_url).record(decided("b"))
     assert "hunter2" not in str(raised.value)
     assert step_of(store_url) == "9999"
@@ -134,8 +143,10 @@ def test_opening_a_store_that_is_up_to_date_loads_no_alembic_and_asks_one_query(
     store.decided(["a"])
     assert len(asked) == 2, asked
 
-    loads = f"import sys; from pipelines.store import Store; Store({store_url!r}).decided(); print('alembic' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", loads], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    loads = f"import sys; from pipelines.store.database import Store; Store({store_url!r}).decided(); print('alembic' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", loads], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "False\n"
 
 
@@ -170,5 +181,9 @@ def test_many_that_lay_out_one_new_store_at_once_are_all_let_in(tmp_path):
         for _ in range(20):
             start = threading.Barrier(8)
             assert list(threads.map(open_it, range(8))) == [set()] * 8
-            assert {file.name for file in (tmp_path / "home").iterdir()} <= {"store.db", "store.db-wal", "store.db-shm"}
+            assert {file.name for file in (tmp_path / "home").iterdir()} <= {
+                "store.db",
+                "store.db-wal",
+                "store.db-shm",
+            }
             shutil.rmtree(tmp_path / "home")

@@ -18,15 +18,23 @@ def day(text: str) -> datetime:
 
 @pytest.fixture
 def tables() -> Tables:
-    leads = ibis.memtable(pa.table({"lead_id": [lead for lead, _ in LEADS], "created_at": [day(created) for _, created in LEADS]}))
+    leads = ibis.memtable(
+        pa.table(
+            {"lead_id": [lead for lead, _ in LEADS], "created_at": [day(created) for _, created in LEADS]}
+        )
+    )
     recorded = [day(recorded) for _, recorded in EVENTS]
     events = ibis.memtable(pa.table({"lead_id": [lead for lead, _ in EVENTS], "recorded_at": recorded}))
-    return Tables(leads, events, None, clock="time", outcome_times=True, stages=(), end=day("03-10"), has_accounts=False)
+    return Tables(
+        leads, events, None, clock="time", outcome_times=True, stages=(), end=day("03-10"), has_accounts=False
+    )
 
 
 def known(tables: Tables) -> tuple[list[str], list[str]]:
     leads, events = (table.to_pyarrow().to_pylist() for table in (tables.leads, tables.events))
-    return sorted(row["lead_id"] for row in leads), sorted(f"{row['lead_id']} {row['recorded_at']:%m-%d}" for row in events)
+    return sorted(row["lead_id"] for row in leads), sorted(
+        f"{row['lead_id']} {row['recorded_at']:%m-%d}" for row in events
+    )
 
 
 def test_at_a_moment_only_what_was_recorded_before_it_of_leads_that_were_there_is_known(tables):
@@ -35,7 +43,10 @@ def test_at_a_moment_only_what_was_recorded_before_it_of_leads_that_were_there_i
 
 def test_from_the_end_on_everything_is_known_and_the_end_stays(tables):
     later = tables.until(day("12-01"))
-    assert (known(later), later.end) == ((["new", "old"], ["new 03-03", "old 03-02", "old 03-06"]), day("03-10"))
+    assert (known(later), later.end) == (
+        (["new", "old"], ["new 03-03", "old 03-02", "old 03-06"]),
+        day("03-10"),
+    )
 
 
 def test_a_made_up_time_says_how_many_rows_lie_before_it():

@@ -1,4 +1,6 @@
-"""Marketing's page: a file dropped, understood, scored in the background and taken away; a bad one refused with all that is wrong."""
+"""Marketing's page: a file dropped, understood, scored in the background and taken away; a bad one refused
+with all that is wrong.
+"""
 
 import csv
 import io
@@ -11,15 +13,16 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.web import create_app
-from pipelines.audit import entries
-from pipelines.forgetting import UPLOADS, forget
-from pipelines.people import add_person
-from pipelines.places import store_of
+from pipelines.home import store_of
 from pipelines.settings import load_settings
+from pipelines.store.erasure import UPLOADS, forget
+from pipelines.store.users import add_person, entries
 from tests.apis import NOW
 from tests.desks import PASSWORD, Browser, hidden
 
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis 12 calls DuckDB 2 by an old name
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:fetch_arrow_table:DeprecationWarning"
+)  # Ibis 12 calls DuckDB 2 by an old name
 EVIL = ['=HYPERLINK("http://x")', "<script>alert(1)</script>", "'; DROP TABLE decisions; --"]
 
 
@@ -46,7 +49,9 @@ def dropped(browser: Browser, content: str) -> str:
     """Where the desk leads to after a file was dropped."""
     token = token_of(browser, "/upload")
     answer = browser.client.post(
-        "/upload", data={"token": token}, files={"file": ("../../<script>alert(1)</script>.csv", content, "text/csv")}
+        "/upload",
+        data={"token": token},
+        files={"file": ("../../<script>alert(1)</script>.csv", content, "text/csv")},
     )
     assert answer.status_code == 303, answer.text
     return answer.headers["location"]
@@ -133,7 +138,9 @@ def test_a_sources_waiting_leads_are_scored_and_who_was_forgotten_is_in_no_resul
     folder = next(file for file in (home / "snapshots").iterdir() if not file.name.startswith("."))
     leads = pd.read_parquet(folder / "leads.parquet").tail(2)
     leads.iloc[0, leads.columns.get_loc("lead_id")] = gone
-    assert "<strong>1</strong> lead scored" in finished(browsers["olga"], dropped(browsers["olga"], leads.to_csv(index=False)))
+    assert "<strong>1</strong> lead scored" in finished(
+        browsers["olga"], dropped(browsers["olga"], leads.to_csv(index=False))
+    )
     for pulled in (home / "snapshots").glob("[!.]*/leads.parquet"):
         assert gone not in set(pd.read_parquet(pulled, columns=["lead_id"])["lead_id"])
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from pipelines.people import add_person
-from pipelines.places import store_of
+from pipelines.home import store_of
 from pipelines.settings import load_settings
+from pipelines.store.users import add_person
 from tests.apis import NOW
 from tests.browsers import at_desk, barriers, chromium, serving
 from tests.desks import PASSWORD
@@ -29,7 +29,14 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def home(world: Path, tmp_path_factory) -> Path:
     home = Path(shutil.copytree(world / "home", tmp_path_factory.mktemp("marketing") / "home"))
-    add_person(store_of(load_settings(world / "quick.toml", environ={}), home), "ann", "ops", PASSWORD, at=NOW, by="a test")
+    add_person(
+        store_of(load_settings(world / "quick.toml", environ={}), home),
+        "ann",
+        "ops",
+        PASSWORD,
+        at=NOW,
+        by="a test",
+    )
     return home
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models.capacity import stream
-from models.value import economic_cut, expected_value, unpursued_share
+from models.policy.capacity import stream
+from models.policy.economics import economic_cut, expected_value, unpursued_share
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,9 @@ def test_a_lead_is_worth_what_pursuing_it_adds(p1, margin, share, cost, value):
     ],
 )
 def test_the_economic_cut_is_the_chance_from_which_a_lead_pays(margin, share, cost, price, hours, cut):
-    found = economic_cut(np.array([margin], dtype=float), unpursued_share=share, cost=cost, price=price, hours=hours)
+    found = economic_cut(
+        np.array([margin], dtype=float), unpursued_share=share, cost=cost, price=price, hours=hours
+    )
     assert found == pytest.approx([cut])
 
 
@@ -56,7 +58,11 @@ def test_value_and_cut_agree_on_who_is_worked():
 def world(leads: int, share: float, *, seed: int = 1):
     """Leads that sales turned down, won without it for a share of their chance."""
     p1 = np.random.default_rng(seed).beta(1, 9, leads)
-    return p1, (np.random.default_rng(seed + 1).random(leads) < share * p1).astype(float), np.ones(leads, dtype=bool)
+    return (
+        p1,
+        (np.random.default_rng(seed + 1).random(leads) < share * p1).astype(float),
+        np.ones(leads, dtype=bool),
+    )
 
 
 @pytest.mark.parametrize("share", [0.08, 0.3, 0.8])
@@ -82,10 +88,16 @@ def test_a_few_wins_of_rejected_leads_are_no_evidence(wins, share):
 
 def test_only_rejected_leads_whose_horizon_has_passed_count():
     p1, won, rejected = world(20_000, 0.3)
-    others = np.full(500, 0.5), np.ones(500), np.zeros(500, dtype=bool)  # accepted: what sales did is no evidence
+    others = (
+        np.full(500, 0.5),
+        np.ones(500),
+        np.zeros(500, dtype=bool),
+    )  # accepted: what sales did is no evidence
     open_yet = np.full(500, 0.5), np.full(500, np.nan), np.ones(500, dtype=bool)
     unscored = np.full(500, np.nan), np.ones(500), np.ones(500, dtype=bool)
-    joined = [np.concatenate(each) for each in zip((p1, won, rejected), others, open_yet, unscored, strict=True)]
+    joined = [
+        np.concatenate(each) for each in zip((p1, won, rejected), others, open_yet, unscored, strict=True)
+    ]
     assert unpursued_share(*joined) == unpursued_share(p1, won, rejected)
 
 

@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.baselines import BASELINES
-from models.bootstrap import Estimate
-from models.judging import BaselineFigures, BlockFigures, Figures
-from models.verdict import Verdict, overall, verdict_of
+from models.evaluation.baselines import BASELINES
+from models.evaluation.performance import BaselineFigures, BlockFigures, Figures
+from models.evaluation.report import Verdict, overall, verdict_of
+from models.evaluation.uncertainty import Estimate
 
 
 def figures(
@@ -31,7 +31,16 @@ def figures(
         for name, difference in (dict.fromkeys(BASELINES, (-0.05, -0.08, -0.02)) | (ahead or {})).items()
     }
     day = pd.Timestamp("2026-01-01")
-    one = BlockFigures(number=1, start=day, end=day, rows=10, positives=2, auc=area, average_precision=0.4, calibration_ratio=1.0)
+    one = BlockFigures(
+        number=1,
+        start=day,
+        end=day,
+        rows=10,
+        positives=2,
+        auc=area,
+        average_precision=0.4,
+        calibration_ratio=1.0,
+    )
     return Figures(
         rows=rows,
         positives=positives,
@@ -58,14 +67,22 @@ def figures(
         pytest.param(figures(positives=971), "too little data", id="29 without"),
         pytest.param(figures(blocks=1), "too little data", id="a single block"),
         pytest.param(figures((0.53, 0.51, 0.55)), "no better than chance", id="a clear, useless .53"),
-        pytest.param(figures((0.70, 0.45, 0.90)), "no better than chance", id="a fine AUC that could be luck"),
+        pytest.param(
+            figures((0.70, 0.45, 0.90)), "no better than chance", id="a fine AUC that could be luck"
+        ),
         pytest.param(figures((np.nan, np.nan, np.nan)), "no better than chance", id="no AUC at all"),
         pytest.param(figures((0.59, 0.56, 0.62)), "weak", id="something, but below .6"),
         pytest.param(figures(calibration=1.26), "weak", id="promises a quarter too much"),
         pytest.param(figures(calibration=0.79), "weak", id="promises a fifth too little"),
         pytest.param(figures(log_loss=0.5), "weak", id="probabilities that lose as much as the base rate"),
-        pytest.param(figures(ahead={"logistic": (0.02, 0.001, 0.04)}), "weak", id="logistic regression surely better"),
-        pytest.param(figures(ahead={"logistic": (0.02, -0.001, 0.04)}), "ready", id="logistic regression perhaps better"),
+        pytest.param(
+            figures(ahead={"logistic": (0.02, 0.001, 0.04)}), "weak", id="logistic regression surely better"
+        ),
+        pytest.param(
+            figures(ahead={"logistic": (0.02, -0.001, 0.04)}),
+            "ready",
+            id="logistic regression perhaps better",
+        ),
     ],
 )
 def test_figures_have_one_verdict(judged, word):
@@ -81,7 +98,16 @@ def test_a_baseline_that_wins_is_named_with_both_figures():
 
 
 def test_every_weakness_is_told():
-    assert len(verdict_of(figures((0.58, 0.55, 0.61), calibration=2.0, log_loss=0.6, ahead={"logistic": (0.1, 0.05, 0.15)})).reasons) == 4
+    assert (
+        len(
+            verdict_of(
+                figures(
+                    (0.58, 0.55, 0.61), calibration=2.0, log_loss=0.6, ahead={"logistic": (0.1, 0.05, 0.15)}
+                )
+            ).reasons
+        )
+        == 4
+    )
 
 
 def test_a_model_that_shows_its_worth_on_the_newest_leads_alone_is_weak():

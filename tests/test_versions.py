@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from features.errors import UnreachableError
-from models import turns
-from models.registry import Registry
-from models.reigns import Change, previous, reigns
-from models.version_record import LEAKS, LEARNED
-from models.versions import ChampionMovedError
+from models.promotion.record import LEAKS, LEARNED
+from models.registry import local_store
+from models.registry.registry import Registry
+from models.registry.versions import ChampionMovedError, Change, previous, reigns
 from tests.commands import FLAT, QUICK, Said, flat_leads, leadsieve, written
 from tests.test_registry import environment, register, tiny_scorer
 
@@ -31,7 +30,11 @@ def test_a_reign_ends_when_the_next_one_begins_and_what_never_came_to_pass_is_pa
     killed = change(3, "3", "2")  # written by a run that was killed before it moved the alias
     log = [change(1, "1", None), change(2, "2", "1"), killed, change(4, "4", "2")]
     found = [(reign.change.version, reign.change.at, reign.until) for reign in reigns(log, "4")]
-    assert found == [("1", "2026-01-01", "2026-01-02"), ("2", "2026-01-02", "2026-01-04"), ("4", "2026-01-04", None)]
+    assert found == [
+        ("1", "2026-01-01", "2026-01-02"),
+        ("2", "2026-01-02", "2026-01-04"),
+        ("4", "2026-01-04", None),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +80,10 @@ def store(tmp_path_factory) -> Path:
 def test_a_promotion_that_was_decided_about_another_champion_changes_nothing(store):
     registry = Registry(f"sqlite:///{store}")
     before = registry.versions()
-    with pytest.raises(ChampionMovedError, match="there was no champion when version 2 was judged, and version 1 has become it since"):
+    with pytest.raises(
+        ChampionMovedError,
+        match="there was no champion when version 2 was judged, and version 1 has become it since",
+    ):
         registry.promote("2", instead_of=None)
     assert registry.versions() == before
 
@@ -88,8 +94,8 @@ def test_of_promotions_at_the_same_moment_one_wins_and_the_others_are_told(store
     shutil.copy(store, tmp_path / "mlflow.db")
     code = """
 import sys, time
-from models.registry import Registry
-from models.versions import ChampionMovedError
+from models.registry.registry import Registry
+from models.registry.versions import ChampionMovedError
 registry = Registry(sys.argv[1])
 registry.champion()
 print("ready", flush=True)
@@ -117,15 +123,21 @@ except ChampionMovedError as moved:
     winner = ("2", "3", "4")[said.index("1")]
     assert registry.champion() == winner
     assert [version.number for version in registry.versions() if "champion" in version.aliases] == [winner]
-    assert all(f"version {winner} has become it since; nothing was changed" in line for line in said if line != "1")
+    assert all(
+        f"version {winner} has become it since; nothing was changed" in line for line in said if line != "1"
+    )
     assert registry.previous() == "1"
 
 
 def test_whoever_waits_too_long_for_its_turn_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(turns, "PATIENCE", 0.1)
-    with turns.my_turn(tmp_path / "lock"), pytest.raises(UnreachableError, match="nothing was changed"), turns.my_turn(tmp_path / "lock"):
+    monkeypatch.setattr(local_store, "PATIENCE", 0.1)
+    with (
+        local_store.my_turn(tmp_path / "lock"),
+        pytest.raises(UnreachableError, match="nothing was changed"),
+        local_store.my_turn(tmp_path / "lock"),
+    ):
         pass
-    with turns.my_turn(tmp_path / "lock"):
+    with local_store.my_turn(tmp_path / "lock"):
         pass
 
 
@@ -173,7 +185,10 @@ def test_an_equal_challenger_takes_over_and_a_rollback_puts_the_champion_back(fo
         ("eve", "sales complained", "2"),
     ]
     reign = listed["2"]["champion"][0]
-    assert (reign["from"], reign["to"]) == (listed["1"]["champion"][0]["to"], listed["1"]["champion"][1]["from"])
+    assert (reign["from"], reign["to"]) == (
+        listed["1"]["champion"][0]["to"],
+        listed["1"]["champion"][1]["from"],
+    )
     assert any("log-loss of being won" in reason for reason in reign["reasons"])
     assert (listed["2"]["leads"], listed["2"]["verdict"], listed["1"]["alias"]) == (600, "ready", "champion")
     words = run(folder, "versions").out
@@ -181,10 +196,17 @@ def test_an_equal_challenger_takes_over_and_a_rollback_puts_the_champion_back(fo
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_a_challenger_that_may_do_harm_is_refused_with_4_and_its_reasons_are_printed_and_kept(folder, monkeypatch):
+def test_a_challenger_that_may_do_harm_is_refused_with_4_and_its_reasons_are_printed_and_kept(
+    folder, monkeypatch
+):
     config = ("--config", folder / "good" / "c.toml")
     said = run(folder, "promote", *config, "--json")
-    assert (said.code, said.json["promoted"], said.json["version"], said.json["replaced"]) == (4, False, "3", None)
+    assert (said.code, said.json["promoted"], said.json["version"], said.json["replaced"]) == (
+        4,
+        False,
+        "3",
+        None,
+    )
     assert any(reason.startswith("it is worse: log-loss of being won") for reason in said.json["reasons"])
     listed = run(folder, "versions", "--json").json
     assert listed["champion"] == "1"
@@ -216,7 +238,9 @@ def test_a_version_that_does_not_say_what_it_learned_from_is_not_compared(folder
     (Registry(f"sqlite:///{folder / 'home' / 'mlflow.db'}").download("2") / LEARNED).unlink()
     said = run(folder, "promote", "2", "--json")
     assert said.code == 4
-    assert said.json["reasons"] == ["version 2 does not say which leads it learned from, so that nothing can be judged honestly"]
+    assert said.json["reasons"] == [
+        "version 2 does not say which leads it learned from, so that nothing can be judged honestly"
+    ]
 
 
 @pytest.mark.usefixtures("prefect_server")

@@ -1,4 +1,6 @@
-"""In a made-up market, from the raw tables on: worse challengers are refused for the right reasons, an honest one takes over."""
+"""In a made-up market, from the raw tables on: worse challengers are refused for the right reasons, an honest
+one takes over.
+"""
 
 import json
 import re
@@ -13,12 +15,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from models.leakage import find_leaks
-from models.version_record import LEAKS
-from pipelines.lookup import learning_set
-from pipelines.places import registry_of
+from models.leakage.guard import find_leaks
+from models.promotion.record import LEAKS
+from pipelines.flows.dataset import learning_set
+from pipelines.home import registry_of
 from pipelines.settings import load_settings
-from pipelines.snapshots import pull
+from pipelines.sources.snapshots import pull
 from tests.commands import leadsieve, written
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
@@ -50,7 +52,7 @@ Tables = dict[str, pa.Table]
 
 @pytest.fixture(scope="module")
 def market() -> Tables:
-    from pipelines.simulator import simulate_tables
+    from pipelines.simulation.market import simulate_tables
 
     return simulate_tables(MARKET)
 
@@ -73,7 +75,15 @@ def exported(tables: Tables, folder: Path) -> None:
 
 def trained(arena: Path, source: str, *words: str) -> str:
     said = leadsieve(
-        "train", "--config", arena / "crm.toml", "--source", f"files:{arena / source}", "--force", "--json", *words, home=arena / "home"
+        "train",
+        "--config",
+        arena / "crm.toml",
+        "--source",
+        f"files:{arena / source}",
+        "--force",
+        "--json",
+        *words,
+        home=arena / "home",
     )
     assert said.code == 0, said.err
     return said.json["version"]
@@ -92,11 +102,16 @@ def shuffled(tables: Tables, seed: int = 1) -> Tables:
     ids = leads["lead_id"].to_numpy()
     given = dict(zip(ids, np.random.default_rng(seed).permutation(ids), strict=True))
     created = leads.set_index("lead_id")["created_at"]
-    own, other = created.reindex(outcomes["lead_id"]).to_numpy(), created.reindex(outcomes["lead_id"].map(given)).to_numpy()
+    own, other = (
+        created.reindex(outcomes["lead_id"]).to_numpy(),
+        created.reindex(outcomes["lead_id"].map(given)).to_numpy(),
+    )
     for time in ("occurred_at", "recorded_at"):
         outcomes[time] = outcomes[time] - own + other
     outcomes["lead_id"] = outcomes["lead_id"].map(given)
-    return tables | {"outcomes": pa.Table.from_pandas(outcomes, schema=tables["outcomes"].schema, preserve_index=False)}
+    return tables | {
+        "outcomes": pa.Table.from_pandas(outcomes, schema=tables["outcomes"].schema, preserve_index=False)
+    }
 
 
 def a_tenth(tables: Tables, seed: int = 1) -> Tables:
@@ -117,7 +132,9 @@ def test_a_challenger_of_shuffled_labels_is_refused_because_its_scores_are_worse
     assert "it is worse: log-loss of being won" in reasons
 
 
-def test_a_challenger_of_a_tenth_of_the_data_is_refused_because_it_misses_customers_among_leads_that_it_never_saw(arena, market):
+def test_a_challenger_of_a_tenth_of_the_data_is_refused_because_it_misses_customers_among_leads_that_it_never_saw(
+    arena, market
+):
     exported(a_tenth(market), arena / "tenth")
     code, reasons = judged(arena, trained(arena, "tenth"))
     assert code == 4

@@ -1,4 +1,6 @@
-"""The slow twin: every feature again in plain pandas, one lead at a time, from the data dictionary and not from the engine's code."""
+"""The slow twin: every feature again in plain pandas, one lead at a time, from the data dictionary and not
+from the engine's code.
+"""
 
 import re
 from collections.abc import Callable
@@ -7,9 +9,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from features.emails import FREE
+from features.definitions.emails import FREE
+from features.definitions.job_titles import DEPARTMENT, SENIORITY
 from features.recipe import Recipe
-from features.titles import DEPARTMENT, SENIORITY
 from tests.worlds import World
 
 DAY = pd.Timedelta(days=1)
@@ -19,21 +21,36 @@ MONTH = 30 * DAY
 def twin_matrix(world: World, cohort: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
     """What ``matrix`` must give for this world, in pandas."""
     leads = world.leads.set_index("lead_id")
-    fates = pd.DataFrame([fate_of(world, recipe, lead) for lead in world.leads.itertuples(index=False)]).set_index("lead_id")
+    fates = pd.DataFrame(
+        [fate_of(world, recipe, lead) for lead in world.leads.itertuples(index=False)]
+    ).set_index("lead_id")
     rows = []
     for row in cohort.sort_values(["as_of", "lead_id"]).itertuples(index=False):
         look = Look(world, recipe, row, leads.loc[row.lead_id], known_events(world, row), fates)
         values = [TWINS[column.feature](look, **dict(column.arguments)) for column in recipe.columns]
         rows.append([row.lead_id, row.account_id, row.as_of, *values])
-    return pd.DataFrame(rows, columns=["lead_id", "account_id", "as_of", *(column.name for column in recipe.columns)])
+    return pd.DataFrame(
+        rows, columns=["lead_id", "account_id", "as_of", *(column.name for column in recipe.columns)]
+    )
 
 
 class Look:
     """Everything one lead's features may look at."""
 
     def __init__(self, world, recipe, row, lead, known, fates):
-        self.world, self.recipe, self.row, self.lead, self.known, self.fates = world, recipe, row, lead, known, fates
-        self.in_days, self.others, self.past = cache(self.in_days), cache(self.others), cache(self.past)  # many columns ask for the same
+        self.world, self.recipe, self.row, self.lead, self.known, self.fates = (
+            world,
+            recipe,
+            row,
+            lead,
+            known,
+            fates,
+        )
+        self.in_days, self.others, self.past = (
+            cache(self.in_days),
+            cache(self.others),
+            cache(self.past),
+        )  # many columns ask for the same
 
     def in_days(self, days: float) -> pd.DataFrame:
         return self.known[self.known.age < days * DAY]
@@ -49,7 +66,9 @@ class Look:
         return None if pd.isna(own) else fates[values.reindex(fates.index) == own]
 
     def moment(self, key: str | None) -> pd.Timestamp:
-        """Up to when outcomes of a key are counted: midnight, but the as-of time itself for accounts and made-up times."""
+        """Up to when outcomes of a key are counted: midnight, but the as-of time itself for accounts and
+        made-up times.
+        """
         exact = self.world.clock != "time" or key == "account_id"
         return self.row.as_of if exact else self.row.as_of.normalize()
 
@@ -81,7 +100,9 @@ def fate_of(world: World, recipe: Recipe, lead) -> dict:
     """When one lead was decided and settled, and how."""
     own = world.outcomes[(world.outcomes.lead_id == lead.lead_id) & (world.outcomes.recorded_at < world.end)]
     first = own.groupby("stage").recorded_at.min()
-    accepted, rejected, won, lost = (first.get(stage, pd.NaT) for stage in ("accepted", "rejected", "won", "lost"))
+    accepted, rejected, won, lost = (
+        first.get(stage, pd.NaT) for stage in ("accepted", "rejected", "won", "lost")
+    )
     taken = earliest(accepted, won)
     answers, ends = [taken, rejected, lost], [won, lost]
     start = taken if "accepted" in world.stages else lead.created_at
@@ -147,7 +168,13 @@ def free_mailbox(look: Look, attribute: str) -> float:
 
 def account_leads(look: Look) -> int:
     leads = look.world.leads
-    return len(leads[(leads.account_id == look.row.account_id) & (leads.lead_id != look.row.lead_id) & (leads.created_at < look.row.as_of)])
+    return len(
+        leads[
+            (leads.account_id == look.row.account_id)
+            & (leads.lead_id != look.row.lead_id)
+            & (leads.created_at < look.row.as_of)
+        ]
+    )
 
 
 def account_days_since_lead(look: Look) -> float:
@@ -168,7 +195,9 @@ TWINS: dict[str, Callable] = {
     "days_since_event": lambda look: days(look.known.age.min()),
     "days_since_first_event": lambda look: days(look.known.age.max()),
     "value_of_events": lambda look, days: look.in_days(days).value.sum(),
-    "events_through_channel": lambda look, channel: count(look.in_days(30)[lambda known: known.channel == channel]),
+    "events_through_channel": lambda look, channel: count(
+        look.in_days(30)[lambda known: known.channel == channel]
+    ),
     "trend": trend,
     "kinds_of_event": lambda look, kinds: look.in_days(30).kind[lambda kind: kind.isin(kinds)].nunique(),
     "number": lambda look, attribute: look.lead[attribute],

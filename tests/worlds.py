@@ -24,7 +24,16 @@ TITLES = [
     None,
     "Baker",
 ]
-EMAILS = ["ann@acme.com", "Bob@ACME.com ", "c@gmail.com", "d@yahoo.co.uk", "e@gmx.de", "f@mail.acme.co.uk", None, "no address"]
+EMAILS = [
+    "ann@acme.com",
+    "Bob@ACME.com ",
+    "c@gmail.com",
+    "d@yahoo.co.uk",
+    "e@gmx.de",
+    "f@mail.acme.co.uk",
+    None,
+    "no address",
+]
 STAGES = ("accepted", "rejected", "won", "lost")
 
 
@@ -75,7 +84,9 @@ def arrow(frame: pd.DataFrame) -> pa.Table:
             return pa.timestamp("us")
         return pa.float64() if pd.api.types.is_numeric_dtype(column) else pa.string()
 
-    return pa.table({name: pa.Array.from_pandas(frame[name], type=dtype(frame[name])) for name in frame.columns})
+    return pa.table(
+        {name: pa.Array.from_pandas(frame[name], type=dtype(frame[name])) for name in frame.columns}
+    )
 
 
 def random_world(seed: int, leads: int = 60) -> World:
@@ -89,10 +100,14 @@ def random_world(seed: int, leads: int = 60) -> World:
             "created_at": created,
             "channel": rng.choice(np.array(["ads", "event", None], dtype=object), leads),
             "campaign": rng.choice(np.array([f"c{i}" for i in range(5)] + [None], dtype=object), leads),
-            "Size, people": np.where(rng.random(leads) < 0.2, np.nan, rng.integers(1, 500, leads).astype(float)),
+            "Size, people": np.where(
+                rng.random(leads) < 0.2, np.nan, rng.integers(1, 500, leads).astype(float)
+            ),
             "founded": pd.Series(_times(rng, leads, days=150)).mask(rng.random(leads) < 0.2),
             "job_title": rng.choice(np.array(TITLES, dtype=object), leads),
-            "e-mail": rng.choice(np.array(EMAILS, dtype=object), leads, p=[0.2, 0.1, 0.2, 0.1, 0.1, 0.1, 0.15, 0.05]),
+            "e-mail": rng.choice(
+                np.array(EMAILS, dtype=object), leads, p=[0.2, 0.1, 0.2, 0.1, 0.1, 0.1, 0.15, 0.05]
+            ),
             "constant": "same",
         }
     )
@@ -114,7 +129,15 @@ def random_world(seed: int, leads: int = 60) -> World:
     for lead_id, born in zip(table["lead_id"], created, strict=True):
         for stage in rng.choice(STAGES, size=rng.integers(0, 4)):  # in any order, some twice: sources do that
             at = born + _lags(rng, 1, days=120)[0]
-            chains.append((lead_id, stage, at, at + _lags(rng, 1, days=3)[0], 100.0 * rng.integers(1, 9) if stage == "won" else np.nan))
+            chains.append(
+                (
+                    lead_id,
+                    stage,
+                    at,
+                    at + _lags(rng, 1, days=3)[0],
+                    100.0 * rng.integers(1, 9) if stage == "won" else np.nan,
+                )
+            )
     outcomes = pd.DataFrame(chains, columns=["lead_id", "stage", "occurred_at", "recorded_at", "amount"])
     return World(leads=table, events=events, outcomes=outcomes)
 
@@ -125,12 +148,29 @@ def row_world(seed: int, leads: int = 60) -> World:
     times = np.array([row_time(i) for i in range(leads)], dtype="datetime64[us]")
     ids = [f"L{i:03}" for i in range(leads)]
     table = pd.DataFrame(
-        {"lead_id": ids, "account_id": ids, "created_at": times, "campaign": rng.choice(["a", "b", "c"], leads), "size": rng.random(leads)}
+        {
+            "lead_id": ids,
+            "account_id": ids,
+            "created_at": times,
+            "campaign": rng.choice(["a", "b", "c"], leads),
+            "size": rng.random(leads),
+        }
     )
     told = rng.random(leads) < 0.9
     stage = rng.choice(["won", "lost"], leads)
-    outcomes = pd.DataFrame({"lead_id": ids, "stage": stage, "occurred_at": times, "recorded_at": times})[told]
-    return World(table, None, outcomes, clock="rows", outcome_times=False, stages=("won", "lost"), has_accounts=False, end=row_time(leads))
+    outcomes = pd.DataFrame({"lead_id": ids, "stage": stage, "occurred_at": times, "recorded_at": times})[
+        told
+    ]
+    return World(
+        table,
+        None,
+        outcomes,
+        clock="rows",
+        outcome_times=False,
+        stages=("won", "lost"),
+        has_accounts=False,
+        end=row_time(leads),
+    )
 
 
 def _times(rng: np.random.Generator, count: int, days: int) -> np.ndarray:

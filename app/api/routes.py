@@ -1,0 +1,279 @@
+"""The API: programs ask for scores and decisions, and tell what sales answered."""
+
+from datetime import datetime
+from functools import partial
+from importlib.metadata import version as installed
+from typing import Annotated, Any, Literal
+
+import anyio
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi.openapi.utils import get_openapi
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic.json_schema import models_json_schema
+
+from app.api import errors
+from app.api.errors import RefusedError
+from app.api.schemas import (
+    AnswerRequest,
+    Decision,
+    Decisions,
+    Given,
+    Health,
+    InUse,
+    Moment,
+    Problem,
+    Score,
+    ScoreRequest,
+    Scores,
+    as_json_number,
+)
+from app.api.tables import read
+from app.desk import Desk, desk_of
+from app.scoring.champion import Champions
+from app.scoring.realtime import AT_ONCE, LiveScorer
+from app.sessions import ForbiddenError, NotSignedInError, address_of
+from pipelines.store import worklist
+from pipelines.store.answers import give
+from pipelines.store.decisions import DecisionFilter
+from pipelines.store.decisions import decisions as read_decisions
+from pipelines.store.users import Person, Role, with_key
+
+LARGEST = 16_000_000  # bytes: 1,000 leads with 100 events each take a fifth of it
+MOST_WAITING = 200
+REFUSALS = {
+    401: "no key that is in use",
+    403: "the key's role may not do this",
+    413: "too large",
+    422: "it breaks its contract",
+    503: "not ready, or something this depends on is out of reach",
+}
+ARMS = ("arm", "propensity", "cut", "cut_by")
+FIGURES = ("p_pursue", "p_convert", "p_both", "low", "high", "value")
+bearer = HTTPBearer(
+    auto_error=False, description="A key that `leadsieve key make` gave: `Authorization: Bearer ls_…`"
+)
+router = APIRouter()
+
+
+def described(api: FastAPI) -> dict[str, Any]:
+    """The OpenAPI description, with problem documents among its parts."""
+    if api.openapi_schema is None:
+        api.openapi_schema = get_openapi(
+            title=api.title,
+            version=api.version,
+            description=api.description,
+            routes=api.routes,
+            servers=api.servers,
+        )
+        _, parts = models_json_schema(
+            [(Problem, "serialization")], ref_template="#/components/schemas/{model}"
+        )
+        api.openapi_schema["components"]["schemas"] |= parts["$defs"]
+    return api.openapi_schema
+
+
+def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of refusals."""
+    document = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    texts = REFUSALS | {
+        404: "there is no such lead",
+        409: "somebody answered first",
+        429: "too many requests wait",
+    }
+    return {code: {"description": texts[code], "content": document} for code in codes}
+
+
+def key_of(role: Role) -> Any:
+    """A dependency: whose key it is, if the key may do what this role may."""
+
+    def asking(
+        request: Request, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+    ) -> Person:
+        person = with_key(desk_of(request).store, sent.credentials) if sent else None
+        if person is None:
+            raise NotSignedInError
+        if not person.may(role):
+            raise ForbiddenError
+        return person
+
+    return Depends(asking)
+
+
+AnyKey, OpsKey = Annotated[Person, key_of("rep")], Annotated[Person, key_of("ops")]
+
+
+def create_api(desk: Desk, champions: Champions) -> FastAPI:
+    """The API as an app of its own, to be mounted."""
+    api = FastAPI(
+        title="Leadsieve",
+        version=installed("leadsieve"),
+        description="Scores of leads, decisions and answers. Refusals are problem documents (RFC 9457). Times are UTC.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        servers=[{"url": "/api"}],
+        root_path_in_servers=False,
+    )
+    api.openapi = partial(described, api)
+    api.state.desk, api.state.champions = desk, champions
+    api.state.turns = anyio.CapacityLimiter(AT_ONCE)
+    api.include_router(router)
+    errors.answer_in(api)
+    return api
+
+
+@router.post("/scores", responses=refusals(401, 403, 413, 422, 429, 503))
+async def score(asked: ScoreRequest, request: Request, person: OpsKey) -> Scores:
+    """Score 1 to 1,000 leads with their events, as of now or of an earlier time.
+
+    What was recorded at or after the as-of time is not looked at. Outcomes of other leads are those of the
+    newest snapshot; leads of one request do not count for each other. Scores are no decisions: nothing is
+    logged, and the next scoring run decides these leads as any.
+    """
+    state = request.app.state
+    live = ready(state.champions)
+    if state.turns.statistics().tasks_waiting >= MOST_WAITING:
+        raise RefusedError(429, f"{MOST_WAITING} requests wait already; try again in a few seconds.", after=5)
+    return await run_sync(partial(scored, asked, live, now=state.desk.clock()), limiter=state.turns)
+
+
+def ready(champions: Champions) -> LiveScorer:
+    """The version in use."""
+    if champions.live is None:
+        raise RefusedError(
+            503,
+            f"There is nothing to score with yet: {(champions.trouble or 'the champion is being loaded').rstrip('.')}.",
+            after=10,
+        )
+    return champions.live
+
+
+def scored(asked: ScoreRequest, live: LiveScorer, *, now: datetime) -> Scores:
+    """The answer to a request."""
+    tables = read(asked, live, now=now)
+    names = ("lead_id", "as_of", "grade", "extrapolated", "action", "reasons", *FIGURES)
+    found = live.score(tables.leads, tables.events, tables.as_of, worded=asked.reasons)
+    rows = (
+        dict(zip(names, values, strict=True))
+        for values in zip(*(found[name].tolist() for name in names), strict=True)
+    )
+    scores = [
+        Score.model_construct(
+            lead_id=row["lead_id"],
+            as_of=row["as_of"].isoformat(),
+            grade=row["grade"],
+            extrapolated=bool(row["extrapolated"]),
+            action=row["action"],
+            reasons=row["reasons"],
+            **{name: as_json_number(row[name]) for name in FIGURES},
+        )
+        for row in rows
+    ]
+    return Scores.model_construct(version=live.champion.version, known_until=known_until(live), scores=scores)
+
+
+def known_until(live: LiveScorer) -> str | None:
+    """Up to when a version's histories know anything; None where the source has no times."""
+    return live.note.newest if live.note.clock == "time" else None
+
+
+@router.get("/decisions", responses=refusals(401, 403, 422, 503))
+def decisions(
+    request: Request,
+    person: AnyKey,
+    lead_id: Annotated[list[str] | None, Query(max_length=500, description="Only these leads.")] = None,
+    batch: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Of one scoring run.")] = None,
+    since: Annotated[Moment | None, Query(description="Decided at or after.")] = None,
+    until: Annotated[Moment | None, Query(description="Decided before.")] = None,
+    action: Annotated[Literal["hand off", "hold"] | None, Query()] = None,
+    grade: Annotated[Literal["A", "B", "C", "D"] | None, Query()] = None,
+    version: Annotated[str | None, Query(max_length=100)] = None,
+    channel: Annotated[str | None, Query(max_length=500)] = None,
+    owner: Annotated[str | None, Query(max_length=500)] = None,
+    after: Annotated[str | None, Query(max_length=500, description="The `next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+) -> Decisions:
+    """A page of the decision log, by lead id. That it was read is noted in the audit log."""
+    desk = desk_of(request)
+    wanted = DecisionFilter(
+        tuple(lead_id or ()), batch, since, until, action, grade, version, channel, owner, after, limit
+    )
+    rows, following = read_decisions(
+        desk.store, wanted, who=person.name, at=desk.clock(), address=address_of(request)
+    )
+    return Decisions(decisions=[decision(row, arms=person.may("ops")) for row in rows], next=following)
+
+
+def decision(row: dict[str, Any], *, arms: bool) -> Decision:
+    """A row of the log; whoever works leads is to see neither arms nor what would tell them: beside figures
+    of held leads, those show that passed whatever their score.
+    """
+    told = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
+    if not arms:
+        held = row["action"] == "hold" and row["state"] in (None, "held")
+        told |= dict.fromkeys((*ARMS, *FIGURES, "rank") if held else ARMS)
+    return Decision(
+        **{name: told[name] for name in Decision.model_fields} | {"this_week": _truth(row["this_week"])}
+    )
+
+
+def _truth(value: int | None) -> bool | None:
+    return None if value is None else bool(value)
+
+
+@router.post("/answers", status_code=201, responses=refusals(401, 403, 404, 409, 413, 422, 503))
+def answer(asked: AnswerRequest, request: Request, person: AnyKey) -> Given:
+    """Record that sales took a lead, turned it down, put it off, or pulled it out of those held. Answers are
+    added, never changed.
+    """
+    desk = desk_of(request)
+    if worklist.listed(desk.store, asked.lead_id) is None:
+        desk.refresh()
+        if worklist.listed(desk.store, asked.lead_id) is None:
+            raise RefusedError(404, f"There is no lead '{asked.lead_id}' on the list; nothing was recorded.")
+    made = give(
+        desk.store,
+        asked.lead_id,
+        asked.kind,
+        turn=asked.turn,
+        who=person.name,
+        at=desk.clock(),
+        reason=asked.reason,
+        words=asked.words,
+        until=asked.until,
+        anybodys=person.may("ops"),
+        address=address_of(request),
+    )
+    told = {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in vars(made).items()
+    }
+    return Given(**{name: told[name] for name in Given.model_fields})
+
+
+@router.get("/health", responses=refusals(503))
+def health(request: Request, response: Response) -> Health:
+    """Whether the store answers and which version scores. Needs no key."""
+    champions = request.app.state.champions
+    with desk_of(request).store.reading():
+        pass  # raises where the store does not answer
+    live = champions.live
+    status = "no version" if live is None else "ok" if champions.trouble is None else "old version"
+    response.headers["Cache-Control"] = "no-store"
+    return Health(status=status, version=live and live.champion.version)
+
+
+@router.get("/version", responses=refusals(401, 503))
+def version(request: Request, person: AnyKey) -> InUse:
+    """What answers: the program, the version of the model, and the snapshot whose outcomes it knows."""
+    champions = request.app.state.champions
+    live = champions.live
+    return InUse(
+        leadsieve=installed("leadsieve"),
+        version=live and live.champion.version,
+        features=live and live.champion.scorer.recipe.fingerprint,
+        snapshot=live and live.note.fingerprint,
+        known_until=live and known_until(live),
+        trouble=champions.trouble,
+    )

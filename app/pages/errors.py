@@ -1,0 +1,86 @@
+"""What a person sees when something is refused or fails: one sentence, and the way on."""
+
+from urllib.parse import urlencode
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from app.pages.rendering import inside, render
+from app.sessions import ForbiddenError, NotSignedInError, StaleFormError
+from features.errors import LeadsieveError, UnreachableError
+from pipelines.store.answers import TooLateError
+from pipelines.store.users import TooManyTriesError
+
+SENTENCES = {404: "There is no such page.", 405: "This page takes no such request."}
+
+
+def answer_in(app: FastAPI) -> None:
+    """Let an app answer refusals with pages."""
+    for kind, handler in (
+        (NotSignedInError, _not_signed_in),
+        (ForbiddenError, _forbidden),
+        (StaleFormError, _stale),
+        (LeadsieveError, _refused),
+        (RequestValidationError, _misfilled),
+        (HTTPException, _by_status),
+        (500, _bug),
+    ):
+        app.add_exception_handler(kind, handler)
+
+
+def refusal(request: Request, status: int, message: str) -> Response:
+    """A page that says why not; a part of one where a script of ours asked."""
+    template = "refusal_part.html" if request.headers.get("x-desk") else "refusal.html"
+    back = inside(request.headers.get("referer", "").removeprefix(str(request.base_url).rstrip("/")))
+    return render(request, template, status=status, code=status, message=message, back=back)
+
+
+def _not_signed_in(request: Request, _error: Exception) -> Response:
+    if request.method == "GET":
+        return RedirectResponse(f"/sign-in?{urlencode({'next': _here(request)})}", 303)
+    return refusal(request, 401, "You are not signed in any more; nothing was done. Sign in and try again.")
+
+
+def _here(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def _forbidden(request: Request, _error: Exception) -> Response:
+    return refusal(
+        request,
+        403,
+        "Your role may not see or do this; nothing was done. An administrator can change your role.",
+    )
+
+
+def _stale(request: Request, _error: Exception) -> Response:
+    message = "This form was sent before, or is older than your session; nothing was done. Load the page again and repeat it."
+    return refusal(request, 403, message)
+
+
+def _refused(request: Request, error: LeadsieveError) -> Response:
+    status = 409 if isinstance(error, TooLateError) else 429 if isinstance(error, TooManyTriesError) else 400
+    return refusal(
+        request,
+        503 if isinstance(error, UnreachableError) else status,
+        str(error)[:1].upper() + str(error)[1:],
+    )
+
+
+def _misfilled(request: Request, error: RequestValidationError) -> Response:
+    fields = ", ".join(dict.fromkeys(str(each["loc"][-1]) for each in error.errors()))
+    return refusal(request, 400, f"What was sent cannot be read; nothing was done. Look at: {fields}.")
+
+
+def _by_status(request: Request, error: HTTPException) -> Response:
+    return refusal(request, error.status_code, SENTENCES.get(error.status_code, str(error.detail)))
+
+
+def _bug(request: Request, _error: Exception) -> Response:
+    return refusal(
+        request,
+        500,
+        "Something is wrong with Leadsieve itself, not with what you did; nothing half-done was kept.",
+    )

@@ -1,0 +1,138 @@
+"""One lead: why its score is what it is, and its timeline: created, what it did, what was decided and
+answered.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from app.desk import desk_of
+from app.pages.rendering import plainly, render
+from app.pages.score_history import moves, picture
+from app.sessions import signed_in
+from pipelines.sources.lead_lookup import Happening
+from pipelines.store import answers, worklist
+from pipelines.store.answers import REASONS, Answer, told
+from pipelines.store.users import Person
+from pipelines.store.worklist import Listed
+
+router = APIRouter(include_in_schema=False)
+MOST = 200  # happenings on the timeline
+KEYS = ("lead_id", "account_id", "created_at")
+
+
+@router.get("/leads/{lead_id:path}")
+def lead(request: Request, lead_id: str, person: Annotated[Person, Depends(signed_in)]) -> Response:
+    desk = desk_of(request)
+    now = desk.clock()
+    row = worklist.listed(desk.store, lead_id)
+    if row is None:
+        raise HTTPException(404, "There is no such lead on the list.")
+    known = desk.dossiers.leads([lead_id]).get(lead_id, {})
+    happened = desk.dossiers.happenings([lead_id], until=now, most=MOST).get(lead_id, [])
+    given = answers.history(desk.store, lead_id)
+    decision = worklist.decided(desk.store, lead_id)
+    reasons = worklist.reasons(desk.store, [lead_id]).get(lead_id, [])
+    may_see = row.state != "held" or person.may(
+        "ops"
+    )  # beside its figures a rep could tell which leads of the queue were drawn to pass
+    live = request.app.state.champions.live if may_see else None
+    moved = moves(row, desk.dossiers, live, decided_as_of=decision.get("as_of"), now=now)
+    others = [each for each in _of_account(request, row.account_id) if each["lead_id"] != lead_id]
+    return render(
+        request,
+        "lead.html",
+        each={"lead": row, "reasons": reasons, "latest": []},
+        attributes={name: value for name, value in known.items() if name not in KEYS and value is not None},
+        timeline=timeline(row, happened, given, now=now),
+        answers=given,
+        others=others,
+        reasons=REASONS,
+        decision=decision,
+        may_see=may_see,
+        moved=moved,
+        picture=picture(moved.steps) if moved and len(moved.steps) > 1 else None,
+        cut=worklist.cuts(desk.store, [lead_id]).get(lead_id),
+        widest=max(
+            [abs(told.weight or 0) for told in (*reasons, *(moved.reasons if moved else ()))], default=0
+        ),
+        pursue_days=desk.settings.label.pursue_days,
+    )
+
+
+def _of_account(request: Request, account_id: str | None) -> list[dict]:
+    """The account's leads, the newest first, with what became of them."""
+    if account_id is None:
+        return []
+    desk = desk_of(request)
+    found = desk.dossiers.of_account(account_id)
+    names = desk.dossiers.portraits([lead_id for lead_id, _ in found])
+    listed = {row.lead_id: row for row in worklist.some(desk.store, [lead_id for lead_id, _ in found])}
+    latest = desk.dossiers.happenings([lead_id for lead_id, _ in found], until=desk.clock(), most=50)
+    stages = {
+        lead_id: next((each.what for each in happened if each.stage), None)
+        for lead_id, happened in latest.items()
+    }
+    return [
+        {
+            "lead_id": lead_id,
+            "created_at": created,
+            "row": listed.get(lead_id),
+            "stage": stages.get(lead_id),
+            "name": names.get(lead_id, lead_id),
+        }
+        for lead_id, created in found
+    ]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One entry; ``kind`` is "event", "stage", "ours" (the decision) or "answer"."""
+
+    at: datetime
+    kind: str
+    words: str
+    more: str
+    count: int = 1
+
+
+def timeline(row: Listed, happened: list[Happening], given: list[Answer], *, now: datetime) -> list[Moment]:
+    """The newest first; the same event several times in a row is one entry."""
+    found = [Moment(row.created_at, "ours", "Lead created", plainly(row.channel or ""))]
+    for each in happened:
+        more = (
+            plainly(each.channel or "")
+            if not each.stage
+            else ""
+            if each.value is None
+            else f"{each.value:,.0f}"
+        )
+        found.append(
+            Moment(each.at, "stage" if each.stage else "event", plainly(each.what).capitalize(), more)
+        )
+    words = "Held back" if row.state == "held" else "Scored and decided"
+    found.append(Moment(row.decided_at, "ours", words, f"grade {row.grade}" if row.grade else ""))
+    for answer in given:
+        said = told(answer)
+        found.append(Moment(answer.at, "answer", f"{answer.who} {said}", answer.words or ""))
+    found.sort(key=lambda moment: moment.at, reverse=True)
+    return _joined(found)
+
+
+def _joined(found: list[Moment]) -> list[Moment]:
+    joined: list[Moment] = []
+    for moment in found:
+        before = joined[-1] if joined else None
+        if (
+            before
+            and moment.kind == "event"
+            and (before.kind, before.words, before.more) == ("event", moment.words, moment.more)
+        ):
+            joined[-1] = Moment(before.at, before.kind, before.words, before.more, before.count + 1)
+        else:
+            joined.append(moment)
+    return joined

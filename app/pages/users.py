@@ -1,0 +1,185 @@
+"""Signing in and out, and for administrators: who may, which keys there are, and what was done by whom."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from app.desk import desk_of
+from app.pages.rendering import inside, render, say
+from app.sessions import (
+    LONGEST_PASSWORD,
+    address_of,
+    at_least,
+    begin,
+    check_form,
+    end,
+    person_at,
+    session_token,
+    signed_in,
+)
+from pipelines.store import users
+from pipelines.store.users import ROLES, Person
+
+router = APIRouter(include_in_schema=False)
+Admin = Annotated[Person, Depends(at_least("admin"))]
+Token = Annotated[str, Form(max_length=1000)]
+
+
+@router.get("/people")
+def everybody(request: Request, person: Admin) -> Response:
+    return _page(request)
+
+
+def _page(request: Request, *, status: int = 200, **shown_once: str) -> Response:
+    store = desk_of(request).store
+    values = {
+        "people": users.people(store),
+        "keys": users.keys(store),
+        "roles": ROLES,
+        "key": None,
+        "password": None,
+        "whose": None,
+    }
+    return render(request, "users.html", status=status, **values | shown_once)
+
+
+@router.post("/people")
+def add(
+    request: Request,
+    person: Admin,
+    token: Token,
+    name: Annotated[str, Form(max_length=80)],
+    role: Annotated[str, Form(max_length=10)],
+) -> Response:
+    check_form(request, token, "add person")
+    desk, password = desk_of(request), users.fresh_password()
+    users.add_person(desk.store, name, role, password, at=desk.clock(), by=person.name)
+    return _page(request, password=password, whose=name.strip())  # shown now and never again: no redirect
+
+
+@router.post("/people/remove")
+def remove(
+    request: Request, person: Admin, token: Token, name: Annotated[str, Form(max_length=80)]
+) -> Response:
+    check_form(request, token, f"remove {name}")
+    desk = desk_of(request)
+    users.remove_person(desk.store, name, at=desk.clock(), by=person.name)
+    return _back(request, f"{name} can sign in no more.")
+
+
+@router.post("/people/keys")
+def make_key(
+    request: Request,
+    person: Admin,
+    token: Token,
+    name: Annotated[str, Form(max_length=80)],
+    role: Annotated[str, Form(max_length=10)],
+) -> Response:
+    check_form(request, token, "make key")
+    desk = desk_of(request)
+    return _page(request, key=users.make_key(desk.store, name, role, at=desk.clock(), by=person.name))
+
+
+@router.post("/people/keys/revoke")
+def revoke_key(
+    request: Request, person: Admin, token: Token, key_id: Annotated[str, Form(max_length=20)]
+) -> Response:
+    check_form(request, token, f"revoke {key_id}")
+    desk = desk_of(request)
+    users.revoke_key(desk.store, key_id, at=desk.clock(), by=person.name)
+    return _back(request, f"Key {key_id} is revoked.")
+
+
+def _back(request: Request, message: str) -> Response:
+    response = RedirectResponse("/people", 303)
+    say(request, response, message)
+    return response
+
+
+@router.get("/audit")
+def log(
+    request: Request,
+    person: Admin,
+    what: Annotated[str, Query(max_length=40)] = "",
+    page: Annotated[int, Query(ge=1, le=100_000)] = 1,
+) -> Response:
+    entries, count = users.entries(desk_of(request).store, what=what or None, page=page)
+    pages = max(1, -(-count // users.A_PAGE))
+    return render(
+        request,
+        "users.html",
+        entries=entries,
+        count=count,
+        what=what,
+        kinds=users.KINDS,
+        page=page,
+        pages=pages,
+    )
+
+
+@router.get("/password")
+def password_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+    return render(request, "password.html", wrong=False)
+
+
+@router.post("/password")
+def change_password(
+    request: Request,
+    person: Annotated[Person, Depends(signed_in)],
+    token: Token,
+    old: Annotated[str, Form(max_length=LONGEST_PASSWORD)],
+    new: Annotated[str, Form(max_length=LONGEST_PASSWORD)],
+) -> Response:
+    check_form(request, token, "change password")
+    desk = desk_of(request)
+    if not users.is_password(desk.store, person.name, old):
+        return render(request, "password.html", status=400, wrong=True)
+    users.add_person(desk.store, person.name, person.role, new, at=desk.clock(), by=person.name)
+    response = RedirectResponse("/sign-in", 303)
+    end(response)
+    return response
+
+
+@router.get("/sign-in")
+def sign_in_page(request: Request, next: str = "/queue") -> Response:
+    if person_at(request):
+        return RedirectResponse(inside(next), 303)
+    return render(
+        request,
+        "sign_in.html",
+        next=inside(next),
+        wrong=False,
+        nobody=not users.people(desk_of(request).store),
+    )
+
+
+@router.post("/sign-in")
+def sign_in(
+    request: Request,
+    name: Annotated[str, Form(max_length=200)],
+    password: Annotated[str, Form(max_length=LONGEST_PASSWORD)],
+    token: Annotated[str, Form()],
+    next: Annotated[str, Form()] = "/queue",
+) -> Response:
+    check_form(request, token, "sign in")
+    desk = desk_of(request)
+    session = users.sign_in(desk.store, name, password, at=desk.clock(), address=address_of(request))
+    if session is None:
+        return render(request, "sign_in.html", status=401, next=inside(next), wrong=True, nobody=False)
+    response = RedirectResponse(inside(next), 303)
+    begin(request, response, session)
+    return response
+
+
+@router.post("/sign-out")
+def sign_out(
+    request: Request, token: Annotated[str, Form()], person: Annotated[Person, Depends(signed_in)]
+) -> Response:
+    check_form(request, token, "sign out")
+    desk = desk_of(request)
+    if session := session_token(request):
+        users.sign_out(desk.store, session, person.name, at=desk.clock(), address=address_of(request))
+    response = RedirectResponse("/sign-in", 303)
+    end(response)
+    return response

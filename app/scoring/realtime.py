@@ -1,0 +1,160 @@
+"""Scores for leads at hand, in milliseconds: one version with everything that it looks up, loaded once and
+never changed.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from queue import SimpleQueue
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from features.matrix import all_there, frame
+from features.outcome_ledger import EPOCH, Histories
+from features.realtime import PreparedMatrix, Statements
+from features.tables import row_of
+from models.policy.decisions import decide_all
+from models.policy.policy import HAND_OFF, HOLD
+from models.scoring.reasons import Reason, reasons
+from pipelines.sources.engine import let_go, local_engine
+from pipelines.sources.manifest import Note, read_note
+from pipelines.sources.snapshots import opened
+from pipelines.version_files import Champion
+
+ALL, FAINTEST = 50, 0.02  # reasons of one lead, and logits that one of them must move
+AT_ONCE = (
+    2  # requests that are computed side by side; more would share the same cores and only wait for each other
+)
+
+
+@dataclass(frozen=True)
+class LiveScorer:
+    """A version, ready to score leads that are handed in.
+
+    Attributes
+    ----------
+    champion : Champion
+    snapshot : Path
+        Whose outcomes are the histories that leads are scored with.
+    note : Note
+        What is noted of that snapshot.
+    statements : Statements
+    histories : Histories
+    rows : int
+        Leads of the snapshot; where row order is time, the next one comes after them.
+    workers : queue of PreparedMatrix
+        Those that are free.
+    """
+
+    champion: Champion
+    snapshot: Path
+    note: Note
+    statements: Statements
+    histories: Histories
+    rows: int
+    workers: "SimpleQueue[PreparedMatrix]"
+
+    @classmethod
+    def of(cls, champion: Champion, snapshot: Path) -> "LiveScorer":
+        """Compile a version's features for the columns of a snapshot, and look through its past.
+
+        Raises
+        ------
+        ContractError
+            If the snapshot lacks a column that the version reads.
+        """
+        note, recipe = read_note(snapshot), champion.scorer.recipe
+        engine = local_engine(sparing=True)
+        try:
+            tables = opened(snapshot, note, connection=engine)
+            all_there(tables, recipe)
+            statements, histories = Statements.of(tables, recipe), Histories.of(tables, recipe)
+            rows = (
+                row_of(tables.leads.created_at.max().to_pyarrow().as_py()) + 1
+                if note.clock != "time"
+                else note.rows["leads"]
+            )
+        finally:
+            let_go(engine)
+            pa.default_memory_pool().release_unused()  # what adding up a past took, tens of megabytes, is not needed again
+        workers, texts = SimpleQueue(), {}
+        for _ in range(AT_ONCE):
+            workers.put(PreparedMatrix(statements, histories, texts))
+        return cls(champion, snapshot, note, statements, histories, rows, workers)
+
+    def score(
+        self, leads: pa.Table, events: pa.Table | None, as_of: pa.Array, *, worded: bool = True
+    ) -> pd.DataFrame:
+        """What a scoring run would say of each lead, were it one of the source's.
+
+        Parameters
+        ----------
+        leads, events : table
+            As the snapshot's canonical tables; no lead twice.
+        as_of : array of timestamp, one for each lead
+        worded : bool
+            Whether to say why.
+
+        Returns
+        -------
+        DataFrame
+            As ``models.policy.decisions.decide_all`` gives it, but for ``action``: that of the cut alone,
+            whatever arm the lead's account is in.
+        """
+        with self._worker() as worker:
+            matrix = worker.of(leads, events, as_of)
+        found = decide_all(
+            self.champion.scorer,
+            self.champion.policy,
+            frame(matrix, self.champion.scorer.recipe),
+            version=self.champion.version,
+            with_reasons=len(leads) if worded else 0,
+        )
+        below = found["score"].to_numpy() < found["cut"].to_numpy()
+        return found.assign(action=np.where(below, HOLD, HAND_OFF))
+
+    def chances(
+        self, lead: pa.Table, events: pa.Table | None, moments: Sequence[datetime]
+    ) -> tuple[pd.DataFrame, list[Reason]]:
+        """One lead at several moments, each by what was known then: ``as_of, chance, low, high``; and all
+        reasons for the last of them.
+        """
+        with self._worker() as worker:
+            matrix = worker.of(
+                lead, events, pa.array(moments, pa.timestamp("us")), rows_of=[0] * len(moments)
+            )
+        champion, found = self.champion, frame(matrix, self.champion.scorer.recipe)
+        decided = decide_all(
+            champion.scorer, champion.policy, found, version=champion.version, with_reasons=0
+        )
+        told = reasons(champion.scorer, found.iloc[-1:], most=(ALL, ALL), least=FAINTEST)[0]
+        return decided[["as_of", "low", "high"]].assign(
+            chance=decided["p_convert"].fillna(decided["p_both"])
+        ), told
+
+    def created_at(self, lead_id: str) -> datetime | None:
+        """When the source has a lead created; None for one that it does not have."""
+        number = self.histories.leads.number(lead_id)
+        return (
+            None
+            if number is None
+            else EPOCH + timedelta(microseconds=int(self.histories.own["created_at"][number]))
+        )
+
+    def close(self) -> None:
+        """Let go of the connections of workers that are free."""
+        while not self.workers.empty():
+            self.workers.get().close()
+
+    @contextmanager
+    def _worker(self) -> Iterator[PreparedMatrix]:
+        """One that nobody else uses meanwhile."""
+        worker = self.workers.get()
+        try:
+            yield worker
+        finally:
+            self.workers.put(worker)

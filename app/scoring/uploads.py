@@ -1,0 +1,138 @@
+"""Leads that marketing wants scored, of a file that was dropped or of a source, one after the other in the
+background.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from app.desk import Desk
+from app.scoring.champion import Champions
+from features.errors import LeadsieveError, UsageError
+from pipelines.addresses import redacted
+from pipelines.flows.score_file import LOOKING, READING, SCORING, FileScores, score_apart
+from pipelines.settings import Settings
+from pipelines.store.erasure import UPLOADS, sweep_uploads
+
+MOST_KEPT = 20
+FILE = "leads.csv"  # how a file is called where it is put, whatever it calls itself
+STEPS = ("waiting", READING, LOOKING, SCORING, "done")
+
+
+@dataclass
+class Upload:
+    """One file or source, how far it has come, and what came of it."""
+
+    key: str
+    name: str
+    who: str
+    at: datetime
+    step: str = STEPS[0]
+    future: Future[FileScores] | None = field(default=None, repr=False)
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing more to wait for."""
+        return self.future is not None and self.future.done()
+
+    @property
+    def progress(self) -> float:
+        """From 0 to 1."""
+        return STEPS.index(self.step) / (len(STEPS) - 1)
+
+    @property
+    def scores(self) -> FileScores | None:
+        """What came of it; None as long as it is not done, and where it failed."""
+        return self.future.result() if self.done and self.future.exception() is None else None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it failed, in words for whoever asked."""
+        error = self.future.exception() if self.done else None
+        if error is None:
+            return None
+        if not isinstance(error, LeadsieveError):
+            return "Something is wrong with Leadsieve itself, not with these leads."
+        return str(error).replace(f"'{FILE}'", f"'{self.name}'")
+
+
+class Uploads:
+    """What a running desk was given to score; the newest are kept, and none outlives the desk."""
+
+    def __init__(self, desk: Desk, champions: Champions) -> None:
+        self.desk, self.champions = desk, champions
+        self.kept: dict[str, Upload] = {}
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="upload")
+        sweep_uploads(desk.home)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Addresses that may be scored, the source's own first."""
+        own = self.desk.settings.source
+        return tuple(dict.fromkeys([*([own.url] if own else []), *self.desk.settings.desk.sources]))
+
+    def take(self, content: BinaryIO, name: str, *, who: str) -> Upload:
+        """Begin with a file."""
+        upload = self._begun(name[:100], who)
+        folder = self.desk.home / "tmp" / f"{UPLOADS}{os.getpid()}-{upload.key}"
+        folder.mkdir(parents=True)
+        file = folder / FILE
+        with file.open("wb") as out:
+            shutil.copyfileobj(content, out)
+        self._submit(upload, self.desk.settings, file, lambda: shutil.rmtree(folder, ignore_errors=True))
+        return upload
+
+    def take_source(self, number: int, *, who: str) -> Upload:
+        """Begin with the leads of one of ``sources`` that still wait."""
+        if not 0 <= number < len(self.sources):
+            raise UsageError("there is no such source; nothing was scored.")
+        url, settings = self.sources[number], self.desk.settings
+        upload = self._begun(redacted(url), who)
+        self._submit(
+            upload,
+            settings.model_copy(update={"source": settings.source.model_copy(update={"url": url})}),
+            None,
+            lambda: None,
+        )
+        return upload
+
+    def _begun(self, name: str, who: str) -> Upload:
+        if self.champions.live is None:
+            raise UsageError(
+                f"there is no version to score with: {self.champions.trouble or 'it is being loaded'}."
+            )
+        upload = Upload(secrets.token_urlsafe(12), name, who, self.desk.clock())
+        self.kept[upload.key] = upload
+        for key in [key for key, each in self.kept.items() if each.done][
+            : max(0, len(self.kept) - MOST_KEPT)
+        ]:
+            del self.kept[key]
+        return upload
+
+    def _submit(
+        self, upload: Upload, settings: Settings, file: Path | None, clear: Callable[[], None]
+    ) -> None:
+        def tell(step: str) -> None:
+            upload.step = step
+
+        def score() -> FileScores:
+            try:
+                champion = self.champions.live.champion
+                return score_apart(
+                    settings, self.desk.home, champion, file=file, now=self.desk.clock(), tell=tell
+                )
+            finally:
+                upload.step = STEPS[-1]
+                clear()
+
+        upload.future = self._worker.submit(score)
+
+    def close(self) -> None:
+        """Begin with nothing further, and wait for what is being scored."""
+        self._worker.shutdown(cancel_futures=True)

@@ -1,0 +1,346 @@
+"""Judge the way of learning on leads it could not have known: block by block, each model fitted afresh on
+what was known before.
+
+For every block the labels are what could be seen at its start, the probabilities are set right on what
+earlier blocks' scores had come to by then, and five baselines are fitted on the same leads. Pursue is judged
+on leads undecided at their as-of time, convert on accepted leads, both once their whole horizon has been
+seen. The newest leads are judged once more as a whole, by a fit on all before them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as validated
+
+from features.errors import TooLittleDataError
+from features.labels import Labels
+from models.dataset import LearningSet
+from models.evaluation.baselines import Opinions, opinions
+from models.evaluation.performance import judge
+from models.evaluation.report import ModelReport, Verdict, overall, verdict_of
+from models.evaluation.splits import Block, Split, newest_holdout, overlaps, rolling_blocks
+from models.scoring.calibration import Platt, fit_platt
+from models.scoring.venn_abers import ScoreInterval, fit_interval
+from models.survival.hazard import HazardParameters, fit_hazard
+
+FEWEST_EVENTS = 10
+SAMPLE = 2_000
+
+Progress = Callable[[int, int], None]
+
+
+@validated(frozen=True, config=ConfigDict(extra="forbid"))
+class EvaluationPlan:
+    """How a model is judged: the [evaluation] section.
+
+    ``newest`` is a share of the mature leads below 1, or their number. A fit for a block sees at most its
+    ``max_rows`` newest leads: on a made-up million the AUC was .001 to .002 lower with 100,000 than with
+    200,000, at half the time. The final fit sees all. ``segments`` are the lead columns by whose groups the
+    model is told apart; found by their names if not given.
+    """
+
+    blocks: Annotated[int, Field(ge=2, le=50)] = 5
+    test_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    newest: Annotated[float, Field(gt=0, lt=1)] | Annotated[int, Field(ge=2)] = 0.2
+    resamples: Annotated[int, Field(ge=20, le=10_000)] = 200
+    max_rows: Annotated[int, Field(ge=100)] = 100_000
+    segments: tuple[str, ...] | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Both models judged, and what the final fit needs from it.
+
+    Attributes
+    ----------
+    models : dict
+        "pursue" and "convert" to their report, or None where the source cannot tell that outcome.
+    forward : DataFrame
+        One row per lead of a block, in time order: ``lead_id, as_of, block, p_pursue, p_convert, pursued,
+        converted``. Probabilities are those the model of that block would have shown; outcomes are NaN where
+        the lead is not judged.
+    platts : dict
+        Per model, the calibration of the final fit: on every block's uncalibrated scores.
+    intervals : dict
+        Per model, between which bounds a calibrated probability lies; None where no block could be judged.
+    uncalibrated : DataFrame
+        Beside ``forward`` row by row, the same probabilities before calibration: ``p_pursue, p_convert``.
+    sample : DataFrame
+        At most 2,000 of the judged leads, evenly over time, with their columns: to show on them what a model
+        counts.
+    warnings : tuple of str
+    """
+
+    models: dict[str, ModelReport | None]
+    forward: pd.DataFrame
+    platts: dict[str, Platt]
+    intervals: dict[str, ScoreInterval | None]
+    uncalibrated: pd.DataFrame
+    sample: pd.DataFrame
+    warnings: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict of the run."""
+        return overall(
+            {name: None if report is None else report.verdict for name, report in self.models.items()}
+        )
+
+    def calibrated(self, name: str) -> np.ndarray:
+        """Forward scores of one model on the scale of the final fit, row by row beside ``forward``: what a
+        cut is to be fixed on.
+        """
+        return self.platts[name].apply(self.uncalibrated[f"p_{name}"].to_numpy())
+
+
+def evaluate(
+    learning: LearningSet,
+    plan: EvaluationPlan,
+    parameters: HazardParameters,
+    *,
+    brief: bool = False,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Judge on rolling blocks and on the newest leads.
+
+    Parameters
+    ----------
+    learning : LearningSet
+    plan, parameters
+        Of the trial and of the model. As many fits run side by side as there are threads, each on one.
+    brief : bool
+        Give forward scores and what is calibrated on them alone: no newest leads, no baselines, no verdict
+        worth reading.
+    progress : function, optional
+        Called with (fits done, all fits).
+    """
+    accounts = pd.factorize(learning.frame["account_id"])[0]
+    as_of = learning.frame["as_of"].to_numpy("datetime64[us]")
+    finals = {name: learning.labels(name) for name in learning.names}
+    blocks, newest = _cut(finals, as_of, accounts, plan)
+    newest = () if brief else newest
+    found = overlaps(blocks, as_of, accounts) + overlaps(newest, as_of, accounts)
+    if found:
+        raise RuntimeError("training and judging touch; nothing was judged:\n  " + "\n  ".join(found))
+
+    parts = [(block, split) for block in (*blocks, *newest) for split in block.splits]
+    trials = [
+        _Trial(name, block, split, _judged(final)[split.test])
+        for name, final in finals.items()
+        for block, split in parts
+    ]
+    one_thread = replace(parameters, threads=1)
+    answers = _asked(
+        trials, learning, plan, one_thread, workers=parameters.threads, rivals=not brief, progress=progress
+    )
+    reports: dict[str, ModelReport | None] = {"pursue": None, "convert": None}
+    raw, shown, outcomes = ({name: np.full(len(as_of), np.nan) for name in reports} for _ in range(3))
+    platts, intervals, warnings, to_report = {}, {}, [], {}
+    for name, final in finals.items():
+        judged: dict[bool, list[pd.DataFrame]] = {True: [], False: []}
+        best_column = None
+        for trial, answer in zip(trials, answers, strict=True):
+            if trial.name != name:
+                continue
+            if isinstance(answer, TooLittleDataError):
+                warnings.append(f"{name}: {trial.span} was not judged: {answer}")
+                continue
+            past = _past(raw[name], answer.known, accounts, as_of, trial)
+            platt = fit_platt(raw[name][past], final.outcome[past])
+            p, test, rows = platt.apply(answer.p), trial.split.test, trial.split.test[trial.judged]
+            if trial.block.number:
+                raw[name][test], shown[name][test] = answer.p, p
+            if answer.rivals is not None:
+                table = learning.frame.iloc[rows][["lead_id", "account_id", "as_of"]].reset_index(drop=True)
+                table = table.assign(
+                    block=trial.block.number,
+                    outcome=final.outcome[rows],
+                    p=p[trial.judged],
+                    **answer.rivals.scores,
+                )
+                judged[trial.block.number > 0].append(table)
+                best_column = answer.rivals.best_column
+        told = _judged(final)
+        outcomes[name][told] = final.outcome[told]
+        seen = told & np.isfinite(raw[name])
+        platts[name] = fit_platt(raw[name][seen], final.outcome[seen])
+        intervals[name] = (
+            fit_interval(platts[name].apply(raw[name][seen]), final.outcome[seen]) if seen.any() else None
+        )
+        to_report[name] = (final, judged[True], judged[False], best_column, plan)
+    with ThreadPoolExecutor(parameters.threads) as pool:
+        reports |= zip(to_report, pool.map(lambda told: _report(*told), to_report.values()), strict=True)
+
+    block_of = np.zeros(len(as_of), int)
+    for block in blocks:
+        block_of[block.test] = block.number
+    rows = np.flatnonzero(block_of)
+    forward = learning.frame.iloc[rows][["lead_id", "as_of"]].reset_index(drop=True)
+    forward = forward.assign(
+        block=block_of[rows],
+        p_pursue=shown["pursue"][rows],
+        p_convert=shown["convert"][rows],
+        pursued=outcomes["pursue"][rows],
+        converted=outcomes["convert"][rows],
+    )
+    return Evaluation(
+        models=reports,
+        forward=forward,
+        platts=platts,
+        intervals=intervals,
+        uncalibrated=pd.DataFrame({f"p_{name}": values[rows] for name, values in raw.items()}),
+        sample=learning.frame.iloc[rows[:: max(1, -(-len(rows) // SAMPLE))]],
+        warnings=tuple(warnings),
+    )
+
+
+def first_judged(learning: LearningSet, plan: EvaluationPlan) -> datetime | None:
+    """When the first lead to be judged was scored; None where there is nothing to judge."""
+    accounts = pd.factorize(learning.frame["account_id"])[0]
+    as_of = learning.frame["as_of"].to_numpy("datetime64[us]")
+    blocks, newest = _cut({name: learning.labels(name) for name in learning.names}, as_of, accounts, plan)
+    return min((block.moment for block in (*blocks, *newest)), default=None)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One model to be fitted on a split's leads before a block, and asked about those in it, of whom
+    ``judged`` can be judged.
+    """
+
+    name: str
+    block: Block
+    split: Split
+    judged: np.ndarray
+
+    @property
+    def span(self) -> str:
+        return f"block {self.block.number}" if self.block.number else "the newest holdout"
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a trial's fit says of the split's leads.
+
+    ``p`` are uncalibrated probabilities of all, ``rivals`` what the baselines say of those to be judged.
+    ``known`` says of every lead there is whether its outcome was fully known when the block began.
+    """
+
+    p: np.ndarray
+    rivals: Opinions | None
+    known: np.ndarray
+
+
+def _asked(
+    trials: Sequence[_Trial],
+    learning: LearningSet,
+    plan: EvaluationPlan,
+    parameters: HazardParameters,
+    *,
+    workers: int,
+    rivals: bool,
+    progress: Progress | None,
+) -> list[_Answer | TooLittleDataError]:
+    """The trials' answers, in their order."""
+    if not trials:
+        return []
+    learning.data  # noqa: B018  before the workers would each make their own
+    answers = []
+    with ThreadPoolExecutor(workers) as pool:
+        for answer in pool.map(
+            lambda trial: _answer(trial, learning, plan, parameters, rivals=rivals), trials
+        ):
+            answers.append(answer)
+            if progress:
+                progress(len(answers), len(trials))
+    return answers
+
+
+def _answer(
+    trial: _Trial, learning: LearningSet, plan: EvaluationPlan, parameters: HazardParameters, *, rivals: bool
+) -> _Answer | TooLittleDataError:  # fmt: skip
+    labels = learning.labels(trial.name, at=trial.block.moment)
+    test, train = trial.split.test, trial.split.train
+    rows = train[labels.at_risk[train]][-plan.max_rows :]
+    events = int(np.nansum(labels.outcome[rows]))
+    if events < FEWEST_EVENTS:
+        return TooLittleDataError(
+            f"only {events} leads with the outcome were known at its start; {FEWEST_EVENTS} are needed."
+        )
+    hazard = fit_hazard(
+        learning.data, labels, horizon=learning.horizon(trial.name), parameters=parameters, rows=rows
+    )
+    p = hazard.probability(hazard.raw(learning.encoded.iloc[test], threads=parameters.threads))
+    if not rivals:
+        return _Answer(p=p, rivals=None, known=_judged(labels))
+    # Baselines know no censoring: they learn from leads whose whole horizon was seen, or, where these tell
+    # nothing, from all settled.
+    told = rows[_judged(labels)[rows]]
+    if len(np.unique(labels.outcome[told])) < 2:
+        told = rows[np.isfinite(labels.outcome[rows])]
+    columns = [column.name for column in learning.recipe.columns]
+    said = opinions(
+        learning.frame.iloc[told], labels.outcome[told], learning.frame.iloc[test[trial.judged]], columns
+    )
+    return _Answer(p=p, rivals=said, known=_judged(labels))
+
+
+def _judged(labels: Labels) -> np.ndarray:
+    """Who can be judged: a whole horizon seen, and its outcome known."""
+    return labels.at_risk & labels.mature & np.isfinite(labels.outcome)
+
+
+def _cut(
+    finals: Mapping[str, Labels], as_of: np.ndarray, accounts: np.ndarray, plan: EvaluationPlan
+) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
+    """Blocks and holdout by the leads that convert can be judged on; by pursue's where those are too few."""
+    for final in reversed(finals.values()):
+        judged = _judged(final)
+        blocks = rolling_blocks(
+            as_of, accounts, judged, final.outcome == 1, blocks=plan.blocks, test_share=plan.test_share
+        )
+        if blocks:
+            newest = newest_holdout(as_of, accounts, judged, newest=plan.newest)
+            return blocks, () if newest is None else (newest,)
+    return (), ()
+
+
+def _past(
+    raw: np.ndarray, known: np.ndarray, accounts: np.ndarray, as_of: np.ndarray, trial: _Trial
+) -> np.ndarray:
+    """Leads scored in earlier blocks whose outcome was fully known when this block began, of none of the
+    split's accounts.
+    """
+    past = known & np.isfinite(raw) & (as_of < trial.block.start)
+    return past & ~np.isin(accounts, accounts[trial.split.test], kind="table")
+
+
+def _report(
+    final: Labels,
+    judged: list[pd.DataFrame],
+    newest: list[pd.DataFrame],
+    best_column: str | None,
+    plan: EvaluationPlan,
+) -> ModelReport:
+    outcome = final.outcome[_judged(final)]
+    tables = [pd.concat(parts, ignore_index=True) if parts else pd.DataFrame() for parts in (judged, newest)]
+    figures = [
+        judge(table, resamples=plan.resamples, seed=plan.seed) if len(table) else None for table in tables
+    ]
+    return ModelReport(
+        settled=len(outcome),
+        positives=int(outcome.sum()),
+        figures=figures[0],
+        newest=figures[1],
+        verdict=verdict_of(figures[0], figures[1], settled=len(outcome), positives=int(outcome.sum())),
+        best_column=best_column,
+        judged=tables[0],
+        judged_newest=tables[1],
+    )

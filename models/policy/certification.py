@@ -1,0 +1,212 @@
+"""The policy of a new version: its cut, certified on the newest settled wins, from whom and after whom the
+model learns nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.labels import Labels
+from models.policy.arms import PASS_THROUGH
+from models.policy.economics import Economics
+from models.policy.margin_risk_control import margin_cap
+from models.policy.policy import Policy, Score, lowest_share_cut
+from models.policy.risk_control import Certificate, Promise, certify, wins_needed
+from models.policy.settings import PolicySettings
+
+LARGEST_SHARE = 0.25
+LARGEST_SHARE_OF_FEW = 0.5
+NEWEST = 0.25  # of the leads: those whose held share is told
+ENOUGH = 50_000
+
+
+@dataclass(frozen=True)
+class Window:
+    """The wins set aside.
+
+    Attributes
+    ----------
+    wins, older : array of int
+        Their rows, and those of the wins before them, in time order.
+    learn : array of bool, shape (n,)
+        Leads that the model may learn from: scored before the first of these wins, and of none of their
+        accounts.
+    repeated : int
+        Wins that do not count, because their account has a later one.
+    """
+
+    wins: np.ndarray
+    older: np.ndarray
+    learn: np.ndarray
+    repeated: int = 0
+
+
+def set_aside(
+    labels: Labels,
+    as_of: np.ndarray,
+    accounts: np.ndarray,
+    settings: PolicySettings,
+    *,
+    logged: pd.DataFrame | None = None,
+) -> Window:
+    """Set the newest settled wins aside.
+
+    A quarter of all wins, at most ``certify_wins``; up to half of them where a quarter would certify nothing.
+    Where even half are too few, none are set aside: a model that learned from all is worth more than a
+    promise that cannot be made.
+
+    Wins of one account share a fate, so only the last win of each counts.
+
+    Parameters
+    ----------
+    labels : Labels
+        Of the outcome that is promised about.
+    as_of, accounts : arrays, shape (n,)
+    settings : PolicySettings
+    logged : DataFrame, optional
+        As in a learning set. Leads that went through a filter are passed over, unless they passed through
+        whatever their score: wins among them are only those that the filter let through, and would flatter
+        it.
+    """
+    won, repeated = last_win_of_each(labels, as_of, accounts, logged)
+    fewest = wins_needed(settings.max_lost_share, settings.confidence)
+    number = min(settings.certify_wins, int(LARGEST_SHARE * len(won)))
+    if number < fewest:
+        number = fewest if fewest <= LARGEST_SHARE_OF_FEW * len(won) else 0
+    if settings.promise == "none" or not number:
+        return Window(wins=won[:0], older=won, learn=np.ones(len(as_of), bool), repeated=repeated)
+    start = as_of[won[-number]]
+    inside = as_of[won] >= start
+    wins = won[inside]
+    return Window(
+        wins=wins,
+        older=won[~inside],
+        learn=(as_of < start) & ~np.isin(accounts, accounts[wins]),
+        repeated=repeated,
+    )
+
+
+def last_win_of_each(
+    labels: Labels, as_of: np.ndarray, accounts: np.ndarray, logged: pd.DataFrame | None
+) -> tuple[np.ndarray, int]:
+    """The rows of the settled wins that no filter has touched, the last of each account, in time order; and
+    how many others there are.
+    """
+    won = np.flatnonzero(
+        labels.at_risk & labels.mature & (labels.outcome == 1) & untouched(logged, len(as_of))
+    )
+    won = won[np.argsort(as_of[won], kind="stable")]
+    last = np.sort(len(won) - 1 - np.unique(accounts[won][::-1], return_index=True)[1])
+    return won[last], len(won) - len(last)
+
+
+def untouched(logged: pd.DataFrame | None, leads: int) -> np.ndarray:
+    """Leads whose way to sales no filter has changed."""
+    if logged is None:
+        return np.ones(leads, bool)
+    return (logged["arm"].isna() | logged["cut"].isna() | (logged["arm"] == PASS_THROUGH)).to_numpy()
+
+
+def policy_of(
+    window: Window,
+    chance: Callable[[np.ndarray], np.ndarray],
+    as_of: np.ndarray,
+    margins: np.ndarray,
+    settings: PolicySettings,
+    economics: Economics | None,
+    *,
+    score: Score,
+    forward: np.ndarray,
+    moment: Callable[[Any], Any],
+) -> Policy:
+    """Certify the cut, or fall back to a configured one, or hold nobody.
+
+    Parameters
+    ----------
+    chance : function
+        Rows to the scores of the finished model.
+    margins : array of float, shape (n,)
+        What wins brought, NaN where unknown.
+    forward : array of float
+        Scores of earlier leads on the same scale, by models that had not seen them: what a configured share
+        is taken of. Where there are none, the model's own scores have to serve.
+    moment : function
+        Words a time for the promise.
+    """
+    newest = np.arange(int((1 - NEWEST) * len(as_of)), len(as_of))
+    scores = chance(newest[:: max(1, -(-len(newest) // ENOUGH))])
+    certificate = _certificate(window, chance, as_of, margins, settings, moment=moment)
+    cut, basis = certificate.cut, "certified"
+    if not certificate.promise.certified:
+        cut, basis = settings.cut, "configured"
+        if settings.hold_share is not None:
+            cut = lowest_share_cut(forward if len(forward) else scores, settings.hold_share)
+        if cut is None:
+            basis = "none"
+    return Policy(
+        cut=cut,
+        basis=basis,
+        held_share=0.0 if cut is None else float(np.mean(scores < cut)),
+        score=score,
+        promise=_with_repeated(certificate.promise, window.repeated),
+        arms=settings.arms,
+        economics=economics,
+        extrapolated_low=settings.extrapolated_low,
+    )
+
+
+def _with_repeated(promise: Promise, repeated: int) -> Promise:
+    """The promise with a word on the wins that did not count."""
+    if not repeated:
+        return promise
+    said = (
+        "1 more win is of an account with a later one and does not count"
+        if repeated == 1
+        else (f"{repeated:,} more wins are of accounts with a later one and do not count")
+    )
+    return replace(promise, why=f"{promise.why.removesuffix('.')}; {said}.")
+
+
+def _certificate(
+    window: Window,
+    chance: Callable[[np.ndarray], np.ndarray],
+    as_of: np.ndarray,
+    margins: np.ndarray,
+    settings: PolicySettings,
+    *,
+    moment: Callable[[Any], Any],
+) -> Certificate:
+    terms = {"max_lost_share": settings.max_lost_share, "confidence": settings.confidence}
+    of = "margin" if settings.promise == "margin" else "customers"
+    if settings.promise == "none":
+        why = 'nothing is promised: the configuration says promise = "none".'
+    elif not len(window.wins):
+        why = _too_few(len(window.older), wins_needed(**terms), settings)
+    else:
+        older = margins[window.older]
+        cap = margin_cap(older[older > 0]) if of == "margin" and (older > 0).any() else None
+        won = margins[window.wins] if of == "margin" else None
+        return certify(
+            chance(window.wins), as_of[window.wins], of=of, margins=won, cap=cap, moment=moment, **terms
+        )
+    return Certificate(
+        cut=None, promise=Promise(of=of, wins=0, start=None, end=None, certified=False, why=why, **terms)
+    )
+
+
+def _too_few(won: int, fewest: int, settings: PolicySettings) -> str:
+    needed = int(np.ceil(fewest / LARGEST_SHARE_OF_FEW))
+    seen = (
+        "there is no settled win yet"
+        if not won
+        else f"there are {won:,} settled wins"
+        if won > 1
+        else "there is one settled win"
+    )
+    return (
+        f"nothing is promised: {seen}, and {needed:,} are needed to set {fewest:,} aside and promise a loss of at most "
+        f"{100 * settings.max_lost_share:g} % with {100 * settings.confidence:g} % confidence; {needed - won:,} are missing."
+    )

@@ -1,0 +1,160 @@
+"""From scores to decisions: one row per lead with its chances, worth, arm, action and worded reasons."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from models.policy.arms import FORCED, POLICY
+from models.policy.policy import HAND_OFF, HOLD, Policy
+from models.policy.selective_labels import widened
+from models.scoring.reasons import reasons
+from models.scoring.scorer import Scorer
+from models.survival.encoding import Categories, encode
+
+ECONOMIC = "economic"
+
+
+def decide_all(
+    scorer: Scorer,
+    policy: Policy,
+    leads: pd.DataFrame,
+    *,
+    version: str,
+    with_reasons: int,
+    owners: np.ndarray | None = None,
+    listed: Mapping[str, int] | None = None,
+) -> pd.DataFrame:
+    """Score leads and decide each.
+
+    Parameters
+    ----------
+    leads : DataFrame
+        One row per lead as ``features.matrix.frame`` gives it: ``lead_id``, ``account_id``, ``as_of`` and the
+        recipe's columns.
+    with_reasons : int
+        How many of the best leads get reasons; the others get none. Exact reasons cost more than the score
+        itself.
+    owners : array of str, shape (n,), optional
+        Whose lead each is, for teams with a capacity of their own.
+    listed : mapping, optional
+        By owner, how many leads are on this week's list already.
+
+    Returns
+    -------
+    DataFrame
+        In the order of ``leads``: ``lead_id``, ``account_id``, ``as_of``, ``p_pursue``, ``p_convert``,
+        ``p_both``, ``low``, ``high``, ``extrapolated``, ``value``, ``grade``, ``arm``, ``propensity`` (of the
+        arm), ``score`` (what is cut), ``cut`` and ``cut_by`` (the cut in force and whose it is), ``action``,
+        ``this_week`` (whether it fits into the week), ``rank`` (1 is the best, by value where it is known,
+        else by score; ties in the order of ids), ``reasons`` (sentences), ``weights`` (of each, in logits),
+        ``policy`` and ``version``.
+    """
+    encoded = encode(leads, scorer.categories)
+    scores = scorer.score_encoded(encoded)
+    score = scores[policy.score].to_numpy()
+    low, high, extrapolated = widened(
+        scores["low"].to_numpy(),
+        scores["high"].to_numpy(),
+        score,
+        scores["p_pursue"].to_numpy(),
+        least=policy.extrapolated_low,
+    )
+    value, cut, cut_by = _cuts(policy, scores, leads, encoded, scorer.categories)
+    arm = policy.arms.draw(leads["account_id"].to_numpy())
+    held = (score < cut) & (arm == POLICY)
+    this_week = _week(policy, value, score, held, arm, owners, listed)
+
+    ranked = pa.table(
+        {
+            "score": score if np.isnan(value).all() else value,
+            "lead_id": pa.array(leads["lead_id"], pa.string()),
+        }
+    )
+    order = pc.sort_indices(ranked, [("score", "descending"), ("lead_id", "ascending")]).to_numpy()
+    rank = np.empty(len(leads), dtype=np.int64)
+    rank[order] = np.arange(1, len(leads) + 1)
+
+    best = order[:with_reasons]
+    words, weights = (
+        [[]] * len(leads),
+        [[]] * len(leads),
+    )  # one empty list for all without: a million of their own would take a second
+    for row, told in zip(
+        best.tolist(), reasons(scorer, leads.iloc[best], encoded=encoded.iloc[best]), strict=True
+    ):
+        words[row] = [reason.words for reason in told]
+        weights[row] = [round(reason.logits, 3) for reason in told]
+
+    decided = {name: leads[name].array for name in ("lead_id", "account_id", "as_of")}
+    decided |= {name: scores[name].array for name in ("p_pursue", "p_convert", "p_both", "grade")}
+    return pd.DataFrame(
+        {
+            **decided,
+            "low": low,
+            "high": high,
+            "extrapolated": extrapolated,
+            "value": value,
+            "arm": arm,
+            "propensity": policy.arms.propensity(arm),
+            "score": score,
+            "cut": np.where(np.isfinite(cut), cut, np.nan),
+            "cut_by": cut_by,
+            "action": np.where(held, HOLD, HAND_OFF).astype(object),
+            "this_week": this_week,
+            "rank": rank,
+            "reasons": words,
+            "weights": weights,
+            "policy": policy.name,
+            "version": version,
+        }
+    )
+
+
+def _cuts(
+    policy: Policy, scores: pd.DataFrame, leads: pd.DataFrame, encoded: pd.DataFrame, categories: Categories
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every lead's value, and its cut in force, which is the smaller of the policy's and the economic one,
+    with whose it is.
+    """
+    value = np.full(len(leads), np.nan)
+    cut = np.full(len(leads), -np.inf if policy.cut is None else policy.cut)
+    cut_by = np.full(len(leads), None if policy.cut is None else policy.basis, dtype=object)
+    if policy.economics is not None:
+        margin = policy.economics.margin(leads, encoded=encoded, categories=categories)
+        chance = scores["p_convert"].fillna(scores["p_both"]).to_numpy()
+        value = policy.economics.value(chance, margin)
+        own = policy.economics.cut(margin)
+        if policy.score == "p_both":
+            own = own * scores["p_pursue"].fillna(1.0).to_numpy()  # the same line, drawn on the other scale
+        smaller = own < cut
+        cut, cut_by = np.where(smaller, own, cut), np.where(smaller, ECONOMIC, cut_by)
+    return value, cut, cut_by
+
+
+def _week(
+    policy: Policy,
+    value: np.ndarray,
+    score: np.ndarray,
+    held: np.ndarray,
+    arm: np.ndarray,
+    owners: np.ndarray | None,
+    listed: Mapping[str, int] | None,
+) -> np.ndarray:
+    """Who of those handed off fits into the week: first whom sales is asked to work, then by value, or by
+    score where it is unknown.
+    """
+    offered = np.flatnonzero(~held)
+    if policy.economics is None or not policy.economics.limited:
+        return ~held
+    worth = value[offered] if np.isfinite(value).all() else score[offered]
+    first = arm[offered] == FORCED
+    worth = np.where(first, np.abs(worth) + np.max(np.abs(worth), initial=0.0) + 1.0, worth)
+    chosen = policy.economics.week(
+        worth, np.asarray(owners, object)[offered] if owners is not None else None, listed=listed
+    )
+    fits = np.zeros(len(score), bool)
+    fits[offered] = chosen
+    return fits

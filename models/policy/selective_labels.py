@@ -1,0 +1,246 @@
+"""What sales saw and the model did not: set right where leads were worked at random, told as a wider interval
+where they were not.
+
+A model of winning is fitted on leads that sales accepted. If sales chose by what the model sees too, that is
+consistent; if sales also went by something unseen, the model promises too much for all others, and no
+weighting of the accepted leads can show it. Only leads that were worked whatever anybody thought of them can.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy
+
+from features.errors import TooLittleDataError
+from models.evaluation.metrics import ratio
+from models.evaluation.uncertainty import Estimate, account_weights, ratio_of_sums
+from models.scoring.calibration import Platt, fit_platt
+
+FEWEST_FORCED = 20
+EXTRAPOLATED_BELOW = 0.02
+FEWEST_REPS = 4
+
+
+@dataclass(frozen=True)
+class Recalibration:
+    """How far the model was off on leads that were worked at random, and what sets it right.
+
+    Attributes
+    ----------
+    platt : Platt
+        To be applied to every probability of the model.
+    leads, wins : int
+        What it was learned from.
+    ratio_before, ratio_after : Estimate
+        Mean prediction over the realised rate on these leads, without and with the correction, each lead
+        corrected by what others than its own account taught.
+    """
+
+    platt: Platt
+    leads: int
+    wins: int
+    ratio_before: Estimate
+    ratio_after: Estimate
+
+
+def recalibrate(
+    probability: np.ndarray,
+    outcome: np.ndarray,
+    accounts: np.ndarray,
+    *,
+    folds: int = 5,
+    resamples: int = 200,
+    seed: int = 0,
+) -> Recalibration:
+    """Learn ``logit p' = shift + slope * logit p`` from leads of the forced arm.
+
+    Parameters
+    ----------
+    probability : array of float, shape (n,)
+        Of every settled lead of the forced arm, from a model fitted without any of them.
+    outcome : array of 0 and 1, shape (n,)
+        Whether it was won within the horizon. Leads that sales failed to work although asked are not to be
+        left out: whoever may choose among forced leads brings the same selection back.
+    accounts : array, shape (n,)
+    folds : int
+        Parts of the accounts for ``ratio_after``.
+    resamples, seed : int
+        Of the bootstrap over accounts; the seed also deals accounts into folds.
+
+    Raises
+    ------
+    TooLittleDataError
+        Below 20 leads, or without a win: the prior would decide, not the data.
+
+    References
+    ----------
+    Lakkaraju et al. (2017), The selective labels problem.
+    """
+    probability, outcome = np.asarray(probability, float), np.asarray(outcome, float)
+    if len(outcome) < FEWEST_FORCED or not outcome.any():
+        raise TooLittleDataError(
+            f"{len(outcome)} leads of the forced arm are settled and {int(outcome.sum())} of them were won; {FEWEST_FORCED} leads with "
+            "at least one win are needed. Probabilities were not corrected for what sales sees and the model does not."
+        )
+    account, names = pd.factorize(np.asarray(accounts))
+    fold = np.random.default_rng(seed).permutation(len(names))[account] % folds
+    corrected = np.empty(len(outcome))
+    for part in range(folds):
+        inside = fold == part
+        corrected[inside] = fit_platt(probability[~inside], outcome[~inside]).apply(probability[inside])
+    weights = account_weights(len(names), resamples=resamples, seed=seed)
+    return Recalibration(
+        platt=fit_platt(probability, outcome),
+        leads=len(outcome),
+        wins=int(outcome.sum()),
+        ratio_before=ratio_of_sums(probability, outcome, account=account, weights=weights),
+        ratio_after=ratio_of_sums(corrected, outcome, account=account, weights=weights),
+    )
+
+
+def extrapolated(p_pursue: np.ndarray) -> np.ndarray:
+    """True where sales hardly ever accepts such leads, so that what the model says of winning them rests on
+    others; NaN is False.
+    """
+    return np.asarray(p_pursue, float) < EXTRAPOLATED_BELOW
+
+
+def widened(
+    low: np.ndarray, high: np.ndarray, probability: np.ndarray, p_pursue: np.ndarray, *, least: float = 0.5
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Let the interval of a lead unlike those ever accepted reach down to ``least`` times its probability.
+
+    Downwards alone: sales passes over leads for what it sees in them, so the model's error is to promise too
+    much.
+
+    Parameters
+    ----------
+    low, high : array of float, shape (n,)
+        Each lead's interval; NaN where it has none, which only an extrapolated lead then gets.
+    probability : array of float, shape (n,)
+    p_pursue : array of float, shape (n,)
+        Fitted probability that sales accepts the lead.
+    least : float
+        From 0 to 1.
+
+    Returns
+    -------
+    low, high : array of float, shape (n,)
+        Always around the probability.
+    flag : array of bool, shape (n,)
+        Which leads are extrapolated.
+    """
+    if not 0 <= least <= 1:
+        raise ValueError(f"least is {least}; it is a share of the probability, from 0 to 1")
+    low, high, probability = (np.asarray(values, float) for values in (low, high, probability))
+    flag = extrapolated(p_pursue)
+    low = np.where(flag, np.fmin(low, least * probability), np.minimum(low, probability))
+    high = np.where(flag, np.fmax(high, probability), np.maximum(high, probability))
+    return low, high, flag
+
+
+@dataclass(frozen=True)
+class Leniency:
+    """How much less a lead of a more lenient rep wins than the model expects; means something only where
+    leads are dealt by turn.
+
+    Attributes
+    ----------
+    slope, low, high : float
+        Change of the mean of outcome minus probability when the rep's acceptance rate grows by a factor of e,
+        with its 95 % interval.
+    reps, leads : int
+    """
+
+    slope: float
+    low: float
+    high: float
+    reps: int
+    leads: int
+
+    @property
+    def warns(self) -> bool:
+        """Whether reps clearly see what the model does not."""
+        return self.high < 0
+
+    def words(self) -> str:
+        """One sentence for the report."""
+        doubled = [100 * np.log(2) * value for value in (self.slope, self.low, self.high)]
+        figures = (
+            "{:+.1f} points ({:+.1f} to {:+.1f}) for twice the acceptance rate, {} reps, {:,} leads".format(
+                *doubled, self.reps, self.leads
+            )
+        )
+        if self.warns:
+            found = f"reps who take fewer leads win more of them than the model expects: {figures}; they see something that the model does not"
+        else:
+            found = f"no clear sign that reps see what the model does not: {figures}; only leads worked at random can rule it out"
+        return f"{found}. This means something only where leads are dealt by turn"
+
+
+def leniency(
+    outcome: np.ndarray,
+    probability: np.ndarray,
+    reps: np.ndarray,
+    acceptance: Mapping[str, tuple[float, float]],
+) -> Leniency | None:
+    """A free warning light: do strict reps win more than the model expects, and lenient ones less?
+
+    Least squares of outcome minus probability on the log of the rep's acceptance rate, every lead weighing
+    the same: for a shift of the logit that is the locally most powerful test. Leads of one rep share what is
+    special about the rep, so the standard error leaves out one rep at a time (the jackknife form, CR3, which
+    is reliable with a dozen reps), against Student's t with ``reps - 2`` degrees.
+
+    Parameters
+    ----------
+    outcome : array of 0 and 1, shape (n,)
+        Of settled leads that were accepted.
+    probability : array of float, shape (n,)
+        From a model not fitted on them.
+    reps : array, shape (n,)
+    acceptance : mapping from rep to (accepted, offered)
+        Leads of a rep whose rate is unknown or 0 are left out.
+
+    Returns
+    -------
+    Leniency or None
+        None with fewer than four reps, or where all accept alike.
+
+    References
+    ----------
+    Kleinberg et al. (2018), Human decisions and machine predictions (contraction by leniency); Bell,
+    McCaffrey (2002), CR3.
+    """
+    rates = {
+        rep: accepted / offered
+        for rep, (accepted, offered) in acceptance.items()
+        if offered > 0 and 0 < accepted <= offered
+    }
+    leads = pd.DataFrame(
+        {"rep": np.asarray(reps), "residual": np.asarray(outcome, float) - np.asarray(probability, float)}
+    )
+    leads["rate"] = np.log(leads["rep"].map(rates).astype(float))
+    by_rep = (
+        leads.dropna()
+        .groupby("rep")
+        .agg(rate=("rate", "first"), size=("rate", "size"), residual=("residual", "mean"))
+    )
+    count = len(by_rep)
+    if count < FEWEST_REPS or by_rep["rate"].nunique() < FEWEST_REPS - 1:
+        return None
+    rate, size, residual = (by_rep[name].to_numpy(float) for name in ("rate", "size", "residual"))
+    slope = _slope(rate, residual, size)
+    without = np.array(
+        [_slope(rate, residual, np.where(np.arange(count) == rep, 0.0, size)) for rep in range(count)]
+    )
+    error = np.sqrt((count - 1) / count * np.sum((without - slope) ** 2))
+    reach = scipy.stats.t.ppf(0.975, count - 2) * error
+    return Leniency(slope=slope, low=slope - reach, high=slope + reach, reps=count, leads=int(size.sum()))
+
+
+def _slope(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> float:
+    """Weighted least squares with an intercept."""
+    away = x - np.average(x, weights=weights)
+    return float(ratio(weights @ (away * y), weights @ away**2))

@@ -1,0 +1,173 @@
+"""Why a lead's score is what it is: exact contributions to the model's own sum, in the user's words.
+
+The contributions say what the model counts. They are no causes, and no advice on what to change.
+"""
+
+from calendar import day_name
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+
+from features.definitions.attributes import WEEKDAY
+from models.scoring.scorer import Scorer
+from models.survival.encoding import encode
+
+MOST_UP = 3
+MOST_DOWN = 2
+LEAST = 0.1  # logits: less is noise to a reader
+ROWS_AT_ONCE = 100_000
+WORTH_A_BATCH = 5_000  # leads from which on the vectorised method is faster
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One group of columns that raises or lowers a lead's score.
+
+    Attributes
+    ----------
+    group : str
+        The source column or kind of event.
+    logits : float
+        Sum of the contributions of the group's columns to ``f(x)``.
+    words : str
+        The group's strongest column with its value, its usual value, and the direction.
+    """
+
+    group: str
+    logits: float
+    words: str
+
+
+def contributions(booster: lgb.Booster, encoded: pd.DataFrame) -> np.ndarray:
+    """Exact Shapley values of each column for ``f(x)``; with the trees' mean they sum to it.
+
+    Returns
+    -------
+    array of float, shape (n_leads, n_columns)
+    """
+    if not booster.num_trees():
+        return np.zeros(encoded.shape)
+    if len(encoded) >= WORTH_A_BATCH and not splits_by_category(booster):
+        from woodelf import WoodelfExplainer
+
+        # woodelf finds columns by the names that the booster has for them.
+        return WoodelfExplainer(booster).shap_values(
+            encoded.set_axis(booster.feature_name(), axis="columns"), verbose=False
+        )
+    return booster.predict(encoded.to_numpy(), pred_contrib=True)[:, :-1]
+
+
+def splits_by_category(booster: lgb.Booster) -> bool:
+    """Whether any tree splits on a set of categories, which woodelf refuses."""
+    return any(
+        line.startswith("num_cat=") and line != "num_cat=0" for line in booster.model_to_string().splitlines()
+    )
+
+
+def reasons(
+    scorer: Scorer,
+    frame: pd.DataFrame,
+    *,
+    hidden: Sequence[str] = (),
+    encoded: pd.DataFrame | None = None,
+    most: tuple[int, int] = (MOST_UP, MOST_DOWN),
+    least: float = LEAST,
+) -> list[list[Reason]]:
+    """What the model counts most for and against each lead: by default at most 3 up, then at most 2 down,
+    each above .1 logit.
+
+    Where there are two models, the contributions to both are added up, as their log-probabilities are in
+    ``p_both``.
+
+    Parameters
+    ----------
+    frame : data frame
+        The feature matrix of the leads.
+    hidden : sequence of str
+        Groups that are never shown, such as protected columns.
+    encoded : data frame, optional
+        The same matrix as the scorer's categories encode it, where that is at hand.
+    most : tuple of two int
+        How many that count for a lead, and how many that count against it.
+    least : float
+        Logits that a reason must move.
+    """
+    encoded = encode(frame, scorer.categories) if encoded is None else encoded
+    groups = [column.group for column in scorer.recipe.columns]
+    names = list(dict.fromkeys(groups))
+    member = np.array([names.index(group) for group in groups])
+    order = np.argsort(member, kind="stable")
+    starts = np.searchsorted(member[order], np.arange(len(names)))
+    found: list[list[Reason]] = []
+    for start in range(0, len(frame), ROWS_AT_ONCE):
+        part = encoded.iloc[start : start + ROWS_AT_ONCE]
+        shares = sum(contributions(model.hazard.booster, part) for model in scorer.models.values())
+        totals = np.add.reduceat(shares[:, order], starts, axis=1)
+        totals[:, [names.index(group) for group in hidden if group in names]] = 0.0
+        ranked = np.argsort(-totals, axis=1, kind="stable")
+        words = Wording(scorer, frame.iloc[start : start + ROWS_AT_ONCE])
+        for row in range(len(part)):
+            up = [group for group in ranked[row, : most[0]] if totals[row, group] > least]
+            down = [group for group in ranked[row, : -most[1] - 1 : -1] if totals[row, group] < -least]
+            told = []
+            for group in up + down:
+                columns = order[starts[group] : starts[group + 1] if group + 1 < len(names) else None]
+                strongest = columns[np.argmax(shares[row, columns] * np.sign(totals[row, group]))]
+                told.append(
+                    Reason(
+                        names[group],
+                        float(totals[row, group]),
+                        words.of(row, strongest, raises=totals[row, group] > 0),
+                    )
+                )
+            found.append(told)
+    return found
+
+
+class Wording:
+    """Puts a column's value beside its usual value."""
+
+    def __init__(self, scorer: Scorer, frame: pd.DataFrame):
+        self.columns = scorer.recipe.columns
+        self.usual = scorer.usual
+        self.frame = frame
+        self.values: dict[str, np.ndarray] = {}
+
+    def of(self, row: int, position: int, *, raises: bool) -> str:
+        """Such as ``counts for it: 12 visits in 7 days (usual: 3)``; who counts is the model."""
+        column = self.columns[position]
+        value, usual = self.values_of(column.name)[row], self.usual[column.name]
+        tell = weekday if column.unit == WEEKDAY else shown
+        said = (
+            column.words.replace("{value}", tell(value))
+            if not pd.isna(value)
+            else f"{column.group}: {column.empty}"
+        )
+        compared = "" if usual is None or tell(usual) == tell(value) else f" (usual: {tell(usual)})"
+        return f"counts {'for' if raises else 'against'} it: {said}{compared}"
+
+    def values_of(self, name: str) -> np.ndarray:
+        """A column's values, taken from the frame when first told of: few of them ever are."""
+        if name not in self.values:
+            self.values[name] = self.frame[name].to_numpy(dtype=object)
+        return self.values[name]
+
+
+def weekday(value: object) -> str:
+    """The name of a day, given its number from Monday on."""
+    return "empty" if value is None or pd.isna(value) else day_name[int(value)]
+
+
+def shown(value: object) -> str:
+    """A value as people write it: whole numbers whole, others with three digits that count."""
+    if value is None or pd.isna(value):
+        return "empty"
+    if isinstance(value, str):
+        return value
+    number = float(value)
+    if number == int(number) or abs(number) >= 1000:
+        return f"{number:,.0f}"
+    return f"{number:.3g}"

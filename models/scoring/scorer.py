@@ -1,0 +1,370 @@
+"""The scorer: a lead's chance to be taken up, to become a customer once taken up, and both; and its grade.
+
+It is kept as data, never as code. Beside each grade's letter stands what its leads have come to, with an
+exact interval.
+"""
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from features.errors import ContractError, TooLittleDataError
+from features.labels import Labels
+from features.recipe import Recipe
+from models.scoring.calibration import Platt
+from models.scoring.venn_abers import ScoreInterval
+from models.survival.encoding import Categories, binned, categorical_columns, categories_of, encode
+from models.survival.hazard import Hazard, HazardParameters, fit_hazard
+
+FORMAT = 3
+GRADES = ("D", "C", "B", "A")
+GRADE_SHARES = (0.2, 0.5, 0.8)
+FILE = "scorer.json"
+UNCHANGED = Platt()
+
+
+@dataclass(frozen=True)
+class CalibratedHazard:
+    """A hazard and what sets its probabilities right."""
+
+    hazard: Hazard
+    platt: Platt = UNCHANGED
+    interval: ScoreInterval | None = None
+
+    def probability(self, encoded: pd.DataFrame, horizon: float | np.ndarray | None = None) -> np.ndarray:
+        """Calibrated probability within a horizon of days; a shorter one than the fit's keeps its share of
+        the whole.
+        """
+        raw = self.hazard.raw(encoded)
+        whole = self.hazard.probability(raw)
+        calibrated = self.platt.apply(whole)
+        return calibrated if horizon is None else calibrated * self.hazard.probability(raw, horizon) / whole
+
+    def between(self, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper bounds of calibrated probabilities; they hold the probability itself, and are empty
+        where none was fitted.
+        """
+        if self.interval is None:
+            return np.full_like(probability, np.nan), np.full_like(probability, np.nan)
+        low, high = self.interval.of(probability)
+        return np.fmin(low, probability), np.fmax(high, probability)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What one model learns from: labels, how much each row counts, and calibration and interval found on
+    forward scores.
+    """
+
+    labels: Labels
+    platt: Platt = UNCHANGED
+    interval: ScoreInterval | None = None
+    weights: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Everything needed to score a lead's feature matrix, and to word it.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        How the matrix is computed, and the horizons; its fingerprint is checked when a scorer is loaded.
+    categories : dict
+        The matrix's columns in order; values of category columns, None for numbers.
+    pursue, convert : CalibratedHazard or None
+        None where the source cannot tell, or had too little to learn from.
+    grade_edges : tuple of three floats
+        Lower bounds of the grades C, B and A in ``p_both``: fixed at the fit, so a grade means the same from
+        week to week.
+    usual : dict
+        Median or commonest value of each column among the leads of the fit, None where it was always empty.
+    base_rates : dict
+        Share with the outcome among leads whose horizon had passed: "pursue" and "convert", None where there
+        is none.
+    filled : dict
+        Share of the fit's leads that had a value, by column.
+    """
+
+    recipe: Recipe
+    categories: Categories
+    pursue: CalibratedHazard | None
+    convert: CalibratedHazard | None
+    grade_edges: tuple[float, float, float]
+    usual: dict[str, float | str | None]
+    base_rates: dict[str, float | None]
+    filled: dict[str, float]
+
+    @property
+    def models(self) -> dict[str, CalibratedHazard]:
+        """The models there are, by name."""
+        return {
+            name: model
+            for name, model in (("pursue", self.pursue), ("convert", self.convert))
+            if model is not None
+        }
+
+    def score(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Probabilities and grade of each row of a feature matrix.
+
+        Returns
+        -------
+        data frame
+            ``p_pursue``, ``p_convert`` (empty where there is no such model), ``p_both`` (their product, or
+            the only one there is), ``low`` and ``high``, the interval of ``p_convert`` (of ``p_pursue`` where
+            it is the only one), and ``grade``, with the frame's index.
+        """
+        return self.score_encoded(encode(frame, self.categories))
+
+    def score_encoded(self, encoded: pd.DataFrame) -> pd.DataFrame:
+        """The same of a matrix that ``models.survival.encoding.encode`` has encoded with this scorer's
+        categories.
+        """
+        scores = {"p_pursue": np.full(len(encoded), np.nan), "p_convert": np.full(len(encoded), np.nan)}
+        for name, model in self.models.items():
+            scores[f"p_{name}"] = model.probability(encoded)
+        scores["p_both"] = np.prod([scores[f"p_{name}"] for name in self.models], axis=0)
+        decisive = "convert" if self.convert else "pursue"
+        scores["low"], scores["high"] = self.models[decisive].between(scores[f"p_{decisive}"])
+        scores["grade"] = self.grades(scores["p_both"])
+        return pd.DataFrame(scores, index=encoded.index)
+
+    def grades(self, p_both: np.ndarray) -> np.ndarray:
+        """A to D by the bands that were fixed at the fit."""
+        return np.array(GRADES, dtype=object)[np.searchsorted(self.grade_edges, p_both, side="right")]
+
+    def save(self, folder: Path) -> None:
+        """Write ``scorer.json`` and one text file of trees for each model."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, model in self.models.items():
+            (folder / f"{name}.txt").write_text(
+                model.hazard.booster.model_to_string(), encoding="utf-8", newline="\n"
+            )
+        content = {
+            "format": FORMAT,
+            "fingerprint": self.recipe.fingerprint,
+            "recipe": self.recipe.to_dict(),
+            "categories": {
+                name: None if values is None else list(values) for name, values in self.categories.items()
+            },
+            "models": {
+                name: {
+                    "hazard": model.hazard.to_dict(),
+                    "platt": asdict(model.platt),
+                    "interval": None if model.interval is None else model.interval.to_json(),
+                }
+                for name, model in self.models.items()
+            },
+            "grade_edges": list(self.grade_edges),
+            "usual": self.usual,
+            "base_rates": self.base_rates,
+            "filled": self.filled,
+        }
+        (folder / FILE).write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+
+
+def load_scorer(folder: Path) -> Scorer:
+    """The scorer that was saved in a folder; it gives the very same scores, to the bit.
+
+    Raises
+    ------
+    ContractError
+        If the folder holds no scorer, one of another format, or one whose features this version computes
+        differently.
+    """
+    if not (folder / FILE).is_file():
+        raise ContractError(f"{folder} holds no {FILE}; no scorer was loaded.")
+    content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    if content.get("format") != FORMAT:
+        raise ContractError(
+            f"{folder} holds a scorer of format {content.get('format')!r}, this version reads {FORMAT}; nothing was loaded. Train again."
+        )
+    recipe = Recipe.from_dict(content["recipe"])
+    if recipe.fingerprint != content["fingerprint"]:
+        raise ContractError(
+            f"the scorer in {folder} was fitted on features {content['fingerprint']}, "
+            f"which this version computes as {recipe.fingerprint}; nothing was loaded. Train again."
+        )
+    models = {
+        name: CalibratedHazard(
+            hazard=Hazard.from_dict((folder / f"{name}.txt").read_text(encoding="utf-8"), values["hazard"]),
+            platt=Platt(**values["platt"]),
+            interval=None if values["interval"] is None else ScoreInterval.from_json(values["interval"]),
+        )
+        for name, values in content["models"].items()
+    }
+    return Scorer(
+        recipe=recipe,
+        categories={
+            name: None if values is None else tuple(values) for name, values in content["categories"].items()
+        },
+        pursue=models.get("pursue"),
+        convert=models.get("convert"),
+        grade_edges=tuple(content["grade_edges"]),
+        usual=content["usual"],
+        base_rates=content["base_rates"],
+        filled=content["filled"],
+    )
+
+
+def fit_scorer(
+    frame: pd.DataFrame,
+    *,
+    pursue: Target | None,
+    convert: Target | None,
+    recipe: Recipe,
+    parameters: HazardParameters,
+    grade_scores: np.ndarray | None = None,
+    data: tuple[Categories, lgb.Dataset] | None = None,
+) -> Scorer:
+    """Fit both models on all that is known.
+
+    Parameters
+    ----------
+    frame : data frame
+        The feature matrix, one row per entry of each target's labels.
+    pursue, convert : Target or None
+        What each model learns from; its ``platt`` comes from forward scores, never from these fits' own.
+    grade_scores : array of float, optional
+        Forward scores ``p_both`` whose quantiles become the grades' bounds. Without them the fit's own scores
+        serve.
+    data : categories and dataset, optional
+        What ``categories_of`` and ``binned`` give, where they exist already.
+
+    Raises
+    ------
+    TooLittleDataError
+        If neither model has anything to learn from.
+    """
+    categories = data[0] if data else categories_of(frame, recipe)
+    rows = (
+        data[1]
+        if data
+        else binned(encode(frame, categories), categorical_columns(categories), threads=parameters.threads)
+    )
+    targets = {
+        name: target for name, target in (("pursue", pursue), ("convert", convert)) if target is not None
+    }
+
+    def fitted(name: str) -> CalibratedHazard:
+        target, horizon = targets[name], getattr(recipe.horizons, f"{name}_days")
+        hazard = fit_hazard(
+            rows, target.labels, horizon=horizon, parameters=parameters, weights=target.weights
+        )
+        return CalibratedHazard(hazard=hazard, platt=target.platt, interval=target.interval)
+
+    with ThreadPoolExecutor(
+        parameters.threads
+    ) as pool:  # while one fit waits for Python, the other grows trees
+        models = dict(zip(targets, pool.map(fitted, targets), strict=True))
+    if not models:
+        raise TooLittleDataError(
+            "there is neither a pursue nor a convert outcome to learn from; nothing was fitted."
+        )
+    scorer = Scorer(
+        recipe=recipe,
+        categories=categories,
+        pursue=models.get("pursue"),
+        convert=models.get("convert"),
+        grade_edges=(0.0, 0.0, 0.0),
+        usual=usual_values(frame, categories),
+        base_rates={"pursue": base_rate(pursue), "convert": base_rate(convert)},
+        filled={name: float(frame[name].notna().mean()) for name in categories},
+    )
+    scores = scorer.score(frame)["p_both"].to_numpy() if grade_scores is None else grade_scores
+    return replace(scorer, grade_edges=grade_edges(scores))
+
+
+def grade_edges(scores: np.ndarray) -> tuple[float, float, float]:
+    """Lower bounds of the grades C, B and A, so that of these leads a fifth is an A and a fifth a D; empty
+    scores are passed over.
+    """
+    return tuple(float(edge) for edge in np.quantile(scores[~np.isnan(scores)], GRADE_SHARES))
+
+
+def base_rate(target: Target | None) -> float | None:
+    """Share with the outcome among leads whose horizon has passed."""
+    if target is None or not target.labels.mature.any():
+        return None
+    return float(np.mean(target.labels.outcome[target.labels.mature]))
+
+
+def usual_values(
+    frame: pd.DataFrame, categories: Mapping[str, tuple[str, ...] | None]
+) -> dict[str, float | str | None]:
+    """Median of each number, commonest value of each category."""
+    usual: dict[str, float | str | None] = {}
+    for name, values in categories.items():
+        if values is not None:
+            usual[name] = values[0] if values else None
+            continue
+        median = frame[name].median()
+        usual[name] = None if pd.isna(median) else float(median)
+    return usual
+
+
+@dataclass(frozen=True)
+class GradeFigures:
+    """One grade among judged leads.
+
+    Attributes
+    ----------
+    grade : str
+    leads, wins : int
+        Judged leads of the grade, and those that came true.
+    predicted : float
+        Their mean chance.
+    rate, low, high : float
+        The share that came true and its exact 95 % interval (Clopper and Pearson); NaN without a lead.
+    """
+
+    grade: str
+    leads: int
+    wins: int
+    predicted: float
+    rate: float
+    low: float
+    high: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As the interface shows it."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def grade_figures(grades: np.ndarray, chance: np.ndarray, outcome: np.ndarray) -> tuple[GradeFigures, ...]:
+    """Every grade's figures, the best grade first.
+
+    Parameters
+    ----------
+    grades : array of str, shape (n,)
+    chance : array of float, shape (n,)
+        Scores from before the outcome was known.
+    outcome : array of float, shape (n,)
+        1 or 0; NaN where it is not known, which is passed over.
+    """
+    known = np.isfinite(chance) & np.isfinite(outcome)
+    found = []
+    for grade in np.unique(grades[known].astype(str)):
+        rows = known & (grades == grade)
+        wins, leads = int(outcome[rows].sum()), int(rows.sum())
+        interval = binomtest(wins, leads).proportion_ci(method="exact")
+        found.append(
+            GradeFigures(
+                grade=str(grade),
+                leads=leads,
+                wins=wins,
+                predicted=float(chance[rows].mean()),
+                rate=wins / leads,
+                low=float(interval.low),
+                high=float(interval.high),
+            )
+        )
+    return tuple(found)

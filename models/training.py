@@ -1,0 +1,200 @@
+"""The final fit: both models on what is known, calibrated on forward scores, with a policy certified on wins
+that were set aside.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.labels import Labels
+from models.dataset import LearningSet
+from models.evaluation.evaluate import Evaluation
+from models.policy.arms import FORCED
+from models.policy.certification import policy_of, set_aside
+from models.policy.economics import fit_economics, realised_margins
+from models.policy.policy import Policy
+from models.policy.selective_labels import FEWEST_FORCED, Leniency, Recalibration, leniency, recalibrate
+from models.policy.settings import PolicySettings
+from models.scoring.calibration import Platt
+from models.scoring.scorer import (
+    CalibratedHazard,
+    GradeFigures,
+    Scorer,
+    Target,
+    fit_scorer,
+    grade_edges,
+    grade_figures,
+)
+from models.survival.hazard import HazardParameters
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """What a training run ends in.
+
+    Attributes
+    ----------
+    scorer : Scorer
+    policy : Policy
+    grades : tuple of GradeFigures
+        What leads of each grade came to.
+    recalibration : Recalibration or None
+        What the leads that sales was asked to work taught; None where there were too few.
+    leniency : Leniency or None
+        Whether reps see something that the model does not; None where it cannot be told.
+    """
+
+    scorer: Scorer
+    policy: Policy
+    grades: tuple[GradeFigures, ...]
+    recalibration: Recalibration | None
+    leniency: Leniency | None
+
+
+def fit_challenger(
+    learning: LearningSet,
+    evaluation: Evaluation,
+    parameters: HazardParameters,
+    settings: PolicySettings,
+    *,
+    moment: Callable[[Any], Any] = pd.Timestamp.isoformat,
+) -> Challenger:
+    """Fit a scorer, and certify its policy on the newest settled wins.
+
+    What is cut, the chance to become a customer unless the settings say otherwise, is learned from leads
+    before the certifying wins alone, with what is known of them today; the other chance from every lead.
+    Calibration comes from the evaluation's forward scores: it is increasing, so it moves no lead across the
+    cut.
+
+    Parameters
+    ----------
+    moment : function
+        Words a time for the promise.
+
+    Raises
+    ------
+    TooLittleDataError
+        If there is no outcome at all to learn from.
+    """
+    as_of = learning.frame["as_of"].to_numpy("datetime64[us]")
+    accounts = pd.factorize(learning.frame["account_id"])[0]
+    labels = {name: found for name in learning.names if (found := learning.labels(name)).at_risk.any()}
+    decisive = "convert" if "convert" in labels else "pursue"
+    cut = tuple(labels) if settings.score == "p_both" else (decisive,)
+    aside = learning.labels(decisive)
+    window = set_aside(aside, as_of, accounts, settings, logged=learning.logged)
+    asked, came_true = _asked(learning, aside)
+    learn = window.learn & ~asked
+
+    targets: dict[str, Target | None] = {"pursue": None, "convert": None}
+    for name, label in labels.items():
+        weights = learn.astype(float) if name in cut and not learn.all() else None
+        targets[name] = Target(
+            label, evaluation.platts.get(name, Platt()), evaluation.intervals.get(name), weights
+        )
+    forward = {name: evaluation.calibrated(name) for name in labels}
+    scorer = fit_scorer(
+        learning.frame,
+        **targets,
+        recipe=learning.recipe,
+        parameters=parameters,
+        grade_scores=_told(_both(forward)),
+        data=(learning.categories, learning.data),
+    )
+
+    def chance(rows: np.ndarray, names: tuple[str, ...] = (decisive,)) -> np.ndarray:
+        return np.prod(
+            [scorer.models[name].probability(learning.encoded.iloc[rows]) for name in names], axis=0
+        )
+
+    rows = np.flatnonzero(asked)
+    recalibration = recalibrate(chance(rows), came_true[rows], accounts[rows]) if len(rows) else None
+    if recalibration:
+        scorer = replace(scorer, **{decisive: _recalibrated(scorer.models[decisive], recalibration.platt)})
+        forward[decisive] = recalibration.platt.apply(forward[decisive])
+        scorer = replace(scorer, grade_edges=grade_edges(_both(forward)))
+
+    margins = realised_margins(learning, settings)
+    economics = fit_economics(learning, chance, margins, settings, threads=parameters.threads)
+    known = _both({name: forward[name] for name in cut})
+    policy = policy_of(
+        window,
+        partial(chance, names=cut),
+        as_of,
+        margins,
+        settings,
+        economics,
+        score="p_both" if len(cut) > 1 else f"p_{decisive}",
+        forward=known[np.isfinite(known)],
+        moment=moment,
+    )
+    both = _both(forward)
+    return Challenger(
+        scorer=scorer,
+        policy=policy,
+        grades=grade_figures(scorer.grades(both), both, _became(evaluation.forward)),
+        recalibration=recalibration,
+        leniency=_leniency(learning, evaluation, forward[decisive]) if decisive == "convert" else None,
+    )
+
+
+def _asked(learning: LearningSet, labels: Labels) -> tuple[np.ndarray, np.ndarray]:
+    """Leads that sales was asked to work and whose time is over, and whether they were won; nobody where
+    there are too few to learn from.
+
+    Who was not worked although sales was asked counts as not won: whoever may choose among these leads brings
+    the old selection back.
+    """
+    nobody = np.zeros(len(learning.frame), bool)
+    if learning.logged is None:
+        return nobody, nobody
+    over = (
+        learning.fates["as_of"] + pd.Timedelta(days=learning.horizon("pursue") + learning.horizon("convert"))
+        <= learning.known_until
+    )
+    asked = (learning.logged["arm"] == FORCED).to_numpy() & (labels.mature | over.to_numpy())
+    won = asked & (labels.outcome == 1)
+    return (asked, won) if asked.sum() >= FEWEST_FORCED and won.any() else (nobody, nobody)
+
+
+def _both(forward: dict[str, np.ndarray]) -> np.ndarray:
+    return np.prod(list(forward.values()), axis=0)
+
+
+def _told(scores: np.ndarray) -> np.ndarray | None:
+    """Forward scores, or None where no block could be judged: then the fit's own have to serve."""
+    return scores if np.isfinite(scores).any() else None
+
+
+def _became(forward: pd.DataFrame) -> np.ndarray:
+    """Whether judged leads became customers: no for those never taken up, unknown where either outcome is."""
+    converted = forward["converted"].to_numpy(float)
+    return np.where(forward["pursued"].to_numpy(float) == 0, 0.0, converted)
+
+
+def _recalibrated(model: CalibratedHazard, platt: Platt) -> CalibratedHazard:
+    """A model whose probabilities and intervals are set right once more."""
+    return replace(
+        model,
+        platt=model.platt.then(platt),
+        interval=None if model.interval is None else model.interval.moved(platt.apply),
+    )
+
+
+def _leniency(learning: LearningSet, evaluation: Evaluation, chance: np.ndarray) -> Leniency | None:
+    """The warning light, on the judged leads and by the reps who took them."""
+    forward, fates = evaluation.forward, learning.fates
+    rep = fates.dropna(subset=["rep"]).set_index("lead_id")["rep"].reindex(forward["lead_id"])
+    if rep.isna().all():
+        return None
+    offered = fates.groupby("rep").size()
+    taken = (fates["accepted_at"] < learning.known_until).groupby(fates["rep"]).sum()
+    known = np.isfinite(forward["converted"].to_numpy(float)) & np.isfinite(chance) & rep.notna().to_numpy()
+    acceptance = {name: (int(taken[name]), int(offered[name])) for name in offered.index}
+    return leniency(
+        forward["converted"].to_numpy(float)[known], chance[known], rep.to_numpy()[known], acceptance
+    )

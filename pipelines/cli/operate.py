@@ -1,0 +1,136 @@
+"""Commands of every day: the demonstration, scoring, what it was worth, watching, serving on a schedule."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.options import (
+    EXIT_USELESS,
+    AsOf,
+    Config,
+    Home,
+    Json,
+    Source,
+    moment_of,
+    running,
+    settings_of,
+    show,
+)
+from pipelines.environment import home_folder, libraries_at
+
+
+def demo(home: Home = None, as_json: Json = False) -> None:
+    """Pull, train, promote and score made-up leads, then show what came of it."""
+    folder = home_folder(home) / "demo"
+    with running(folder, quiet=as_json) as now:
+        from pipelines.flows import demo as demonstration
+        from pipelines.settings import load_settings
+
+        shown = demonstration.run(load_settings(None, {"source": {"url": "simulated:"}}), folder, now)
+    show(shown.to_json(), shown.words(), as_json=as_json)
+
+
+def score(
+    config: Config = None,
+    source: Source = None,
+    as_of: AsOf = None,
+    home: Home = None,
+    leads: Annotated[
+        Path | None,
+        typer.Option(
+            "--leads", help="Score the leads of this file, in the source's own columns.", show_default=False
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Score leads that sales has answered, too.")
+    ] = False,
+    reasons: Annotated[
+        int, typer.Option("--reasons", min=0, help="How many of the best leads get worded reasons.")
+    ] = 20_000,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="Decisions go to this .csv or .parquet file.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Score new leads with the champion and decide: hand off or hold. No lead is decided twice."""
+    with running(folder := home_folder(home), quiet=as_json) as now:
+        from pipelines.flows.score import score_leads
+        from pipelines.reports import summaries
+
+        settings = settings_of(config, source)
+        moment = moment_of(as_of, now)
+        report = score_leads(
+            settings, folder, moment, leads=leads, everything=everything, reasons=reasons, output=output
+        )
+    show(report.to_json(), summaries.scoring(report.to_json(), report.decisions), as_json=as_json)
+
+
+def value(
+    config: Config = None, source: Source = None, as_of: AsOf = None, home: Home = None, as_json: Json = False
+) -> None:
+    """What the filter has cost and brought since launch: the promise checked again, and the worth of handing
+    off.
+    """
+    with running(folder := home_folder(home), quiet=as_json) as now:
+        from pipelines.flows.value import value_policy
+        from pipelines.reports import summaries
+
+        report = value_policy(settings_of(config, source), folder, moment_of(as_of, now)).to_json()
+    show(report, summaries.valued(report), as_json=as_json)
+
+
+def serve(
+    config: Config = None,
+    home: Home = None,
+    name: Annotated[
+        str, typer.Option("--name", help="What the flows' deployments and their tag are called.")
+    ] = "leadsieve",
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, help="Of Prefect's pages, on this machine.")
+    ] = 4200,
+) -> None:
+    """Run the flows when [schedule] says so: score each night, monitor each week, retrain each month. Ends
+    with Ctrl-C.
+
+    Where PREFECT_API_URL or a profile names a Prefect server, the flows are served there; else one runs
+    beside, with its pages.
+    """
+    folder = home_folder(home)
+    with libraries_at(folder, port=port):
+        from pipelines.flows import deployments
+        from pipelines.flows.deployments import serve_flows
+
+        settings = settings_of(config, None)
+        print(deployments.serving(settings.schedule, folder), flush=True)
+        serve_flows(settings, config=config, home=folder, name=name)
+
+
+def monitor(
+    config: Config = None,
+    source: Source = None,
+    as_of: AsOf = None,
+    home: Home = None,
+    page: Annotated[
+        Path | None,
+        typer.Option("--page", help="Write a page with pictures to this .html file.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Do outcomes still come as the champion foretold? Steady, watch or retrain, with reasons and what to do.
+
+    Exit code 0: steady or watch. 4: retrain.
+    """
+    with running(folder := home_folder(home), quiet=as_json) as now:
+        from pipelines.flows.monitor import monitor_leads
+        from pipelines.reports.monitor import monitored, write_page
+        from pipelines.reports.plots.monitor import pictures_of
+
+        report = monitor_leads(settings_of(config, source), folder, moment_of(as_of, now))
+        result = report.to_json()
+        if page is not None:
+            write_page(result, pictures_of(report.watches), page)
+    show(result, monitored(result, page=page), as_json=as_json)
+    if result["verdict"] == "retrain":
+        raise typer.Exit(EXIT_USELESS)

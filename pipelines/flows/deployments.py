@@ -1,0 +1,218 @@
+"""The flows that run on a schedule: served by Prefect, each as of its scheduled time however late it starts.
+
+A run ends in one sentence, its state's message: what came of it, or what a person can mend. An automation
+tells it to a notification block.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from prefect import Flow, flow, serve
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas import State
+from prefect.deployments.runner import RunnerDeployment
+from prefect.events.actions import SendNotification
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.exceptions import FailedRun, ObjectNotFound
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.schedules import Cron
+from prefect.settings import PREFECT_API_URL
+from prefect.states import Completed, Failed
+from prefect.types.entrypoint import EntrypointType
+from pydantic import ValidationError
+
+from features.errors import LeadsieveError, UnreachableError, UsageError
+from models.registry.local_store import shown
+from pipelines.flows.monitor import monitor_leads
+from pipelines.flows.retrain import retrain as train_and_promote
+from pipelines.flows.score import score_leads
+from pipelines.progress import hushed
+from pipelines.reports.monitor import monitored, retrained
+from pipelines.reports.summaries import scoring
+from pipelines.settings import OFF, ScheduleSettings, Settings, load_settings
+
+STATES = ("Failed", "Crashed", "TimedOut", "Retrain")
+SUBJECT = "{{ deployment.name }}: {{ flow.name }} {{ flow_run.state.name }}"
+BODY = "{{ flow_run.state.message }}"
+
+
+def in_a_sentence(run: Callable[..., State]) -> Callable[..., State]:
+    """What users can mend ends a run as failed with what the command line would say; a traceback is for bugs."""
+
+    @wraps(run)
+    def told(*args: object, **kwargs: object) -> State:
+        for kind in ("flow", "task"):
+            logging.getLogger(f"prefect.{kind}_runs").addFilter(without_traceback)
+        try:
+            with hushed():
+                return run(*args, **kwargs)
+        except LeadsieveError as error:
+            return Failed(message=str(error))
+
+    return told
+
+
+def without_traceback(record: logging.LogRecord) -> bool:
+    """Keep the sentence of what users can mend, and let go of the way that it came."""
+    if record.exc_info and isinstance(record.exc_info[1], (LeadsieveError, FailedRun)):
+        record.exc_info = None
+    return True
+
+
+@flow(name="score", description="Decide the leads that wait, each once, as of the scheduled time.")
+@in_a_sentence
+def score(config: Path | None, home: Path, as_of: datetime | None = None) -> State:
+    """Score what waits at the scheduled time; a file besides the log if [schedule] output says so."""
+    settings, moment = load_settings(config), scheduled(as_of)
+    report = score_leads.fn(settings, home, moment, output=settings.schedule.output_at(moment))
+    return completed(scoring(report.to_json(), report.decisions))
+
+
+@flow(
+    name="monitor", description="Hold outcomes against what the champion foretold, as of the scheduled time."
+)
+@in_a_sentence
+def monitor(config: Path | None, home: Path, as_of: datetime | None = None) -> State:
+    """Watch the champion; the state is called after the verdict, so that an automation can hear of it."""
+    found = monitor_leads.fn(load_settings(config), home, scheduled(as_of)).to_json()
+    return completed(
+        monitored(found), name="Completed" if found["verdict"] == "steady" else found["verdict"].capitalize()
+    )
+
+
+@flow(
+    name="retrain",
+    description="Fit a challenger as of the scheduled time, and promote it if the rule allows.",
+)
+@in_a_sentence
+def retrain(config: Path | None, home: Path, as_of: datetime | None = None) -> State:
+    """Train, and let the challenger take over only by rule."""
+    found = train_and_promote(load_settings(config), home, scheduled(as_of), why="on schedule").to_json()
+    words = "\n".join(retrained(found))
+    return Failed(message=words) if found["version"] is None else completed(words)
+
+
+def scheduled(as_of: datetime | None) -> datetime:
+    """The moment asked for, else the one that this run was scheduled for; UTC without a zone, and no kin of
+    datetime, as Prefect's are.
+    """
+    moment = datetime.fromisoformat((as_of or flow_run.scheduled_start_time).isoformat())
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def completed(words: str, name: str = "Completed") -> State:
+    """All words go to the run's log, the first line to its state."""
+    get_run_logger().info(words)
+    return Completed(name=name, message=words.partition("\n")[0])
+
+
+def keep_alert(client: SyncPrefectClient, *, name: str, block: str | None) -> None:
+    """Make the automation what the configuration says: there and telling this block, or not there.
+
+    Raises
+    ------
+    UsageError
+        If there is no such block; the automation stays as it was.
+    """
+    called = f"{name}: a run failed, or a model is to be retrained"
+    told = None if block is None else alert(client, called, name=name, block=block)
+    for old in client.read_automations_by_name(called):
+        client.delete_automation(old.id)
+    if told is not None:
+        client.create_automation(told)
+
+
+def alert(client: SyncPrefectClient, called: str, *, name: str, block: str) -> AutomationCore:
+    """An automation that tells a block of every run with our tag that ends in one of the states."""
+    kind, _, document = block.partition("/")
+    try:
+        found = client.read_block_document_by_name(document, kind)
+    except ObjectNotFound:
+        raise UsageError(
+            f"schedule.alert: Prefect has no block '{block}'; nothing is served. Make it on Prefect's page Blocks."
+        ) from None
+    trigger = EventTrigger(
+        expect={f"prefect.flow-run.{state}" for state in STATES},
+        match={"prefect.resource.id": "prefect.flow-run.*"},
+        match_related={"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{name}"},
+        posture=Posture.Reactive,
+        threshold=1,
+    )
+    return AutomationCore(
+        name=called,
+        trigger=trigger,
+        actions=[SendNotification(block_document_id=found.id, subject=SUBJECT, body=BODY)],
+    )
+
+
+FLOWS: dict[str, Flow[..., Any]] = {"score": score, "monitor": monitor, "retrain": retrain}
+
+
+def serve_flows(settings: Settings, *, config: Path | None, home: Path, name: str) -> None:
+    """Register the flows with Prefect's server and run what is due, until this process is asked to end;
+    schedules then pause.
+
+    Raises
+    ------
+    UsageError
+        For a cron text that Prefect cannot read, or an alert to a block that is not there.
+    UnreachableError
+        If the server does not answer.
+    """
+    served = [deployment(each, settings, config=config, home=home, name=name) for each in FLOWS]
+    with get_client(sync_client=True) as client:
+        if client.api_healthcheck() is not None:
+            raise UnreachableError(
+                f"the Prefect server at {shown(PREFECT_API_URL.value())} does not answer; nothing is served."
+            )
+        keep_alert(client, name=name, block=settings.schedule.alert)
+    # One at a time: a run that waits uses the time it was scheduled for, so that waiting changes no answer.
+    serve(*served, limit=1, print_starting_message=False)
+
+
+def deployment(
+    flow: str, settings: Settings, *, config: Path | None, home: Path, name: str
+) -> RunnerDeployment:
+    """A flow with its schedule; one that is switched off can still be run by hand."""
+    when = getattr(settings.schedule, flow)
+    try:
+        return FLOWS[flow].to_deployment(
+            name,
+            schedules=[] if when == OFF else [Cron(when, timezone=settings.schedule.timezone)],
+            parameters={"config": config and str(config.absolute()), "home": str(home)},
+            tags=[name],
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+    except (ValidationError, ValueError) as error:
+        raise UsageError(
+            f"schedule.{flow}: Prefect cannot read '{when}' as a cron text; nothing is served."
+        ) from error
+
+
+def serving(schedule: ScheduleSettings, home: Path) -> str:
+    """When each flow runs, where its runs can be seen, and how to end it."""
+    times = {flow: getattr(schedule, flow) for flow in ("score", "monitor", "retrain")}
+    lines = [
+        f"  {flow:<8} {when if when == OFF else f'{when:<12} {schedule.timezone}'}"
+        for flow, when in times.items()
+    ]
+    pages = shown(PREFECT_API_URL.value()).removesuffix("/api")
+    alert = (
+        f"Alerts go to {schedule.alert}."
+        if schedule.alert
+        else "Nobody is alerted: [schedule] alert names no block."
+    )
+    return "\n".join(
+        [
+            f"Serving from {home}:",
+            *lines,
+            f"Runs, logs and tables: {pages}",
+            alert,
+            "Ctrl-C ends it and pauses the schedules.",
+        ]
+    )

@@ -1,0 +1,170 @@
+"""What the registry keeps of a training run: the scorer's data, parameters, figures, pictures and the
+fingerprint of the data.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from features.recipe import Recipe
+from features.tables import Tables, moment
+from models.evaluation.evaluate import Evaluation
+from models.leakage.findings import Findings
+from models.promotion.record import write_record
+from models.training import Challenger
+from pipelines.flows.dataset import unused
+from pipelines.home import registry_of
+from pipelines.reports.report_page import PAGE, report_page
+from pipelines.reports.report_pictures import figures_of
+from pipelines.reports.serialize import plain, recalibrated, told_leniency
+from pipelines.settings import Settings
+from pipelines.sources.snapshots import Snapshot
+from pipelines.version_files import save_challenger, write_card
+
+USELESS = ("no better than chance", "too little data")
+FIGURES = ("auc", "average_precision", "lift_at_10_percent", "log_loss", "brier", "calibration_ratio")
+CURVES = ("auc", "average_precision", "calibration_ratio")
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What a training run found; ``version`` and ``challenger`` are None where nothing was registered."""
+
+    tables: Tables
+    leads: int
+    recipe: Recipe
+    evaluation: Evaluation
+    findings: Findings
+    warnings: tuple[str, ...]
+    seconds: dict[str, float]
+    version: str | None = None
+    challenger: Challenger | None = None
+
+    @property
+    def useful(self) -> bool:
+        """Whether the model is worth registering."""
+        return self.evaluation.verdict.word not in USELESS
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``train`` object of the interface."""
+        clock, made = self.tables.clock, self.challenger
+        return plain(
+            {
+                "verdict": self.evaluation.verdict.word,
+                "reasons": self.evaluation.verdict.reasons,
+                "version": self.version,
+                "alias": None if self.version is None else "challenger",
+                "as_of": moment(self.tables.end, clock),
+                "leads": self.leads,
+                "columns": len(self.recipe.columns),
+                "models": {
+                    name: None if report is None else report.to_json(lambda time: moment(time, clock))
+                    for name, report in self.evaluation.models.items()
+                },
+                "policy": made and made.policy.to_json(lambda time: moment(time, clock)),
+                "grades": made and [grade.to_json() for grade in made.grades],
+                "recalibration": made and made.recalibration and recalibrated(made.recalibration),
+                "leniency": made and made.leniency and told_leniency(made.leniency),
+                "leaks": [leak.to_json() for leak in self.findings.leaks],
+                "warnings": self.warnings,
+                "seconds": self.seconds,
+            }
+        )
+
+
+def doubts(snapshot: Snapshot, recipe: Recipe, evaluation: Evaluation) -> tuple[str, ...]:
+    """Everything a reader should know before trusting the figures."""
+    return (*snapshot.warnings, *unused(recipe), *evaluation.warnings)
+
+
+def register_challenger(
+    report: TrainingReport,
+    card: Mapping[str, Any],
+    snapshot: Snapshot,
+    settings: Settings,
+    home: Path,
+    *,
+    learned: pd.Series,
+) -> TrainingReport:
+    """Register a version under the alias ``challenger``; the report comes back with its number.
+
+    Parameters
+    ----------
+    report : TrainingReport
+        With the challenger.
+    card : mapping
+        From ``card_of``; its page is kept beside the version.
+    learned : Series of str
+        The ids of all leads that were there to learn from.
+    """
+    result, challenger = report.to_json(), report.challenger
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "scorer"
+        save_challenger(challenger.scorer, challenger.policy, folder)
+        write_record(
+            folder,
+            lead_ids=learned,
+            evaluation=report.evaluation,
+            known_until=report.tables.end,
+            leaks=result["leaks"],
+        )
+        write_card(folder, card)
+        version = (registry := registry_of(settings, home)).register(
+            folder,
+            params=parameters(settings),
+            metrics=metrics(result),
+            tags={"data": snapshot.fingerprint, **facts(result)},
+            figures=figures_of(card),
+            tables={"report": result, "leaks": result["leaks"]},
+        )
+    registry.attach(version, PAGE, report_page(card, version))
+    return replace(report, version=version)
+
+
+def facts(result: Mapping[str, Any]) -> dict[str, str]:
+    """What a list of versions shows of each: verdict, as-of time, how many leads, and the AUC of the outcome
+    that decides.
+    """
+    decisive = result["models"]["convert"] or result["models"]["pursue"]
+    auc = decisive and decisive["auc"] and decisive["auc"]["value"]
+    told = {"verdict": result["verdict"], "as_of": str(result["as_of"]), "leads": str(result["leads"])}
+    return told | ({} if auc is None else {"auc": f"{auc:.4f}"})
+
+
+def parameters(settings: Settings) -> dict[str, Any]:
+    """Every setting that shapes a version, by section."""
+    sections = {
+        "label": settings.label,
+        "features": settings.features,
+        "model": settings.model,
+        "policy": settings.policy,
+    }
+    return {
+        f"{section}.{name}": value
+        for section, chosen in sections.items()
+        for name, value in asdict(chosen).items()
+    }
+
+
+def metrics(result: dict[str, Any]) -> dict[str, float | list[float | None] | None]:
+    """The judged figures, and as curves over the blocks those that move with time."""
+    found: dict[str, float | list[float | None] | None] = {}
+    for name, model in result["models"].items():
+        if model is None:
+            continue
+        found |= {
+            f"{name}_{figure}": None if model[figure] is None else model[figure]["value"]
+            for figure in FIGURES
+        }
+        found |= {
+            f"{name}_{figure}_by_block": [block[figure] for block in model["blocks"]] for figure in CURVES
+        }
+        found |= {
+            f"{name}_auc_{rival}": judged and judged["auc"]["value"]
+            for rival, judged in model["baselines"].items()
+        }
+    return found

@@ -1,0 +1,136 @@
+"""The scoring flow: new leads get the champion's chances, a decision and its reasons, once."""
+
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from prefect import flow
+
+from features.matrix import frame, matrix
+from features.tables import moment, scoring_cohort, unanswered
+from models.monitoring.data_drift import oddities
+from models.policy.decisions import decide_all
+from models.policy.policy import HAND_OFF, HOLD
+from pipelines.files import checked_output, write_decisions
+from pipelines.flows.dataset import pull_source
+from pipelines.home import registry_of, store_of
+from pipelines.progress import Stopwatch
+from pipelines.reports import render
+from pipelines.reports.serialize import plain
+from pipelines.settings import Settings
+from pipelines.store.decisions import for_sales, pending_leads, said_of, week_of
+from pipelines.version_files import load_champion
+
+
+@dataclass(frozen=True)
+class ScoringReport:
+    """What a scoring run decided; leads that another run has decided are counted in ``already_decided``
+    alone.
+    """
+
+    version: str
+    as_of: str | int | None
+    decisions: pd.DataFrame
+    already_decided: int
+    output: Path | None
+    warnings: tuple[str, ...]
+    seconds: dict[str, float]
+
+    def by(self, column: str) -> dict[str, dict[str, int]]:
+        """Counts of each action by the values of one column."""
+        counts = pd.crosstab(self.decisions[column].astype("str").fillna("(empty)"), self.decisions["action"])
+        counts = counts.reindex(columns=[HAND_OFF, HOLD], fill_value=0).set_axis(
+            ["handed_off", "held"], axis="columns"
+        )
+        return {str(value): row for value, row in counts.to_dict("index").items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``score`` object of the interface."""
+        return plain(
+            {
+                "version": self.version,
+                "as_of": self.as_of,
+                "scored": len(self.decisions),
+                "handed_off": int((self.decisions["action"] == HAND_OFF).sum()),
+                "held": int((self.decisions["action"] == HOLD).sum()),
+                "already_decided": self.already_decided,
+                "output": None if self.output is None else str(self.output),
+                "by_channel": self.by("channel"),
+                "warnings": self.warnings,
+                "seconds": self.seconds,
+            }
+        )
+
+
+@flow(name="score-leads")
+def score_leads(
+    settings: Settings,
+    home: Path,
+    as_of: datetime,
+    leads: Path | None = None,
+    everything: bool = False,
+    reasons: int = 20_000,
+    output: Path | None = None,
+) -> ScoringReport:
+    """Decide every lead that waits for a decision at ``as_of``; run again, it decides nobody twice.
+
+    Without ``leads`` those are the source's leads that sales has not answered and that are younger than the
+    champion's pursue horizon.
+    """
+    watch = Stopwatch()
+    if output:
+        checked_output(output)
+    champion = load_champion(registry_of(settings, home))
+    recipe = champion.scorer.recipe
+    store = store_of(settings, home)
+    with watch.step("pull", "pull what has changed"):
+        snapshot = pull_source(settings, home=home, until=as_of, leads_file=leads)
+        tables = snapshot.tables
+        as_of = min(as_of, tables.end)
+
+    with watch.step("features", "look up what is known of each lead"), closing(snapshot):
+        cohort = scoring_cohort(tables, as_of)
+        if snapshot.new_leads is not None:
+            cohort = cohort.semi_join(snapshot.new_leads, "lead_id")
+        elif not everything:
+            cohort = unanswered(tables, cohort, recipe.horizons.pursue_days)
+        asked = pending_leads(cohort, store)
+        found = frame(matrix(tables, asked.waiting, recipe), recipe)
+        said = said_of(tables, asked.waiting)
+        odd = oddities(champion.scorer, found, max_new=settings.monitor.max_new)
+
+    with watch.step("score", "score and decide"):
+        decisions = decide_all(
+            champion.scorer,
+            champion.policy,
+            found,
+            version=champion.version,
+            with_reasons=reasons,
+            owners=said["owner"].to_numpy(),
+            listed=store.listed(since=week_of(as_of)),
+        ).assign(**said)
+
+    with watch.step("record", "record the decisions"):
+        recorded = store.record(decisions)
+        elsewhere = asked.decided_elsewhere(decisions, recorded)
+        if output:
+            earlier = store.decisions(lead_ids=elsewhere) if elsewhere else recorded.iloc[:0]
+            write_decisions(for_sales(recorded, earlier), output)
+
+    report = ScoringReport(
+        version=champion.version,
+        as_of=moment(as_of, tables.clock),
+        decisions=recorded,
+        already_decided=len(elsewhere),
+        output=output,
+        warnings=(
+            *(f"these leads are not as the model knows them: {each.words()}" for each in odd),
+            *snapshot.warnings,
+        ),
+        seconds=watch.seconds,
+    )
+    render.publish_scoring(report.to_json())
+    return report

@@ -1,0 +1,145 @@
+"""The value flow: what became of the leads that were decided, against what was promised of them."""
+
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from prefect import flow
+
+from features.errors import TooLittleDataError
+from features.labels import convert_labels, pursue_labels
+from features.matrix import fetch
+from features.outcomes import fates
+from features.tables import Tables
+from models.policy.impact import Aftermath, aftermath
+from pipelines.flows.dataset import pull_source
+from pipelines.home import store_of
+from pipelines.progress import Stopwatch
+from pipelines.reports import render
+from pipelines.reports.serialize import plain, told_leniency
+from pipelines.settings import Settings
+from pipelines.store.answers import pulled_out
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """Held leads that people pulled out, and what became of them: wins that the filter alone would have
+    missed.
+
+    They prove nothing about the filter's share of losses, for people choose whom they pull out; so no other
+    figure counts them.
+    """
+
+    pulled_out: int
+    taken_up: int
+    won: int
+
+    @classmethod
+    def of(cls, log: pd.DataFrame, lead_ids: set[str]) -> "Overrides":
+        """From what became of decided leads: ``lead_id``, ``accepted`` and ``won``."""
+        chosen = log[log["lead_id"].isin(lead_ids)]
+        return cls(len(lead_ids), int(chosen["accepted"].sum()), int(chosen["won"].sum()))
+
+
+@dataclass(frozen=True)
+class ValueReport:
+    """What the filter has cost and brought since launch."""
+
+    aftermath: Aftermath
+    overrides: Overrides
+    since: pd.Timestamp
+    warnings: tuple[str, ...]
+    seconds: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``value`` object of the interface."""
+        found = self.aftermath
+        return plain(
+            {
+                "since": self.since.isoformat(),
+                "decided": found.decided,
+                "settled": found.settled,
+                "promise": found.promise.to_json(),
+                "overrides": asdict(self.overrides),
+                "worth": {
+                    unit: {
+                        name: value.to_json() | {"words": value.words()} for name, value in policies.items()
+                    }
+                    for unit, policies in found.worth.items()
+                },
+                "leniency": found.leniency and told_leniency(found.leniency),
+                "warnings": (*self.warnings, *found.notes),
+                "seconds": self.seconds,
+            }
+        )
+
+
+@flow(name="value-policy")
+def value_policy(settings: Settings, home: Path, as_of: datetime) -> ValueReport:
+    """Check the promise again on what is known by ``as_of``, and say what the filter was worth. Changes
+    nothing.
+    """
+    watch = Stopwatch()
+    store = store_of(settings, home)
+    decisions = store.decisions()
+    if decisions.empty:
+        raise TooLittleDataError(
+            "no lead has been decided yet, so nothing can have been lost. Score leads first: leadsieve score."
+        )
+    with watch.step("pull", "pull what has changed"):
+        snapshot = pull_source(settings, home=home, until=as_of)
+    with watch.step("look back", "look up what became of the decided leads"), closing(snapshot):
+        log = reckoned(decisions, snapshot.tables, settings)
+    with watch.step("value", "check the promise and value the filter"):
+        found = aftermath(
+            log, settings.policy, resamples=settings.evaluation.resamples, seed=settings.evaluation.seed
+        )
+    overrides = Overrides.of(log, pulled_out(store))
+    report = ValueReport(
+        aftermath=found,
+        overrides=overrides,
+        since=decisions["decided_at"].min(),
+        warnings=snapshot.warnings,
+        seconds=watch.seconds,
+    )
+    render.publish_value(report.to_json())
+    return report
+
+
+def reckoned(decisions: pd.DataFrame, tables: Tables, settings: Settings) -> pd.DataFrame:
+    """The decisions with ``settled``, ``accepted``, ``won``, ``margin`` and ``rep``; leads that the source no
+    longer has are left out.
+
+    A lead is settled when both horizons have passed since its decision, whatever came of it; won counts
+    within them.
+    """
+    decided = ibis.memtable(pa.table({name: pa.array(decisions[name]) for name in ("lead_id", "as_of")}))
+    leads = tables.leads.select("lead_id", "account_id", "created_at")
+    cohort = leads.join(decided, "lead_id")
+    fate = fetch(fates(tables, cohort)).to_pandas()
+    known = (fate, settings.label, tables.end, tables.stages, tables.outcome_times)
+    pursued, converted = pursue_labels(*known), convert_labels(*known)
+    span = pd.Timedelta(days=settings.label.pursue_days + settings.label.convert_days)
+    over = (
+        (fate["as_of"] + span <= tables.end).to_numpy()
+        if tables.outcome_times
+        else np.isfinite(converted.outcome)
+    )
+    margin = fate["margin"] if fate["margin"].notna().any() else settings.policy.margin_share * fate["amount"]
+    found = pd.DataFrame(
+        {
+            "lead_id": fate["lead_id"],
+            "settled": over,
+            "accepted": pursued.outcome == 1 if "accepted" in tables.stages else True,
+            "won": converted.outcome == 1,
+            "margin": margin.astype(float),
+            "rep": fate["rep"],
+        }
+    )
+    return decisions.merge(found, on="lead_id", how="inner")

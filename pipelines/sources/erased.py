@@ -1,0 +1,53 @@
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import ibis
+import ibis.expr.types as ir
+
+from features.tables import Tables
+from pipelines.sources.canonical import Reading
+from pipelines.sources.columns import md5
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """The hashes, and the salt that they were made with."""
+
+    salt: str = ""
+    digests: tuple[str, ...] = ()
+
+    def digest(self, lead_id: str) -> str:
+        """A lead's hash; MD5, because every engine that a source may live on has it."""
+        return hashlib.md5((self.salt + lead_id).encode(), usedforsecurity=False).hexdigest()
+
+    def are(self, lead_ids: Iterable[str]) -> list[bool]:
+        """Which of some leads they are."""
+        known = set(self.digests)
+        return [bool(known) and self.digest(lead_id) in known for lead_id in lead_ids]
+
+    def out_of(self, reading: Reading) -> Reading:
+        """What was read, without them."""
+        return (
+            replace(reading, **{name: self._without(table) for name, table in reading.tables.items()})
+            if self.digests
+            else reading
+        )
+
+    def out_of_tables(self, tables: Tables) -> Tables:
+        """Tables without them."""
+        if not self.digests:
+            return tables
+        there = {
+            name: getattr(tables, name)
+            for name in ("leads", "events", "outcomes")
+            if getattr(tables, name) is not None
+        }
+        return replace(tables, **{name: self._without(table) for name, table in there.items()})
+
+    def _without(self, table: ir.Table) -> ir.Table:
+        # A list in the statement and no table beside it, for files are written by plain SQL. Who breaks the
+        # contract is still told so.
+        return table.filter(
+            md5(ibis.literal(self.salt) + table.lead_id).notin(self.digests) | table.lead_id.isnull()
+        )

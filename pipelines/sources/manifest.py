@@ -1,0 +1,88 @@
+"""What is noted beside a snapshot's files, and its fingerprint: a hash of the data and of how they are read."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import ibis
+
+from features.labels import Horizons
+from features.tables import Clock, Tables
+from pipelines.sources.canonical import Reading
+from pipelines.sources.connections import Source
+from pipelines.sources.resolve import Resolved
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Note:
+    """What snapshot.json says of its files."""
+
+    format: int
+    fingerprint: str
+    source: str
+    mapping: dict
+    rows: dict[str, int]
+    clock: Clock
+    outcome_times: bool
+    stages: tuple[str, ...]
+    has_accounts: bool
+    newest: str
+    pulled_until: str
+    warnings: tuple[str, ...]
+
+
+def read_note(folder: Path) -> Note:
+    """What is noted of a snapshot."""
+    note = json.loads((folder / "snapshot.json").read_text())
+    return Note(**note | {"stages": tuple(note["stages"]), "warnings": tuple(note["warnings"])})
+
+
+def stored_mapping(resolved: Resolved) -> dict:
+    """What of the settings decides about the stored rows: neither where they came from nor how they are read
+    later.
+    """
+    return resolved.settings.model_dump(mode="json", exclude={"url", "engine", "extracted_at"})
+
+
+def _settled(resolved: Resolved, horizons: Horizons) -> list:
+    """What besides the data goes into a snapshot's fingerprint."""
+    flat = resolved.settings.outcome
+    undated = flat is not None and flat.occurred_at is None and resolved.settings.leads.order is None
+    return [FORMAT, stored_mapping(resolved), horizons.convert_days if undated else None]
+
+
+def _fingerprint(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def fingerprint_of_files(source: Source, resolved: Resolved, horizons: Horizons) -> str | None:
+    """From the bytes of the source's files; None where there are none to look at."""
+    settings = resolved.settings
+    tables = [
+        mapping.table
+        for mapping in (settings.leads, settings.events, settings.outcomes)
+        if mapping is not None
+    ]
+    identity = source.identity(list(dict.fromkeys(tables)))
+    return None if identity is None else _fingerprint(*_settled(resolved, horizons), identity)
+
+
+def fingerprint_of_rows(
+    source: Source, resolved: Resolved, reading: Reading, tables: Tables, horizons: Horizons
+) -> str:
+    """From the rows themselves, in whatever order a server gave them."""
+    sums = {}
+    for name in reading.tables:
+        rows = ibis.to_sql(getattr(tables, name), dialect="duckdb")
+        summed = source.connection.raw_sql(
+            f"SELECT count(*), sum(hash(t)::HUGEINT) FROM ({rows}) AS t"
+        ).fetchall()
+        sums[name] = [str(value) for value in summed[0]]
+    columns = {
+        name: [[column, str(dtype)] for column, dtype in getattr(tables, name).schema().items()]
+        for name in reading.tables
+    }
+    return _fingerprint(*_settled(resolved, horizons), columns, sums)

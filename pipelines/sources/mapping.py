@@ -1,0 +1,230 @@
+"""How a company's own tables become the canonical ones: the [source] section of the configuration."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
+from pipelines.addresses import redacted
+
+Stage = Literal["accepted", "rejected", "won", "lost"]
+
+
+def _word(value: Any) -> Any:
+    """A word of the data as text: TOML's 1 and true are the source's '1' and 'true'."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int) else value
+
+
+Word = Annotated[str, BeforeValidator(_word)]
+Words = tuple[Word, ...]
+
+
+class Section(BaseModel):
+    """A section that refuses keys it does not know and never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TableSource(Section):
+    """What every table of the source may say about itself.
+
+    Attributes
+    ----------
+    table : str
+        A file under the folder (its ending may be left away) or a table of the database, with its schema if
+        it needs one.
+    separator : str, optional
+        Between the columns of a CSV file; found out if not given.
+    empty : tuple of str
+        Words that mean "not answered", such as "Select"; an empty cell always does.
+    drop_incomplete : bool
+        Leave rows out that lack what the contract asks for, and say how many.
+    """
+
+    table: str
+    separator: str | None = None
+    empty: Words = ()
+    drop_incomplete: bool = False
+
+
+class LeadsSource(TableSource):
+    """The [source.leads] section.
+
+    Attributes
+    ----------
+    lead_id : str, optional
+        Column of the lead's id: "lead_id" if there is one, else, with ``order = "rows"``, the number of the
+        row.
+    created_at : str
+        Column of the time at which the lead was created.
+    order : "rows" or "none", optional
+        For a source without dates: whether row order is time, or there is none at all.
+    attributes : tuple of str, optional
+        Columns to learn from; every other column if not given.
+    since : date, optional
+        Leave out leads created before, with all that belongs to them.
+    replace : mapping of str to str
+        Spellings to mend, wrong to right.
+    """
+
+    table: str = "leads"
+    lead_id: str | None = None
+    created_at: str = "created_at"
+    order: Literal["rows", "none"] | None = None
+    account_id: str | None = None
+    channel: str | None = None
+    campaign: str | None = None
+    owner: str | None = None
+    attributes: tuple[str, ...] | None = None
+    since: date | None = None
+    replace: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _one_time(self) -> "LeadsSource":
+        if self.order is not None and "created_at" in self.model_fields_set:
+            raise ValueError("order and created_at exclude each other: rows have either dates or an order")
+        if self.order is not None and self.since is not None:
+            raise ValueError("since needs dates, and order says that there are none")
+        return self
+
+
+class EventsSource(TableSource):
+    """The [source.events] section: one row for each thing a lead did. ``recorded_at`` defaults to
+    ``occurred_at``.
+    """
+
+    table: str = "events"
+    lead_id: str = "lead_id"
+    kind: str = "kind"
+    occurred_at: str = "occurred_at"
+    recorded_at: str | None = None
+    channel: str | None = None
+    value: str | None = None
+    keep: Words = ()
+    drop_unknown_leads: bool = False
+
+
+class OutcomesSource(TableSource):
+    """The [source.outcomes] section: history rows, or with ``stage_is`` a table of one stage, such as won
+    deals.
+    """
+
+    table: str = "outcomes"
+    lead_id: str = "lead_id"
+    stage: str = "stage"
+    stage_is: Stage | None = None
+    occurred_at: str = "occurred_at"
+    recorded_at: str | None = None
+    amount: str | None = None
+    margin: str | None = None
+    reason: str | None = None
+    rep: str | None = None
+    stages: dict[Stage, Words] = {}
+    drop_inconsistent: bool = False
+    drop_unknown_leads: bool = False
+
+    @model_validator(mode="after")
+    def _one_stage(self) -> "OutcomesSource":
+        if self.stage_is is not None and (self.stages or "stage" in self.model_fields_set):
+            raise ValueError("stage_is says that every row is of one stage: leave stage and stages away")
+        return self
+
+
+class OutcomeColumn(Section):
+    """The [source.outcome] section: one column of the leads table tells the outcome."""
+
+    column: str
+    accepted: Words = ()
+    rejected: Words = ()
+    won: Words = ()
+    lost: Words = ()
+    open: Words = ()
+    occurred_at: str | None = None
+    amount: str | None = None
+    margin: str | None = None
+    drop_incomplete: bool = False
+    drop_inconsistent: bool = False
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> "OutcomeColumn":
+        words = [
+            word for stage in (self.accepted, self.rejected, self.won, self.lost, self.open) for word in stage
+        ]
+        if twice := sorted({word for word in words if words.count(word) > 1}):
+            raise ValueError(f"{twice[0]!r} is named under two stages")
+        if len(words) == len(self.open):
+            raise ValueError("no value is named: say which mean won, lost, accepted or rejected")
+        return self
+
+
+class SourceSettings(Section):
+    """The [source] section.
+
+    Attributes
+    ----------
+    url : str
+        Where the tables are: ``files:FOLDER``, ``duckdb:FILE``, ``postgresql://…``, ``snowflake://…``,
+        ``bigquery://…``, ``spark://…`` or ``simulated:…``. Its passwords show up in no text of ours.
+    timezone : str
+        Of times that are written without one.
+    extracted_at : datetime, optional
+        When the data were extracted, in UTC; rows recorded then or later are left out.
+    engine : "snapshot" or "source"
+        Where features are computed: in DuckDB over the snapshot, or in the source's own database.
+    """
+
+    url: str = Field(repr=False)
+    leads: LeadsSource = LeadsSource()
+    events: EventsSource | None = None
+    outcomes: OutcomesSource | None = None
+    outcome: OutcomeColumn | None = None
+    timezone: str = "UTC"
+    extracted_at: datetime | None = None
+    engine: Literal["snapshot", "source"] = "snapshot"
+
+    @field_serializer("url", when_used="json")
+    def _without_password(self, url: str) -> str:
+        return redacted(url)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError(f"no time zone is called {zone!r}; say it like 'UTC' or 'Europe/Amsterdam'")
+        return zone
+
+    @field_validator("extracted_at")
+    @classmethod
+    def _in_utc(cls, moment: datetime | None) -> datetime | None:
+        return (
+            moment.astimezone(ZoneInfo("UTC")).replace(tzinfo=None)
+            if moment is not None and moment.tzinfo
+            else moment
+        )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "SourceSettings":
+        if self.outcome is not None and self.outcomes is not None:
+            raise ValueError(
+                "outcome and outcomes exclude each other: a column of the leads table, or a table of its own"
+            )
+        if self.leads.order is not None:
+            dated = [
+                name for name in ("extracted_at", "events", "outcomes") if getattr(self, name) is not None
+            ]
+            if dated:
+                raise ValueError(f"{dated[0]} needs dates, and leads.order says that there are none")
+            if self.outcome is not None and self.outcome.occurred_at is not None:
+                raise ValueError("outcome.occurred_at needs dates, and leads.order says that there are none")
+        return self

@@ -1,0 +1,347 @@
+"""Pulling a source into an immutable snapshot: Parquet files under the hash of what they hold, and a note of
+where from.
+"""
+
+import json
+import os
+import shutil
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow.parquet as pq
+
+from features.contracts import breaches, contract_error, merged
+from features.errors import UsageError
+from features.labels import Horizons
+from features.tables import Tables
+from pipelines.addresses import redacted
+from pipelines.files import runs
+from pipelines.sources.canonical import Canonical, Reading
+from pipelines.sources.connections import MemorySource, Source, open_source
+from pipelines.sources.engine import let_go, local_engine, quoted
+from pipelines.sources.erased import Forgotten
+from pipelines.sources.manifest import (
+    FORMAT,
+    Note,
+    fingerprint_of_files,
+    fingerprint_of_rows,
+    read_note,
+    stored_mapping,
+)
+from pipelines.sources.mapping import SourceSettings
+from pipelines.sources.new_leads import with_new_leads
+from pipelines.sources.resolve import Resolved, resolve
+
+TICK = timedelta(microseconds=1)
+NAMES = ("leads", "events", "outcomes")
+NOBODY = Forgotten()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A pulled source, ready to read.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the Parquet files and snapshot.json are.
+    fingerprint : str
+        16 hexadecimal digits; the same data and mapping have the same one.
+    tables : Tables
+        What had been recorded before the moment asked for.
+    warnings : tuple of str
+        What was left out, and what makes figures doubtful.
+    counts : mapping of str to int
+        Rows of each table in the snapshot.
+    stored : bool
+        False if there was nothing new to store.
+    """
+
+    folder: Path
+    fingerprint: str
+    tables: Tables
+    warnings: tuple[str, ...]
+    counts: dict[str, int]
+    stored: bool
+    new_leads: ir.Table | None = None
+    held: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
+
+    def close(self) -> None:
+        """Let go of what the tables are read through; they can be read no more."""
+        self.held.close()
+
+
+def pull(
+    settings: SourceSettings | None,
+    horizons: Horizons,
+    *,
+    home: Path,
+    until: datetime,
+    leads_file: Path | None = None,
+    forgotten: Forgotten = NOBODY,
+) -> Snapshot:
+    """Read a source, judge its contract, keep it as a snapshot and hand out what was known before ``until``.
+
+    A source that has not changed since an earlier pull is not read again, or, on a server, not stored again.
+    ``leads_file`` adds new leads to score, in the source's own column names. Nothing is stored or handed out
+    of leads that were forgotten.
+
+    Raises
+    ------
+    UsageError, ContractError, UnreachableError
+        As `open_source`; a breach of the contract leaves nothing behind.
+    """
+    if settings is None:
+        raise UsageError(
+            "no source is named: say --source files:FOLDER (or duckdb:FILE, postgresql://…), or [source] url in the configuration."
+        )
+    store = home / "snapshots"
+    store.mkdir(parents=True, exist_ok=True)
+    _sweep(store)
+    with ExitStack() as held:
+        reader, connection = local_engine(home / "tmp"), local_engine(home / "tmp")
+        held.callback(let_go, reader)
+        held.callback(let_go, connection)
+        source = open_source(settings.url, connection=reader)
+        held.callback(source.close)
+        with source.answering():
+            resolved = resolve(source, settings)
+            fingerprint = fingerprint_of_files(source, resolved, horizons)
+            stored = fingerprint is None or not (store / fingerprint).is_dir()
+            if stored:
+                fingerprint, stored = _store(
+                    source,
+                    resolved,
+                    horizons,
+                    store=store,
+                    fingerprint=fingerprint,
+                    until=until,
+                    forgotten=forgotten,
+                )
+            note = read_note(store / fingerprint)
+            tables = opened(store / fingerprint, note, connection=connection)
+            if settings.engine == "source" and source.is_server:
+                tables = replace(tables, **_every_table(_read(source, resolved, horizons)))
+            else:
+                source.close()
+        tables = forgotten.out_of_tables(tables).until(min(until, settings.extracted_at or until))
+        new_leads, warnings = None, note.warnings
+        if leads_file is not None:
+            tables, new_leads, more = with_new_leads(
+                tables, resolved, leads_file, connection=connection, until=until
+            )
+            warnings += more
+            tables = forgotten.out_of_tables(tables)
+            new_leads = new_leads.semi_join(tables.leads, "lead_id")
+        return Snapshot(
+            folder=store / fingerprint,
+            fingerprint=fingerprint,
+            tables=tables,
+            warnings=warnings,
+            counts=note.rows,
+            stored=stored,
+            new_leads=new_leads,
+            held=held.pop_all(),
+        )
+
+
+def opened(folder: Path, note: Note, *, connection: ibis.BaseBackend) -> Tables:
+    """All of a snapshot's tables on a connection, up to the newest thing recorded."""
+    found = {
+        name: connection.read_parquet(folder / f"{name}.parquet") if name in note.rows else None
+        for name in NAMES
+    }
+    return Tables(
+        **found,
+        clock=note.clock,
+        outcome_times=note.outcome_times,
+        stages=note.stages,
+        end=datetime.fromisoformat(note.newest) + TICK,
+        has_accounts=note.has_accounts,
+    )
+
+
+def _read(source: Source, resolved: Resolved, horizons: Horizons) -> Reading:
+    return Canonical(resolved, convert_days=horizons.convert_days, parses=not source.is_server).read()
+
+
+def _store(
+    source: Source,
+    resolved: Resolved,
+    horizons: Horizons,
+    *,
+    store: Path,
+    fingerprint: str | None,
+    until: datetime,
+    forgotten: Forgotten,
+) -> tuple[str, bool]:
+    """Write a snapshot beside the others, judge it, and only then give it its name."""
+    given = source
+    folder = store / f".{os.getpid()}-{os.urandom(4).hex()}"
+    folder.mkdir()
+    try:
+        if source.is_server:
+            if resolved.settings.engine == "source":
+                _judge_at_source(source, resolved, horizons)
+            source, resolved = _landed(source, resolved, folder)
+        reading = forgotten.out_of(_read(source, resolved, horizons))
+        rows = _write(source, reading, folder)
+        tables = opened(
+            folder,
+            _note(reading, resolved, rows, newest=datetime.max - TICK, until=until),
+            connection=source.connection,
+        )
+        _judge(reading, tables, resolved.settings)
+        for raw in folder.glob("raw-*.parquet"):
+            raw.unlink()
+        if fingerprint is None:
+            fingerprint = fingerprint_of_rows(source, resolved, reading, tables, horizons)
+        note = _note(
+            reading,
+            resolved,
+            rows,
+            newest=_newest(tables),
+            until=until,
+            fingerprint=fingerprint,
+            more=_doubts(tables),
+        )
+        (folder / "snapshot.json").write_text(json.dumps(asdict(note), indent=2, ensure_ascii=False) + "\n")
+        try:
+            folder.rename(store / fingerprint)
+        except OSError:
+            # The same content is there already: from an earlier pull, or from one beside us.
+            if not (store / fingerprint).is_dir():
+                raise
+            return fingerprint, False
+        return fingerprint, True
+    finally:
+        if source is not given:
+            source.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(source: Source, reading: Reading, folder: Path) -> dict[str, int]:
+    """Each canonical table as Parquet, in the order of the source; gives the rows of each."""
+    rows = {}
+    for name, table in reading.tables.items():
+        target = folder / f"{name}.parquet"
+        sql = ibis.to_sql(table, dialect="duckdb")
+        source.connection.raw_sql(
+            f"COPY ({sql}) TO {quoted(target)} (FORMAT parquet, COMPRESSION snappy)"
+        ).fetchall()
+        rows[name] = pq.read_metadata(target).num_rows
+    return rows
+
+
+def _landed(source: Source, resolved: Resolved, folder: Path) -> tuple[Source, Resolved]:
+    """A server's raw tables copied here, a batch at a time: from then on they are files like any other."""
+    files = {}
+    for role, raw in resolved.raws.items():
+        files[role] = folder / f"raw-{role}.parquet"
+        with (
+            raw.to_pyarrow_batches(chunk_size=100_000) as batches,
+            pq.ParquetWriter(files[role], batches.schema) as writer,
+        ):
+            for batch in batches:
+                writer.write_batch(batch)
+    landed = MemorySource(source.url, files, connection=local_engine(folder / "tmp"))
+    return landed, replace(resolved, raws={role: landed.table(role) for role in files})
+
+
+def _judge_at_source(source: Source, resolved: Resolved, horizons: Horizons) -> None:
+    """The contract judged in the source's own database, before a row travels."""
+    reading = _read(source, resolved, horizons)
+    tables = Tables(
+        **_every_table(reading),
+        clock=reading.clock,
+        outcome_times=reading.outcome_times,
+        stages=reading.stages,
+        end=datetime.max,
+        has_accounts=reading.has_accounts,
+    )
+    _judge(reading, tables, resolved.settings)
+
+
+def _every_table(reading: Reading) -> dict[str, ir.Table | None]:
+    return {name: reading.tables.get(name) for name in NAMES}
+
+
+def _judge(reading: Reading, tables: Tables, settings: SourceSettings) -> None:
+    """Raise every breach, those met while reading and those of the tables, in the words of the mapping."""
+    filtered = settings.leads.since is not None or settings.leads.drop_incomplete
+    found = merged(
+        reading.breaches,
+        breaches(tables, numbered=tables.leads.get_backend().name == "duckdb" and not filtered),
+    )
+    if found:
+        section = "[source.outcome]" if settings.outcome is not None else "[source.outcomes]"
+        raise contract_error(
+            [replace(breach, mend=breach.mend.replace("[source.outcomes]", section)) for breach in found],
+            "nothing was stored",
+        )
+
+
+def _doubts(tables: Tables) -> tuple[str, ...]:
+    """What keeps the contract and is still worth saying."""
+    outcomes = tables.outcomes
+    if outcomes is None or "accepted" not in tables.stages or "won" not in tables.stages:
+        return ()
+    accepted = outcomes.filter(outcomes.stage == "accepted")
+    won = (
+        outcomes.filter(outcomes.stage == "won")
+        .anti_join(accepted, "lead_id")
+        .lead_id.nunique()
+        .to_pyarrow()
+        .as_py()
+    )
+    who = "1 lead was" if won == 1 else f"{won:,} leads were"
+    return (f"{who} won and never accepted on record: that counts as accepted when won",) if won else ()
+
+
+def _newest(tables: Tables) -> datetime:
+    """The newest time at which anything was recorded."""
+    newest = [tables.leads.created_at.max().to_pyarrow().as_py()]
+    newest += [
+        table.recorded_at.max().to_pyarrow().as_py()
+        for table in (tables.events, tables.outcomes)
+        if table is not None
+    ]
+    return max(newest)
+
+
+def _note(
+    reading: Reading,
+    resolved: Resolved,
+    rows: dict[str, int],
+    *,
+    newest: datetime,
+    until: datetime,
+    fingerprint: str = "",
+    more: tuple[str, ...] = (),
+) -> Note:
+    return Note(
+        format=FORMAT,
+        fingerprint=fingerprint,
+        source=redacted(resolved.settings.url),
+        mapping=stored_mapping(resolved),
+        rows=rows,
+        clock=reading.clock,
+        outcome_times=reading.outcome_times,
+        stages=reading.stages,
+        has_accounts=reading.has_accounts,
+        newest=newest.isoformat(),
+        pulled_until=until.isoformat(),
+        warnings=reading.warnings + more,
+    )
+
+
+def _sweep(store: Path) -> None:
+    """Remove what pulls left behind that were killed."""
+    for folder in store.glob(".*-*"):
+        pid = folder.name[1:].partition("-")[0]
+        if pid.isdigit() and not runs(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,168 @@
+"""A person erased: attributes, events and texts go from snapshots and store; the decision stays, without a
+name.
+
+The hash comes first, so that no pull beside us brings the lead back; then the snapshots, then the store. A
+run that is killed is run again.
+"""
+
+import json
+import secrets
+import shutil
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import sqlalchemy as sa
+
+from features.errors import UsageError
+from pipelines.files import replaced, runs
+from pipelines.sources.engine import quoted
+from pipelines.sources.erased import Forgotten
+from pipelines.sources.lead_lookup import PROPERTIES
+from pipelines.sources.manifest import read_note
+from pipelines.store.database import Store
+from pipelines.store.schema import (
+    answers_table,
+    audit_table,
+    decisions_table,
+    forgotten_table,
+    worklist_table,
+)
+from pipelines.store.users import note
+
+TABLES = ("leads", "events", "outcomes")
+UPLOADS = "upload-"  # begins the name of a folder with a file that marketing dropped, before the number of the process that scores it
+NOBODY = "forgotten-"  # begins the name under which the decision of a forgotten lead stays
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What was erased: rows of snapshots by table, and entries of the store."""
+
+    snapshots: int
+    rows: dict[str, int]
+    decisions: int
+    answers: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``forget`` object of the interface. It does not repeat who was forgotten."""
+        return {"forgotten": True, **asdict(self)}
+
+
+def forget(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> Erasure:
+    """Erase a person.
+
+    Raises
+    ------
+    UsageError
+        If neither a snapshot nor the store knows the lead; nothing is changed then.
+    """
+    folders = [
+        folder
+        for folder in sorted((home / "snapshots").glob("[!.]*"))
+        if (folder / "snapshot.json").is_file()
+    ]
+    holding = [(folder, counts) for folder in folders if any((counts := _rows_of(folder, lead_id)).values())]
+    if not holding and not _in_store(store, lead_id):
+        raise UsageError(
+            f"no snapshot and no decision knows a lead '{lead_id}'; nothing was changed. Is the id spelled as in the source?"
+        )
+    _remember(store, lead_id, at=at, by=by)
+    sweep_uploads(home)
+    rows = dict.fromkeys(TABLES, 0)
+    for folder, counts in holding:
+        _erase(folder, lead_id, counts)
+        rows = {name: rows[name] + counts.get(name, 0) for name in rows}
+    decisions, answers = _make_anonymous(store, lead_id, at=at, by=by)
+    return Erasure(len(holding), rows, decisions, answers)
+
+
+def sweep_uploads(home: Path) -> None:
+    """Remove files of leads that desks left behind which were killed while they scored them."""
+    for folder in (home / "tmp").glob(f"{UPLOADS}*"):
+        pid = folder.name.removeprefix(UPLOADS).partition("-")[0]
+        if not (pid.isdigit() and runs(int(pid))):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _in_store(store: Store, lead_id: str) -> bool:
+    with store.reading() as connection:
+        return (
+            connection.scalar(
+                sa.select(decisions_table.c.lead_id).where(decisions_table.c.lead_id == lead_id)
+            )
+            is not None
+        )
+
+
+def _remember(store: Store, lead_id: str, *, at: datetime, by: str) -> None:
+    known = forgotten_of(store)
+    known = known if known.digests else Forgotten(salt=secrets.token_hex(16))
+    digest = known.digest(lead_id)
+    if digest not in known.digests:
+        with store.writing() as connection:
+            connection.execute(forgotten_table.insert().values(digest=digest, salt=known.salt, at=at, who=by))
+
+
+def _rows_of(folder: Path, lead_id: str) -> dict[str, int]:
+    """How many rows of each table are this lead's."""
+    with duckdb.connect(config=PROPERTIES) as database:
+        found = {}
+        for name in TABLES:
+            if (file := folder / f"{name}.parquet").is_file():
+                query = f"SELECT count(*) FROM read_parquet({quoted(file)}) WHERE lead_id = ?"
+                found[name] = database.execute(query, [lead_id]).fetchall()[0][0]
+    return found
+
+
+def _erase(folder: Path, lead_id: str, counts: dict[str, int]) -> None:
+    """Write the files anew without the lead; whoever reads the old ones meanwhile reads them to the end."""
+    for name, rows in counts.items():
+        file = folder / f"{name}.parquet"
+        if rows:
+            with replaced(file) as draft, duckdb.connect(config=PROPERTIES) as database:
+                kept = f"SELECT * FROM read_parquet({quoted(file)}) WHERE lead_id <> {quoted(lead_id)}"
+                database.execute(f"COPY ({kept}) TO {quoted(draft)} (FORMAT parquet, COMPRESSION snappy)")
+    told = read_note(folder)
+    told = replace(told, rows={name: number - counts.get(name, 0) for name, number in told.rows.items()})
+    with replaced(folder / "snapshot.json") as draft:
+        draft.write_text(json.dumps(asdict(told), indent=2, ensure_ascii=False) + "\n")
+
+
+def _make_anonymous(store: Store, lead_id: str, *, at: datetime, by: str) -> tuple[int, int]:
+    """Give the decision and the answers a name that says nothing, and take out every text."""
+    nobody = f"{NOBODY}{secrets.token_hex(8)}"
+    with store.writing() as connection:
+        if store.dialect == "sqlite":
+            connection.exec_driver_sql(
+                "PRAGMA secure_delete = ON"
+            )  # what is overwritten is not left behind in the file
+        log, answers, audit, work = decisions_table, answers_table, audit_table, worklist_table
+        values = {"lead_id": nobody, "account_id": nobody, "reasons": "[]", "weights": "[]"}
+        decisions = connection.execute(log.update().where(log.c.lead_id == lead_id).values(**values)).rowcount
+        told = connection.execute(
+            answers.update().where(answers.c.lead_id == lead_id).values(lead_id=nobody, words=None)
+        ).rowcount
+        connection.execute(audit.update().where(audit.c.lead_id == lead_id).values(lead_id=nobody))
+        connection.execute(work.delete().where(work.c.lead_id == lead_id))
+        note(
+            connection,
+            at,
+            by,
+            "forgotten",
+            "a person's attributes, events and texts were erased",
+            lead_id=nobody,
+        )
+    if store.dialect == "sqlite":
+        with store.reading() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    return decisions, told
+
+
+def forgotten_of(store: Store) -> Forgotten:
+    """Who is to stay forgotten."""
+    with store.reading() as connection:
+        rows = connection.execute(sa.select(forgotten_table.c.salt, forgotten_table.c.digest)).all()
+    return Forgotten(rows[0][0], tuple(digest for _, digest in rows)) if rows else Forgotten()

@@ -1,0 +1,176 @@
+"""The tables of the store as they are today; how they came to be is told by ``migrations``, and changed there
+first.
+"""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+decisions_table = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column(
+        "lead_id", sa.Text, primary_key=True
+    ),  # which is what keeps two runs from deciding a lead twice
+    sa.Column("account_id", sa.Text),
+    sa.Column("batch", sa.Integer, nullable=False),  # the scoring run: 1, 2, 3 …
+    sa.Column("as_of", sa.DateTime, nullable=False),
+    sa.Column("decided_at", sa.DateTime, nullable=False),
+    sa.Column("p_pursue", sa.Float),
+    sa.Column("p_convert", sa.Float),
+    sa.Column("p_both", sa.Float),
+    sa.Column("low", sa.Float),
+    sa.Column("high", sa.Float),
+    sa.Column("extrapolated", sa.Integer),  # 1: unlike all that sales ever took up
+    sa.Column("value", sa.Float),
+    sa.Column("grade", sa.Text),
+    sa.Column("rank", sa.Integer),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("this_week", sa.Integer),  # 1: fits into the week's hours
+    sa.Column("arm", sa.Text, nullable=False),
+    sa.Column("propensity", sa.Float, nullable=False),  # of the arm, before the score was known
+    sa.Column("score", sa.Float),  # what is cut
+    sa.Column("cut", sa.Float),  # in force; null where none was
+    sa.Column("cut_by", sa.Text),
+    sa.Column("policy", sa.Text),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("reasons", sa.Text, nullable=False),  # JSON list of sentences
+    sa.Column("channel", sa.Text),
+    sa.Column("owner", sa.Text),
+    sa.Column("weights", sa.Text),  # JSON list: how far each reason moves the model's sum, in logits
+)
+answers_table = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("lead_id", sa.Text, primary_key=True),
+    sa.Column(
+        "turn", sa.Integer, primary_key=True
+    ),  # 1, 2, 3 …: of two people who answer the same turn, the key lets one through
+    sa.Column("kind", sa.Text, nullable=False),  # accepted · rejected · snoozed · undone · released
+    sa.Column("reason", sa.Text),
+    sa.Column("words", sa.Text),  # in the person's own words
+    sa.Column("until", sa.DateTime),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("at", sa.DateTime, nullable=False),
+)
+
+# One row for each decided lead: a reading copy of the decision log beside names and the present state, made
+# anew whenever it is deleted.
+worklist_table = sa.Table(
+    "worklist",
+    metadata,
+    sa.Column("lead_id", sa.Text, primary_key=True),
+    sa.Column("account_id", sa.Text),
+    sa.Column("batch", sa.Integer, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("about", sa.Text, nullable=False),
+    sa.Column("sought", sa.Text, nullable=False),  # what a search looks through, in lower case
+    sa.Column("created_at", sa.DateTime, nullable=False),
+    sa.Column("decided_at", sa.DateTime, nullable=False),
+    sa.Column("channel", sa.Text),
+    sa.Column("country", sa.Text),
+    sa.Column("owner", sa.Text),
+    sa.Column("grade", sa.Text),
+    sa.Column("chance", sa.Float),
+    sa.Column("low", sa.Float),
+    sa.Column("high", sa.Float),
+    sa.Column("value", sa.Float),
+    sa.Column(
+        "worth", sa.Float, nullable=False
+    ),  # what the list is sorted by: the value, else the chance, below all values
+    sa.Column("asked", sa.Integer, nullable=False),  # 1: sales is asked to work it
+    sa.Column("this_week", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # open · accepted · rejected · snoozed · held
+    sa.Column("turn", sa.Integer, nullable=False),  # of the latest answer, 0 where there is none
+    sa.Column("answered_by", sa.Text),
+    sa.Column("answered_at", sa.DateTime),
+    sa.Column("until", sa.DateTime),
+)
+WORK = worklist_table.c
+
+people_table = sa.Table(
+    "people",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("role", sa.Text, nullable=False),  # rep · ops · admin
+    sa.Column("password", sa.Text, nullable=False),  # its Argon2 hash
+    sa.Column("added_at", sa.DateTime, nullable=False),
+)
+sessions_table = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column(
+        "digest", sa.Text, primary_key=True
+    ),  # of what the cookie holds: who reads the store cannot sign in with it
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("ends_at", sa.DateTime, nullable=False),
+)
+spent_table = sa.Table(
+    "spent_forms",
+    metadata,
+    sa.Column("nonce", sa.Text, primary_key=True),  # of a form that was sent: it is not taken twice
+    sa.Column("at", sa.DateTime, nullable=False),
+)
+keys_table = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("key_id", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("made_by", sa.Text, nullable=False),
+    sa.Column("made_at", sa.DateTime, nullable=False),
+    sa.Column("revoked_at", sa.DateTime),
+)
+audit_table = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("entry", sa.Integer, primary_key=True),
+    sa.Column("at", sa.DateTime, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("lead_id", sa.Text),
+    sa.Column("words", sa.Text, nullable=False),
+    sa.Column("address", sa.Text),  # of the network, where it came from one
+)
+forgotten_table = sa.Table(
+    "forgotten",
+    metadata,
+    sa.Column(
+        "digest", sa.Text, primary_key=True
+    ),  # of a salt and the lead's id: a pull recognises the lead, and nobody can read it
+    sa.Column("salt", sa.Text, nullable=False),
+    sa.Column("at", sa.DateTime, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+)
+TABLES = (
+    answers_table, worklist_table, people_table, sessions_table, spent_table, keys_table, audit_table, forgotten_table,
+)  # fmt: skip
+
+
+sa.Index("decisions_by_batch", decisions_table.c.batch)
+
+
+sa.Index("answers_by_time", answers_table.c.at)
+
+
+sa.Index("worklist_by_worth", WORK.state, WORK.worth.desc(), WORK.lead_id)
+
+
+# Holds all that is filtered by, in the order of what is counted by: counts and rare finds are read off it
+# without a look at the rows.
+sa.Index(
+    "worklist_counts", WORK.state, WORK.grade, WORK.channel, WORK.country, WORK.owner, WORK.chance, WORK.created_at, WORK.asked,
+    WORK.answered_by, WORK.worth, WORK.lead_id, WORK.sought,
+)  # fmt: skip
+
+
+sa.Index("worklist_by_person", WORK.answered_by, WORK.state, WORK.answered_at)
+
+
+sa.Index("worklist_by_account", WORK.account_id)
+
+
+sa.Index("worklist_by_batch", WORK.batch)
+
+
+sa.Index("audit_by_time", audit_table.c.what, audit_table.c.at)

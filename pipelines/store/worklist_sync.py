@@ -1,0 +1,169 @@
+"""Filling the list from the decision log: leads that a run has decided since, with their names from the
+newest snapshot.
+"""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from models.policy.arms import FORCED
+from models.policy.policy import HOLD
+from pipelines.sources.lead_lookup import Dossiers, Painter
+from pipelines.store.database import Store
+from pipelines.store.erasure import NOBODY, forgotten_of
+from pipelines.store.schema import decisions_table, worklist_table
+from pipelines.store.worklist import worth_of
+
+AT_ONCE = 10_000
+ELSEWHERE = "the source"  # who answered, where it does not say
+TAKEN = (
+    "lead_id", "account_id", "batch", "decided_at", "channel", "owner", "grade", "p_convert", "p_both", "low", "high", "value", "arm",
+    "action", "this_week",
+)  # fmt: skip
+
+
+class Filler:
+    """Keeps the list complete.
+
+    Parameters
+    ----------
+    store : Store
+    dossiers : Dossiers
+    named : sequence of str
+        The columns that make up a lead's name; found by their names if empty.
+    country : str, optional
+        The column that tells the country; likewise.
+    """
+
+    def __init__(
+        self, store: Store, dossiers: Dossiers, *, named: tuple[str, ...] = (), country: str | None = None
+    ) -> None:
+        self.store, self.dossiers, self.named, self.country = store, dossiers, named, country
+        self._batch = -1
+        self._gone = 0
+        self._heeded: Path | None = None
+
+    def fill(self) -> int:
+        """Add what the log has and the list has not; gives how many. Costs a look at two indexes where there
+        is nothing.
+        """
+        with self.store.reading() as connection:
+            batch = connection.scalar(sa.select(sa.func.max(decisions_table.c.batch))) or 0
+        added, last = 0, ""
+        while batch != self._batch and (found := self._some(last)):
+            added, last = added + len(found), found[-1]
+        self._batch = batch
+        self._drop_forgotten()
+        if added or self.dossiers.newest() != self._heeded:
+            self._heeded = self.dossiers.newest()
+            self._heed_source()
+        return added
+
+    def _heed_source(self) -> None:
+        """Let leads wait no longer that sales has answered elsewhere, as the newest snapshot tells."""
+        work, last = worklist_table.c, ""
+        waits = (work.state == "open") | (work.state == "snoozed")
+        while True:
+            with self.store.reading() as connection:
+                ids = connection.scalars(
+                    sa.select(work.lead_id)
+                    .where(waits, work.lead_id > last)
+                    .order_by(work.lead_id)
+                    .limit(AT_ONCE)
+                ).all()
+            if not ids:
+                return
+            if answered := self.dossiers.answered(ids):
+                change = worklist_table.update().where(waits, work.lead_id == sa.bindparam("lead"))
+                change = change.values(
+                    {name: sa.bindparam(f"new_{name}") for name in ("state", "answered_at", "answered_by")}
+                )
+                values = [
+                    {
+                        "lead": lead_id,
+                        "new_state": state,
+                        "new_answered_at": at,
+                        "new_answered_by": who or ELSEWHERE,
+                    }
+                    for lead_id, (state, at, who) in answered.items()
+                ]
+                with self.store.writing() as connection:
+                    connection.execute(change, values)
+            last = ids[-1]
+
+    def _drop_forgotten(self) -> None:
+        """Take off whom somebody had forgotten while we put them on: their decisions were read before, and
+        written down here after.
+        """
+        gone = forgotten_of(self.store)
+        if len(gone.digests) == self._gone:
+            return
+        with self.store.writing() as connection:
+            ids = connection.scalars(sa.select(worklist_table.c.lead_id)).all()
+            listed = [lead_id for lead_id, there in zip(ids, gone.are(ids), strict=True) if there]
+            if listed:
+                connection.execute(worklist_table.delete().where(worklist_table.c.lead_id.in_(listed)))
+        self._gone = len(gone.digests)
+
+    def _some(self, last: str) -> list[str]:
+        """Add the next few beyond an id, in a transaction: a process that is killed goes on where it stopped."""
+        log, work = decisions_table, worklist_table
+        absent = sa.select(*(log.c[name] for name in TAKEN)).outerjoin(work, work.c.lead_id == log.c.lead_id)
+        absent = (
+            absent.where(work.c.lead_id.is_(None), log.c.lead_id > last, ~log.c.lead_id.startswith(NOBODY))
+            .order_by(log.c.lead_id)
+            .limit(AT_ONCE)
+        )
+        with self.store.reading() as connection:
+            rows = connection.execute(absent).mappings().all()
+        if not rows:
+            return []
+        entries = self._entries(rows)
+        with self.store.writing() as connection:
+            connection.execute(
+                self.store.insert(work).on_conflict_do_nothing(), entries
+            )  # another desk may fill the same list
+        return [row["lead_id"] for row in rows]
+
+    def _entries(self, rows: list[sa.RowMapping]) -> list[dict]:
+        painter = Painter(self.dossiers.columns(), named=self.named)
+        country = self.country or painter.country
+        leads = self.dossiers.leads(
+            [row["lead_id"] for row in rows], [*painter.columns, *filter(None, [country])]
+        )
+        entries = []
+        for row in rows:
+            lead = leads.get(row["lead_id"], {})
+            portrait = painter.paint(row["lead_id"], lead)
+            chance = row["p_convert"] if row["p_convert"] is not None else row["p_both"]
+            entries.append(
+                {
+                    name: row[name]
+                    for name in (
+                        "lead_id",
+                        "account_id",
+                        "batch",
+                        "decided_at",
+                        "channel",
+                        "owner",
+                        "grade",
+                        "low",
+                        "high",
+                    )
+                }
+                | {
+                    "name": portrait.name,
+                    "about": portrait.about,
+                    "sought": portrait.sought,
+                    "country": str(lead[country]) if country and lead.get(country) is not None else None,
+                    "created_at": lead.get("created_at") or row["decided_at"],
+                    "chance": chance,
+                    "value": row["value"],
+                    "worth": worth_of(row["value"], chance),
+                    "asked": int(row["arm"] == FORCED),
+                    "this_week": row["this_week"] or 0,
+                    "state": "held" if row["action"] == HOLD else "open",
+                    "turn": 0,
+                }
+            )
+        return entries

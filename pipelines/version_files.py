@@ -1,0 +1,103 @@
+"""The files kept with a version: scorer and policy to score with, its promotion record, its card and its
+report.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from features.errors import UsageError
+from models.policy.policy import Policy
+from models.promotion.record import VersionRecord, read_record
+from models.registry.registry import Registry
+from models.scoring.scorer import Scorer, load_scorer
+from pipelines.settings import Settings
+
+POLICY_FILE = "policy.json"
+FORMAT = 1
+CARD = "card.json"
+OF_NO_VERSION = {"registry", "store", "promotion"}  # they say where versions are kept, and which is chosen
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A version's number, its scorer and its policy."""
+
+    version: str
+    scorer: Scorer
+    policy: Policy
+
+
+def load_champion(registry: Registry) -> Champion:
+    """The champion, ready to score. Raises UsageError where no version has been promoted."""
+    version = registry.resolve("champion")
+    folder = registry.download(version)
+    return Champion(version, load_scorer(folder), _policy(folder))
+
+
+def load_record(registry: Registry, version: str) -> VersionRecord:
+    """A version by its number, ready to be compared with another."""
+    folder = registry.download(version)
+    verdict = next(entry.tags.get("verdict", "") for entry in registry.versions() if entry.number == version)
+    return read_record(
+        folder, number=version, verdict=verdict, scorer=load_scorer(folder), policy=_policy(folder)
+    )
+
+
+def _policy(folder: Path) -> Policy:
+    return Policy.from_dict(json.loads((folder / POLICY_FILE).read_text(encoding="utf-8")))
+
+
+def save_challenger(scorer: Scorer, policy: Policy, folder: Path) -> None:
+    """Write what ``load_champion`` reads."""
+    scorer.save(folder)
+    (folder / POLICY_FILE).write_text(json.dumps(policy.to_dict(), indent=1), encoding="utf-8")
+
+
+def write_card(folder: Path, card: Mapping[str, Any]) -> None:
+    """Lay it beside a saved scorer."""
+    (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def read_card(registry: Registry, version: str) -> dict[str, Any]:
+    """The card of a version by its number.
+
+    Raises
+    ------
+    UsageError
+        If the version has none, or one that this program does not read.
+    """
+    file = registry.download(version) / CARD
+    card = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"format": None}
+    if card["format"] != FORMAT:
+        kept = (
+            "no report"
+            if card["format"] is None
+            else f"a report of format {card['format']}, and this program writes {FORMAT}"
+        )
+        raise UsageError(
+            f"version {version} has {kept}; nothing was written. Train again for a new one; MLflow has the old one's figures."
+        )
+    return card
+
+
+def settings_told(settings: Settings) -> dict[str, Any]:
+    """Every setting that shapes a version, as ``section.key``; addresses without their passwords."""
+    return _flat(settings.model_dump(mode="json", exclude=OF_NO_VERSION))
+
+
+def _flat(content: Mapping[str, Any], at: str = "") -> dict[str, Any]:
+    found = {}
+    for key, value in content.items():
+        found |= (
+            _flat(value, f"{at}{key}.") if isinstance(value, Mapping) and value else {f"{at}{key}": value}
+        )
+    return found
+
+
+def report_of(registry: Registry, version: str) -> dict[str, Any]:
+    """The ``report`` object of the interface for ``champion``, ``challenger`` or a number."""
+    number = registry.resolve(version)
+    return {"version": number, **read_card(registry, number)}
