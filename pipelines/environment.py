@@ -10,14 +10,13 @@ import getpass
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-from pipelines.prefect_server import orchestrator
+from pipelines.prefect_server import address_of, secret_of
 
 DEFAULT_HOME = Path(".leadsieve")
 LIBRARIES = {
-    "PREFECT_API_REQUEST_TIMEOUT": "120",  # the first request waits until the server is up
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     # Threads that wait for each other by spinning take ten times as long as soon as another process wants the
@@ -30,10 +29,8 @@ LIBRARIES = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
 }
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as malloc.h numbers them
-ALONE = {
-    "PREFECT_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is told once, by the command line
-    "PREFECT_LOGGING_TO_API_ENABLED": "false",
-}
+# What goes wrong with a single command is told once, by the command line.
+ALONE = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
 
 
 def home_folder(given: Path | None = None) -> Path:
@@ -56,12 +53,21 @@ def variables() -> Mapping[str, str]:
 
 def keep_in(home: Path, *, serving: bool = False) -> None:
     """Keep Prefect and MLflow inside ``home``, and quiet unless they serve; whatever the user has set wins.
-    Before either is imported.
+
+    Runs go to the Prefect server that PREFECT_API_URL names, else to the one that runs beside this home, else
+    nowhere. Before either library is imported.
     """
     defaults = {"PREFECT_HOME": str(home / "prefect"), **LIBRARIES, **({} if serving else ALONE)}
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
-    home.mkdir(parents=True, exist_ok=True)  # Prefect makes its own folder, but not the one above
+    home.mkdir(parents=True, exist_ok=True)
+    if not serving and "PREFECT_API_URL" not in os.environ and (address := address_of(home)):
+        run_on(address, secret_of(home))
+
+
+def run_on(address: str, secret: str) -> None:
+    """Have Prefect's clients, those of child processes too, speak to a server that asks for a secret."""
+    os.environ.update(PREFECT_API_URL=address, PREFECT_API_AUTH_STRING=secret)
 
 
 def only_scoring() -> None:
@@ -83,28 +89,6 @@ def giving_back() -> None:
     if hasattr(allocator, "mallopt"):  # glibc has it
         for threshold in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
             allocator.mallopt(threshold, 128 * 1024)
-
-
-@contextmanager
-def libraries_at(home: Path, *, port: int | None = None) -> Iterator[None]:
-    """The libraries kept in ``home``, and a Prefect server to run flows on.
-
-    Must be entered before Prefect is imported, for its server then starts meanwhile. With a ``port`` it is
-    the whole server, which follows schedules and has pages and logs. A single command needs none of that, nor
-    the heartbeat, for which each flow run would wait a second.
-    """
-    keep_in(home, serving=port is not None)
-    with patient_collector(), ExitStack() as held:
-        ours = None if "PREFECT_API_URL" in os.environ else held.enter_context(orchestrator(port))
-
-        from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-
-        if PREFECT_API_URL.value() is not None:
-            held.close()  # a server is named elsewhere, such as in a profile
-        with temporary_settings(
-            {} if port else {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}, set_defaults={PREFECT_API_URL: ours}
-        ):
-            yield
 
 
 @contextmanager

@@ -1,121 +1,141 @@
-"""Prefect's server for one command: a process beside ours that comes up while this one still imports, and
-ends when it ends.
+"""Prefect's own server beside ``leadsieve serve``: it asks for the home's secret, and ends when we end.
 
-Prefect would start one itself, but only at the first flow, and would keep us waiting: some ten seconds,
-twenty-five in a new home.
+Its address is noted in the home, under a lock that is held as long as it runs; so single commands on this home show up
+there as runs, and a note that a killed server left behind misleads nobody. Kept free of heavy imports.
 """
 
-import asyncio
-import gc
-import logging
+import json
 import os
-import shutil
+import runpy
+import secrets
 import signal
-import socket
-import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from features.errors import UnreachableError, UsageError
+from pipelines.files import made_once, replaced
+
+FOLDER, NOTE, LOCK, SECRET = "prefect", "server.json", "server.lock", "server.secret"
 GRACE = 5.0  # seconds to shut down in
+PATIENCE = 180.0  # seconds: in a new home it goes through all of Prefect's migrations first
+
+
+def address_of(home: Path) -> str | None:
+    """The API of the server that runs beside this home, if one does."""
+    note = home / FOLDER / NOTE
+    if not note.exists():
+        return None
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(home / FOLDER / LOCK, timeout=0):
+            return None  # nobody holds it: the note is a killed server's
+    except Timeout:
+        return json.loads(note.read_text())["address"]
+
+
+def secret_of(home: Path) -> str:
+    """What the server of this home asks for, as ``user:password``; made on first use, for the owner's eyes alone."""
+    file = home / FOLDER / SECRET
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with made_once(file) as draft:
+            draft.touch(mode=0o600)
+            draft.write_text(f"leadsieve:{secrets.token_urlsafe(32)}")
+    return file.read_text()
+
+
+def protected(port: int, secret: str) -> dict[str, str]:
+    """A server's environment: whoever asks has the secret, and pages of other origins get nothing."""
+    return {
+        "PREFECT_SERVER_API_AUTH_STRING": secret,
+        "PREFECT_API_AUTH_STRING": secret,
+        "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
+        "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
+        "PREFECT_SERVER_UI_API_URL": f"http://127.0.0.1:{port}/api",
+    }
 
 
 @contextmanager
-def orchestrator(port: int | None = None) -> Iterator[str]:
-    """Serve Prefect's API inside, from the home that Prefect's own settings name; gives its address at once.
+def prefect_server(home: Path, port: int, environment: Mapping[str, str]) -> Iterator[str]:
+    """A server with its pages on this machine's loopback; gives the address of its API once it answers.
 
-    With a ``port`` it is the whole server, with its pages and all that follows schedules and sends alerts.
-    The socket listens before the server does: whoever calls early waits in line until it takes over.
+    Raises
+    ------
+    UsageError
+        If this home is served already.
+    UnreachableError
+        If the server ends before it answers, as where the port is taken.
     """
-    with socket.create_server(("127.0.0.1", port or 0)) as line:
-        server = subprocess.Popen(
-            [sys.executable, "-P", __file__, str(line.fileno()), *(["whole"] if port else [])],
-            pass_fds=[line.fileno()],
+    from filelock import FileLock, Timeout
+
+    secret, folder = secret_of(home), home / FOLDER
+    lock = FileLock(folder / LOCK, timeout=GRACE)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UsageError(f"{home} is served already; nothing was started. End the other one first.") from None
+    with lock:
+        address = f"http://127.0.0.1:{port}/api"
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-m", "pipelines.prefect_server", str(port)],
+            env={**environment, **protected(port, secret)},
             stdin=subprocess.PIPE,  # which closes when we end, however we end
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            umask=0o077,
             start_new_session=True,  # a Ctrl-C is ours to answer
         )
-        address = f"http://127.0.0.1:{line.getsockname()[1]}/api"
-    with server:
+        with child:
+            try:
+                _wait(child, address)
+                with replaced(folder / NOTE) as draft:
+                    draft.write_text(json.dumps({"address": address}))
+                yield address
+            finally:
+                (folder / NOTE).unlink(missing_ok=True)
+                child.stdin.close()
+
+
+def _wait(child: subprocess.Popen[bytes], address: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and child.poll() is None:
         try:
-            yield address
-        finally:
-            if worker := sys.modules.get("prefect.events.worker"):
-                logging.getLogger("EventsWorker").setLevel(
-                    logging.ERROR
-                )  # it would count aloud what is left to send
-                worker.EventsWorker.drain_all(timeout=GRACE)  # what happened to tasks is still on its way
+            urllib.request.urlopen(f"{address}/health", timeout=5).close()
+        except urllib.error.HTTPError as error:
+            if error.code == 401 and child.poll() is None:
+                raise UnreachableError(_taken(address)) from None
+        except OSError:
+            pass
+        else:
+            if child.poll() is None:
+                return
+        time.sleep(0.25)
+    raise UnreachableError(_taken(address))
 
 
-def serve(line: socket.socket, *, whole: bool) -> None:
-    """Run Prefect's server on a listening socket until whoever started this process ends."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    gc.disable()  # all that imports make stays: looking for garbage in it would take a sixth of the time
-
-    import prefect.settings
-    import uvicorn
-    from prefect.server.api.server import create_app
-    from sqlalchemy import make_url
-
-    url = make_url(prefect.settings.PREFECT_API_DATABASE_CONNECTION_URL.value())
-    if url.get_backend_name() == "sqlite" and not Path(url.database).exists():
-        lay_out(Path(url.database), template_of(prefect.__version__))
-    pages = {prefect.settings.PREFECT_UI_API_URL: f"http://127.0.0.1:{line.getsockname()[1]}/api"}
-    with prefect.settings.temporary_settings(pages):
-        app = create_app(ephemeral=not whole, final=True)
-        gc.enable()
-        uvicorn.Server(uvicorn.Config(app, lifespan="on", log_level="error")).run(sockets=[line])
-
-
-def lay_out(database: Path, template: Path) -> None:
-    """Begin a new database as a copy of one that has been through Prefect's migrations, which take ten
-    seconds to go through all its past.
-
-    Where there is no such copy, or another process was faster, the migrations do what is left to do.
-    """
-    with (
-        suppress(FileNotFoundError, FileExistsError),
-        tempfile.TemporaryDirectory(dir=database.parent) as scratch,
-    ):
-        draft = Path(scratch) / database.name
-        shutil.copyfile(template, draft)
-        os.link(draft, database)
-
-
-def template_of(version: str) -> Path:
-    """Where an environment keeps the empty database of its version of Prefect."""
-    return Path(sys.prefix) / "share" / "leadsieve" / f"prefect-{version}.db"
-
-
-def prepare() -> None:
-    """Make this environment's empty database, by Prefect's own migrations."""
-    import prefect
-    from prefect.server.database import provide_database_interface
-    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, temporary_settings
-
-    template = template_of(prefect.__version__)
-    template.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=template.parent) as scratch:
-        with temporary_settings(
-            {PREFECT_API_DATABASE_CONNECTION_URL: f"sqlite+aiosqlite:///{scratch}/made.db"}
-        ):
-            asyncio.run(provide_database_interface().create_db())
-        with closing(sqlite3.connect(f"{scratch}/made.db")) as made:
-            made.execute("VACUUM INTO ?", (f"{scratch}/whole.db",))
-        os.replace(f"{scratch}/whole.db", template)
+def _taken(address: str) -> str:
+    return (
+        f"Prefect's server cannot be started at {address.removesuffix('/api')}; nothing is served. "
+        "Where something else listens there, take another port with --port."
+    )
 
 
 def _end_with_parent() -> None:
     os.read(0, 1)
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGINT)
     time.sleep(GRACE)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])), whole="whole" in sys.argv) if sys.argv[1:] else prepare()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    sys.argv = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", sys.argv[1]]
+    runpy.run_module("prefect", run_name="__main__", alter_sys=True)

@@ -51,16 +51,12 @@ def leadsieve(*words: object, home: Path, **environ: str) -> Said:
 
 
 def command(*words: object, home: Path, before: str = "") -> subprocess.CompletedProcess[str]:
-    """Run one command in a process of its own, against the test's Prefect server; ``before`` is Python to run
-    first.
-    """
-    from prefect.settings import PREFECT_API_URL
-
+    """Run one command in a process of its own; ``before`` is Python to run first."""
     program = f"{before}\nimport runpy, sys\nsys.argv[0] = 'leadsieve'\nrunpy.run_module('app.cli', run_name='__main__')"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("LEADSIEVE_")}
     return subprocess.run(
         [sys.executable, "-c", program, *map(str, words), "--home", str(home)],
-        env={**environ, "PREFECT_API_URL": PREFECT_API_URL.value(), "PYTHONPATH": str(REPOSITORY)},
+        env={**environ, "PYTHONPATH": str(REPOSITORY)},
         cwd=home.parent,
         capture_output=True,
         text=True,

@@ -80,7 +80,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Path:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated market, trained on and promoted: its configuration, its home, what the commands said and
     the judged scores.
     """

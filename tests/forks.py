@@ -119,11 +119,9 @@ class Forks:
 
 @contextmanager
 def forks(scratch: Path) -> Iterator[Forks]:
-    """A parent with everything imported, against the test's Prefect server."""
-    from prefect.settings import PREFECT_API_URL
-
+    """A parent with everything imported."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("LEADSIEVE_")}
-    environ |= {"PREFECT_API_URL": PREFECT_API_URL.value(), "PYTHONPATH": str(REPOSITORY)}
+    environ |= {"PYTHONPATH": str(REPOSITORY)}
     (scratch / "parent").mkdir()
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, str(scratch / "parent")],

@@ -103,7 +103,7 @@ def test_before_anything_is_settled_nothing_is_valued_and_the_reason_is_told():
 
 
 @pytest.mark.slow
-def test_the_command_tells_what_became_of_decided_leads(tmp_path, prefect_server):
+def test_the_command_tells_what_became_of_decided_leads(tmp_path):
     settings = f'[source]\nurl = "simulated:?leads=6000&months=16"\n[policy]\nhold_share = 0.2\n{QUICK}'
     config = written(tmp_path, {"c.toml": settings}) / "c.toml"
     home = tmp_path / "home"

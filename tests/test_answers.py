@@ -103,7 +103,7 @@ def test_a_lead_that_was_put_off_comes_back_on_its_day(desk):
 
 
 def outcomes(desk, until) -> list[tuple]:
-    snapshot = pull_source.fn(desk.settings, home=desk.home, until=until)
+    snapshot = pull_source(desk.settings, home=desk.home, until=until)
     try:
         table = snapshot.tables.outcomes.order_by("recorded_at").to_pyarrow().to_pylist()
     finally:
@@ -125,7 +125,7 @@ def test_the_next_pull_knows_an_answer_from_the_moment_it_was_given(desk):
 def test_answers_much_newer_than_the_source_wait_for_it_and_that_is_said(desk):
     desk.later(days=30)
     answer(desk, "L1", "accepted", 0)
-    snapshot = pull_source.fn(desk.settings, home=desk.home, until=desk.now + timedelta(days=1))
+    snapshot = pull_source(desk.settings, home=desk.home, until=desk.now + timedelta(days=1))
     assert "1 answers of the desk are much newer" in snapshot.warnings[-1]
     assert snapshot.tables.end < NOW  # else 30 days would count in which nobody has looked
     snapshot.close()
@@ -138,16 +138,16 @@ def test_where_the_source_knows_no_acceptance_answers_change_nothing(tmp_path):
     )
     desk.browser()
     answer(desk, "L1", "accepted", 0)
-    snapshot = pull_source.fn(desk.settings, home=desk.home, until=NOW + timedelta(days=1))
+    snapshot = pull_source(desk.settings, home=desk.home, until=NOW + timedelta(days=1))
     assert "every lead counts as worked" in snapshot.warnings[-1]
     assert snapshot.tables.outcomes.count().to_pyarrow().as_py() == 1
     snapshot.close()
 
 
 def test_nothing_in_the_code_changes_or_removes_an_answer_but_forgetting_a_person():
-    files = [file for folder in ("pipelines", "app") for file in (REPOSITORY / folder).glob("*.py")]
+    files = [file for folder in ("pipelines", "app") for file in (REPOSITORY / folder).rglob("*.py")]
     changing = re.compile(r"\b(answers|audit)(_table)?\.(update|delete)\(")
-    assert [file.name for file in files if changing.search(file.read_text())] == ["forgetting.py"]
+    assert [file.name for file in files if changing.search(file.read_text())] == ["erasure.py"]
 
 
 def test_held_leads_that_people_pulled_out_are_counted_as_overrides_and_undoing_takes_that_back(desk):

@@ -109,9 +109,7 @@ def test_where_rows_are_the_only_time_the_newer_half_is_cut_into_equal_parts():
     assert max(sizes) - min(sizes) <= 2
 
 
-def test_a_backtest_that_stopped_goes_on_where_it_stopped_and_ends_as_one_that_did_not(
-    tmp_path, prefect_server, monkeypatch
-):
+def test_a_backtest_that_stopped_goes_on_where_it_stopped_and_ends_as_one_that_did_not(tmp_path, monkeypatch):
     config = written(tmp_path, {"c.toml": f'[source]\nurl = "{SOURCE}"\n{QUICK}'}) / "c.toml"
     words = ("backtest", "--config", config, "--last", 3, "--json")
     whole = leadsieve(*words, home=tmp_path / "whole").json
@@ -137,7 +135,7 @@ def test_a_backtest_that_stopped_goes_on_where_it_stopped_and_ends_as_one_that_d
     assert whole["total"]["leads"] == sum(span["leads"] for span in whole["spans"])
 
 
-def test_other_settings_are_replayed_anew(tmp_path, prefect_server):
+def test_other_settings_are_replayed_anew(tmp_path):
     config = written(tmp_path, {"c.toml": f'[source]\nurl = "{SOURCE}"\n{QUICK}'}) / "c.toml"
     leadsieve("backtest", "--config", config, "--last", 1, home=tmp_path)
     config.write_text(config.read_text() + "[policy]\nmax_lost_share = 0.2\n")
@@ -146,7 +144,7 @@ def test_other_settings_are_replayed_anew(tmp_path, prefect_server):
     assert len(list((tmp_path / "backtests").iterdir())) == 2
 
 
-def test_leads_without_any_order_have_no_past_to_replay(tmp_path, prefect_server):
+def test_leads_without_any_order_have_no_past_to_replay(tmp_path):
     folder = written(
         tmp_path,
         {"leads.csv": flat_leads(rows=300, signal=0.9), "c.toml": FLAT.replace('"rows"', '"none"') + QUICK},

@@ -8,13 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
 from pipelines.store.database import Store
 from tests.commands import leadsieve
 from tests.conftest import REPOSITORY
 
-pytestmark = [pytest.mark.usefixtures("prefect_server")]
 OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 
 

@@ -18,8 +18,6 @@ from pipelines.reports.check import check_page
 from tests.commands import QUICK, Said, leadsieve, written
 from tests.test_leakage import Market
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
-
 START, HOSTILE = date(2025, 1, 1), "<script>alert(1)</script>"
 KEYS = {"passes", "as_of", "readiness", "tables", "leaks", "detectors", "mend", "warnings", "seconds"}
 SETTINGS = f"""

@@ -12,8 +12,6 @@ from sklearn.metrics import roc_auc_score
 
 from tests.commands import FLAT, QUICK, SIMULATED, Said, command, flat_leads, leadsieve, written
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
-
 ESTIMATES = ("auc", "average_precision", "lift_at_10_percent", "log_loss", "brier", "calibration_ratio")
 MODEL = {"settled", "positives", "base_rate", *ESTIMATES, "blocks", "baselines"}
 BLOCK = {"from", "to", "rows", "positives", "auc", "average_precision", "calibration_ratio"}

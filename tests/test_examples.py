@@ -12,7 +12,7 @@ import pytest
 from tests.commands import Said, leadsieve
 from tests.conftest import REPOSITORY
 
-pytestmark = [pytest.mark.usefixtures("prefect_server", "shared_data")]
+pytestmark = [pytest.mark.usefixtures("shared_data")]
 
 
 @pytest.fixture(scope="module")

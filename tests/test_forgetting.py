@@ -90,7 +90,7 @@ def test_nothing_of_a_person_is_left_and_no_pull_brings_it_back(desk):
 
     with (desk.home.parent / "exports" / "leads.csv").open("a") as more:
         more.write("L9,2026-03-01 12:00,A9,New One,CEO,Ninth,n@ninth.example,,DE,event,north\n")
-    snapshot = pull_source.fn(desk.settings, home=desk.home, until=NOW + timedelta(days=1))
+    snapshot = pull_source(desk.settings, home=desk.home, until=NOW + timedelta(days=1))
     assert set(snapshot.tables.leads.lead_id.to_pyarrow().to_pylist()) == {"L2", "L3", "L4", "L5", "L6", "L9"}
     snapshot.close()
     assert lead_ids(desk) == {"L2", "L3", "L4", "L5", "L6", "L9"}

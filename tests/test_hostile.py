@@ -12,8 +12,6 @@ import pytest
 
 from tests.commands import FLAT, QUICK, Said, leadsieve, written
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
-
 SETTINGS = f"""
 [source]
 url = "files:."

@@ -27,7 +27,7 @@ FLOORS = {
         " | promotion monitoring readiness training | backtest"
     ),
     "pipelines": (
-        "prefect_server | addresses environment files progress simulation | sources reports | settings store"
+        "addresses files | prefect_server | environment progress simulation | sources reports | settings store"
         " | home version_files | flows | cli | notebook"
     ),
     "app": "desk | sessions scoring | api | pages middleware | web | cli",
@@ -45,11 +45,9 @@ ROOMS_OF_LIBRARIES = {
         "pipelines/flows/check.py",
         "models/registry/",
     ),  # figures are kept there
-    "sqlalchemy": ("pipelines/store/", "models/registry/", "pipelines/prefect_server.py"),
+    "sqlalchemy": ("pipelines/store/", "models/registry/"),
     "prefect": (
         "pipelines/flows/",
-        "pipelines/prefect_server.py",
-        "pipelines/environment.py",
         "pipelines/reports/render.py",
     ),
     "fastapi": ("app/",),

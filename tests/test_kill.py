@@ -17,7 +17,7 @@ import pytest
 from tests.commands import FLAT, SIMULATED, flat_leads, written
 from tests.forks import Forks, forks
 
-pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 QUICK = """
 [evaluation]
 blocks = 3
@@ -37,7 +37,7 @@ class Market:
 
 
 @pytest.fixture(scope="module")
-def forked(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
     with forks(tmp_path_factory.mktemp("forks")) as found:
         yield found
 

@@ -17,8 +17,6 @@ from pipelines.simulation.market import simulate_tables
 from tests.commands import QUICK, Said, leadsieve, written
 from tests.test_flows import latest_artifact
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
-
 LAUNCH, BROKEN, NOW = "2024-09-02", "2024-10-14", "2024-11-25"
 WEEKS = ("2024-09-02", "2024-09-09", "2024-09-16", "2024-09-23")
 KEYS = {
@@ -38,7 +36,7 @@ KEYS = {
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory, prefect_server) -> Path:
+def market(tmp_path_factory) -> Path:
     """A folder with a year of made-up leads as files, and a home whose champion was trained in it and decided
     leads for four weeks.
     """

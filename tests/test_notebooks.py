@@ -58,7 +58,7 @@ def test_one_line_names_the_source(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_and_shows_what_it_promises(path, tmp_path, monkeypatch, prefect_server):
+def test_a_notebook_runs_and_shows_what_it_promises(path, tmp_path, monkeypatch):
     from nbclient import NotebookClient
     from prefect.settings import PREFECT_API_URL
 

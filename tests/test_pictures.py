@@ -11,9 +11,9 @@ from models.evaluation.importance import moves_of
 from models.evaluation.performance import curves_of, gain, judge, reliability
 from models.evaluation.report import ModelReport, Verdict
 from models.evaluation.segments import segment_figures
-from pipelines.reports.plots import groups
 from pipelines.reports.plots.groups import drivers_picture, grades_picture, groups_picture
 from pipelines.reports.plots.model import (
+    MOST_GROUPS,
     blocks_picture,
     calibration_picture,
     gain_picture,
@@ -169,5 +169,5 @@ def test_more_groups_than_can_be_read_are_summed():
         {"group": [f"column {n}" for n in range(40)], "strength": np.linspace(1, 0.1, 40), "hint": ""}
     )
     text = words(importance_picture(importance, title=""))
-    assert f"{40 - groups.MOST_GROUPS} others together" in text
+    assert f"{40 - MOST_GROUPS} others together" in text
     assert "column 39" not in text

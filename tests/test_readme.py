@@ -27,7 +27,7 @@ def test_every_target_that_the_readme_makes_is_in_the_makefile():
 
 
 @pytest.mark.slow
-def test_every_command_of_the_readme_runs_as_it_stands(tmp_path, monkeypatch, prefect_server):
+def test_every_command_of_the_readme_runs_as_it_stands(tmp_path, monkeypatch):
     (tmp_path / "exports").mkdir()
     tables = simulate_tables("simulated:?leads=12000&months=18&start=2025-01-01")
     for name, table in tables.items():

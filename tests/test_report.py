@@ -38,7 +38,7 @@ def page(card) -> str:
 
 
 @pytest.fixture(scope="module")
-def audited(tmp_path_factory, prefect_server) -> dict:
+def audited(tmp_path_factory) -> dict:
     """The report of a model that is audited by a column; its scorer as it is kept is beside it."""
     lines = flat_leads(rows=900, signal=0.9).splitlines()
     gender = ["gender"] + ["f" if row % 2 else "m" for row in range(900)]

@@ -139,7 +139,7 @@ def test_a_run_that_is_killed_before_its_commit_leaves_no_trace_and_no_lock(url)
 import os, signal
 import pandas as pd
 from datetime import datetime
-from pipelines import store
+from pipelines.store import database as store
 table = pd.DataFrame({{"lead_id": ["b", "c"], "as_of": datetime(2026, 1, 1), "action": "hold", "version": "1"}})
 opened = store.Store({url!r})
 with opened.writing() as connection:

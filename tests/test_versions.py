@@ -145,7 +145,7 @@ def test_whoever_waits_too_long_for_its_turn_says_so(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, prefect_server) -> Path:
+def trained(tmp_path_factory) -> Path:
     """Version 1 is the champion; 2, of the same data, and 3, of hardly any signal and forced, are not."""
     folder = tmp_path_factory.mktemp("crm")
     for name, signal in (("good", 0.9), ("bad", 0.15)):
@@ -168,7 +168,6 @@ def run(folder: Path, *words: object) -> Said:
     return leadsieve(*words, home=folder / "home")
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_an_equal_challenger_takes_over_and_a_rollback_puts_the_champion_back(folder):
     config = ("--config", folder / "good" / "c.toml")
     said = run(folder, "promote", "2", *config, "--who", "bob", "--why", "fresher", "--json")
@@ -195,7 +194,6 @@ def test_an_equal_challenger_takes_over_and_a_rollback_puts_the_champion_back(fo
     assert "rollback, by eve, instead of version 2: sales complained" in " ".join(words.split())
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_a_challenger_that_may_do_harm_is_refused_with_4_and_its_reasons_are_printed_and_kept(
     folder, monkeypatch
 ):
@@ -223,7 +221,6 @@ def test_a_challenger_that_may_do_harm_is_refused_with_4_and_its_reasons_are_pri
     assert re.search(r"3 +champion +\S+ \S+ +row 600 ", run(folder, "versions").out)
 
 
-@pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize("version", ["challenger", "2"])
 def test_a_leak_refuses_before_any_figure_is_had(folder, version):
     number = "3" if version == "challenger" else version
@@ -233,7 +230,6 @@ def test_a_leak_refuses_before_any_figure_is_had(folder, version):
     assert (said.code, said.json["reasons"]) == (4, ["it reads 'visits', which is suspicious: AUC .92 alone"])
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_a_version_that_does_not_say_what_it_learned_from_is_not_compared(folder):
     (Registry(f"sqlite:///{folder / 'home' / 'mlflow.db'}").download("2") / LEARNED).unlink()
     said = run(folder, "promote", "2", "--json")
@@ -243,7 +239,6 @@ def test_a_version_that_does_not_say_what_it_learned_from_is_not_compared(folder
     ]
 
 
-@pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -262,7 +257,6 @@ def test_words_that_cannot_be_meant_change_nothing(folder, words, sentence):
     assert run(folder, "versions", "--json").json["champion"] == "1"
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_an_empty_home_has_no_versions_and_nothing_to_return_to(tmp_path):
     assert leadsieve("versions", "--json", home=tmp_path / "h").json == {"champion": None, "versions": []}
     assert "Train one first" in leadsieve("versions", home=tmp_path / "h").out

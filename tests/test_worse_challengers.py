@@ -23,7 +23,7 @@ from pipelines.settings import load_settings
 from pipelines.sources.snapshots import pull
 from tests.commands import leadsieve, written
 
-pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 MARKET = "simulated:?leads=14000&months=14&gamma=0"
 SETTINGS = """
@@ -58,7 +58,7 @@ def market() -> Tables:
 
 
 @pytest.fixture(scope="module")
-def arena(tmp_path_factory, prefect_server, market) -> Path:
+def arena(tmp_path_factory, market) -> Path:
     """The market as files, and a home in which version 1, trained on two thirds of its time, is the champion."""
     folder = written(tmp_path_factory.mktemp("arena"), {"crm.toml": SETTINGS, "lenient.toml": LENIENT})
     exported(market, folder / "market")

@@ -41,7 +41,7 @@ def _page(request: Request, *, status: int = 200, **shown_once: str) -> Response
         "password": None,
         "whose": None,
     }
-    return render(request, "users.html", status=status, **values | shown_once)
+    return render(request, "people.html", status=status, **values | shown_once)
 
 
 @router.post("/people")
@@ -108,7 +108,7 @@ def log(
     pages = max(1, -(-count // users.A_PAGE))
     return render(
         request,
-        "users.html",
+        "audit.html",
         entries=entries,
         count=count,
         what=what,

@@ -1,5 +1,6 @@
 """Commands of every day: the demonstration, scoring, what it was worth, watching, serving on a schedule."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,8 @@ from pipelines.cli.options import (
     settings_of,
     show,
 )
-from pipelines.environment import home_folder, libraries_at
+from pipelines.environment import home_folder, keep_in, run_on, variables
+from pipelines.prefect_server import prefect_server, secret_of
 
 
 def demo(home: Home = None, as_json: Json = False) -> None:
@@ -94,17 +96,21 @@ def serve(
     """Run the flows when [schedule] says so: score each night, monitor each week, retrain each month. Ends
     with Ctrl-C.
 
-    Where PREFECT_API_URL or a profile names a Prefect server, the flows are served there; else one runs
-    beside, with its pages.
+    Where PREFECT_API_URL names a Prefect server, the flows are served there; else one runs beside, with its
+    pages.
     """
     folder = home_folder(home)
-    with libraries_at(folder, port=port):
-        from pipelines.flows import deployments
-        from pipelines.flows.deployments import serve_flows
+    keep_in(folder, serving=True)
+    settings = settings_of(config, None)
+    with ExitStack() as held:
+        if "PREFECT_API_URL" not in variables():
+            address = held.enter_context(prefect_server(folder, port, variables()))
+            run_on(address, secret_of(folder))
 
-        settings = settings_of(config, None)
+        from pipelines.flows import deployments
+
         print(deployments.serving(settings.schedule, folder), flush=True)
-        serve_flows(settings, config=config, home=folder, name=name)
+        deployments.serve_flows(settings, config=config, home=folder, name=name)
 
 
 def monitor(

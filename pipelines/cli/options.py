@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from features.errors import UsageError
-from pipelines.environment import keep_in, libraries_at
+from pipelines.environment import keep_in, patient_collector
 
 EXIT_USELESS = 4
 
@@ -54,8 +54,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 @contextmanager
 def running(home: Path, *, quiet: bool) -> Iterator[datetime]:
     """Libraries set up to keep everything in ``home``; gives the time of the run."""
+    keep_in(home)
     with ExitStack() as held:
-        held.enter_context(libraries_at(home))
+        held.enter_context(patient_collector())
         if quiet:
             from pipelines.progress import hushed
 
@@ -64,7 +65,7 @@ def running(home: Path, *, quiet: bool) -> Iterator[datetime]:
 
 
 def standing(home: Path) -> datetime:
-    """The same for a command that runs no flow, and needs no server for one."""
+    """The same for a command that computes nothing."""
     keep_in(home)
     return clock()
 

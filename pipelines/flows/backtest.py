@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
 from pydantic import TypeAdapter
 
 from features.errors import TooLittleDataError, UsageError
@@ -20,6 +19,7 @@ from features.tables import Clock, moment
 from models.backtest import By, Replayed, Span, calendar, parts, replay
 from pipelines.files import replaced
 from pipelines.flows.dataset import learning_set, pull_source
+from pipelines.flows.runs import flow
 from pipelines.progress import Stopwatch
 from pipelines.reports import render
 from pipelines.reports.plots.policy import drawn
@@ -105,7 +105,7 @@ def once(folder: Path, span: Span, replay: Callable[[], Replayed]) -> Replayed:
     return replayed
 
 
-@flow(name="backtest-leads")
+@flow("backtest-leads")
 def backtest_leads(
     settings: Settings,
     home: Path,

@@ -14,7 +14,6 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
-from prefect import flow
 
 from features.tables import moment
 from models.dataset import LearningSet
@@ -24,6 +23,7 @@ from models.leakage.profiles import profile
 from models.leakage.samples import Drawn, draw
 from models.readiness import DID, Readiness, readiness
 from pipelines.flows.dataset import columns_of, outcome_set, pull_source, unused
+from pipelines.flows.runs import flow
 from pipelines.home import store_of
 from pipelines.progress import Stopwatch
 from pipelines.reports import render
@@ -130,7 +130,7 @@ class CheckReport:
         )
 
 
-@flow(name="check-source")
+@flow("check-source")
 def check_source(settings: Settings, home: Path, as_of: datetime, drawn: bool = False) -> CheckReport:
     """Judge a source's contract, contents, readiness and columns as of one moment; ``drawn`` asks for the
     pictures, too.

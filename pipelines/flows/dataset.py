@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
-from features.errors import UnreachableError, UsageError
+from features.errors import UsageError
 from features.matrix import fetch, frame, matrix
 from features.outcomes import fates
 from features.recipe import Recipe, recipe_for
 from features.tables import LEAD_KEYS, Tables, named, training_cohort
 from models.dataset import LearningSet
+from pipelines.flows.runs import retried
 from pipelines.home import registry_of, store_of
 from pipelines.settings import Settings
 from pipelines.sources.erased import Forgotten
@@ -123,21 +122,7 @@ def _mapped(source: SourceSettings) -> tuple[dict[str, str], set[str]]:
     return renamed, apart - {None}
 
 
-def _out_of_reach(_task: Any, _run: Any, state: Any) -> bool:
-    """Only what may heal by itself is worth another try: a broken contract stays broken."""
-    return isinstance(state.result(raise_on_failure=False), UnreachableError)
-
-
-AGAIN = {
-    "retries": 2,
-    "retry_delay_seconds": 3,
-    "retry_condition_fn": _out_of_reach,
-    "persist_result": False,
-    "cache_policy": NO_CACHE,
-}
-
-
-@task(name="pull-source", **AGAIN)
+@retried
 def pull_source(
     settings: Settings, *, home: Path, until: datetime, leads_file: Path | None = None
 ) -> Snapshot:
@@ -155,7 +140,7 @@ def pull_source(
     return replace(snapshot, tables=tables, warnings=snapshot.warnings + more)
 
 
-@task(name="move-champion", **AGAIN)
+@retried
 def move_champion(settings: Settings, *, home: Path, version: str, **told: Any) -> str | None:
     """Make a version the champion, as ``Registry.promote`` does; gives the version it replaced."""
     return registry_of(settings, home).promote(version, **told)

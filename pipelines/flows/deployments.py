@@ -69,7 +69,7 @@ def without_traceback(record: logging.LogRecord) -> bool:
 def score(config: Path | None, home: Path, as_of: datetime | None = None) -> State:
     """Score what waits at the scheduled time; a file besides the log if [schedule] output says so."""
     settings, moment = load_settings(config), scheduled(as_of)
-    report = score_leads.fn(settings, home, moment, output=settings.schedule.output_at(moment))
+    report = score_leads(settings, home, moment, output=settings.schedule.output_at(moment))
     return completed(scoring(report.to_json(), report.decisions))
 
 
@@ -79,7 +79,7 @@ def score(config: Path | None, home: Path, as_of: datetime | None = None) -> Sta
 @in_a_sentence
 def monitor(config: Path | None, home: Path, as_of: datetime | None = None) -> State:
     """Watch the champion; the state is called after the verdict, so that an automation can hear of it."""
-    found = monitor_leads.fn(load_settings(config), home, scheduled(as_of)).to_json()
+    found = monitor_leads(load_settings(config), home, scheduled(as_of)).to_json()
     return completed(
         monitored(found), name="Completed" if found["verdict"] == "steady" else found["verdict"].capitalize()
     )

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from prefect import flow
 
 from features.tables import moment
 from models.monitoring.data_drift import Hint
@@ -20,6 +19,7 @@ from models.scoring.scorer import CalibratedHazard
 from pipelines.flows.dataset import pull_source
 from pipelines.flows.monitor_data import Watched, hints_of, watched
 from pipelines.flows.retrain import Retrained, retrain
+from pipelines.flows.runs import flow
 from pipelines.flows.value import reckoned
 from pipelines.home import registry_of, store_of
 from pipelines.progress import Stopwatch
@@ -68,7 +68,7 @@ class MonitorReport:
         )
 
 
-@flow(name="monitor-leads")
+@flow("monitor-leads")
 def monitor_leads(settings: Settings, home: Path, as_of: datetime) -> MonitorReport:
     """Watch the champion on what is known by ``as_of``. Changes nothing, unless [monitor] retrain asks for
     training at an alarm.

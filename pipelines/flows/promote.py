@@ -5,14 +5,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
-
 from features.errors import UsageError
 from models.promotion.record import VersionRecord
 from models.promotion.rule import Ruling, leaking, rule
 from models.registry.versions import ChampionMovedError, Reign, Version, reigns, written
 from pipelines.flows.compare import compared
 from pipelines.flows.dataset import move_champion
+from pipelines.flows.runs import flow
 from pipelines.home import registry_of
 from pipelines.progress import Stopwatch
 from pipelines.reports import render
@@ -39,7 +38,7 @@ class Promotion:
         }
 
 
-@flow(name="promote-version")
+@flow("promote-version")
 def promote_version(
     settings: Settings,
     home: Path,
@@ -108,7 +107,7 @@ def ruled(
     return rule(challenger.rival, champion and champion.rival, comparison, settings.promotion)
 
 
-@flow(name="rollback-version")
+@flow("rollback-version")
 def rollback_version(
     settings: Settings, home: Path, now: datetime, why: str, version: str | None = None, who: str = ""
 ) -> Promotion:

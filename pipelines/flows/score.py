@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from prefect import flow
 
 from features.matrix import frame, matrix
 from features.tables import moment, scoring_cohort, unanswered
@@ -16,6 +15,7 @@ from models.policy.decisions import decide_all
 from models.policy.policy import HAND_OFF, HOLD
 from pipelines.files import checked_output, write_decisions
 from pipelines.flows.dataset import pull_source
+from pipelines.flows.runs import flow
 from pipelines.home import registry_of, store_of
 from pipelines.progress import Stopwatch
 from pipelines.reports import render
@@ -65,7 +65,7 @@ class ScoringReport:
         )
 
 
-@flow(name="score-leads")
+@flow("score-leads")
 def score_leads(
     settings: Settings,
     home: Path,

@@ -6,8 +6,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from prefect import flow
-
 from features.errors import LeakError
 from features.tables import moment
 from models.evaluation.evaluate import evaluate
@@ -18,13 +16,14 @@ from pipelines.flows.check import judged_columns, used_all_the_same
 from pipelines.flows.dataset import learning_set, pull_source
 from pipelines.flows.model_card import card_of
 from pipelines.flows.register import TrainingReport, doubts, register_challenger
+from pipelines.flows.runs import flow
 from pipelines.home import store_of
 from pipelines.progress import Stopwatch
 from pipelines.reports import render
 from pipelines.settings import Settings
 
 
-@flow(name="train-leads")
+@flow("train-leads")
 def train_leads(
     settings: Settings,
     home: Path,

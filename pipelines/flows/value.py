@@ -10,7 +10,6 @@ import ibis
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from prefect import flow
 
 from features.errors import TooLittleDataError
 from features.labels import convert_labels, pursue_labels
@@ -19,6 +18,7 @@ from features.outcomes import fates
 from features.tables import Tables
 from models.policy.impact import Aftermath, aftermath
 from pipelines.flows.dataset import pull_source
+from pipelines.flows.runs import flow
 from pipelines.home import store_of
 from pipelines.progress import Stopwatch
 from pipelines.reports import render
@@ -80,7 +80,7 @@ class ValueReport:
         )
 
 
-@flow(name="value-policy")
+@flow("value-policy")
 def value_policy(settings: Settings, home: Path, as_of: datetime) -> ValueReport:
     """Check the promise again on what is known by ``as_of``, and say what the filter was worth. Changes
     nothing.

@@ -2,13 +2,13 @@
 
 import base64
 import io
+import sys
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from prefect.artifacts import create_table_artifact
 
 from pipelines.reports.summaries import sentence, when
 
@@ -56,6 +56,17 @@ def _number(value: float | None, places: int = 0) -> str:
 
 
 TEMPLATES.filters.update(uri=_as_uri, percent=_percent, number=_number, sentence=sentence, when=when)
+
+
+def create_table_artifact(**artifact: Any) -> None:
+    """Show a table beside the flow run that is at work, if one is."""
+    if "prefect" not in sys.modules:
+        return
+    from prefect.artifacts import create_table_artifact as create
+    from prefect.context import FlowRunContext
+
+    if FlowRunContext.get() is not None:
+        create(**artifact)
 
 
 def publish_training(result: dict[str, Any]) -> None:
