@@ -41,9 +41,14 @@ def address_of(home: Path) -> str | None:
         return json.loads(note.read_text())["address"]
 
 
+def secret_file(home: Path) -> Path:
+    """Where the server's secret stands."""
+    return home / FOLDER / SECRET
+
+
 def secret_of(home: Path) -> str:
     """What the server of this home asks for, as ``user:password``; made on first use, for the owner's eyes alone."""
-    file = home / FOLDER / SECRET
+    file = secret_file(home)
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with made_once(file) as draft:

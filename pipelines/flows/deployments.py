@@ -31,6 +31,7 @@ from models.registry.local_store import shown
 from pipelines.flows.monitor import monitor_leads
 from pipelines.flows.retrain import retrain as train_and_promote
 from pipelines.flows.score import score_leads
+from pipelines.prefect_server import address_of, secret_file
 from pipelines.progress import hushed
 from pipelines.reports.monitor import monitored, retrained
 from pipelines.reports.summaries import scoring
@@ -202,6 +203,8 @@ def serving(schedule: ScheduleSettings, home: Path) -> str:
         for flow, when in times.items()
     ]
     pages = shown(PREFECT_API_URL.value()).removesuffix("/api")
+    ours = address_of(home) == PREFECT_API_URL.value()
+    asks = f" (it asks for what stands in {secret_file(home)})" if ours else ""
     alert = (
         f"Alerts go to {schedule.alert}."
         if schedule.alert
@@ -211,7 +214,7 @@ def serving(schedule: ScheduleSettings, home: Path) -> str:
         [
             f"Serving from {home}:",
             *lines,
-            f"Runs, logs and tables: {pages}",
+            f"Runs and logs: {pages}{asks}",
             alert,
             "Ctrl-C ends it and pauses the schedules.",
         ]
