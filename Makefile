@@ -10,6 +10,7 @@ demo: .venv/ready
 test: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/ty check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 format: .venv/ready

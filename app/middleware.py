@@ -152,7 +152,8 @@ class Proxies(ProxyHeadersMiddleware):
     The note is needed because the address is the browser's from here on, and no more the proxy's.
     """
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    # uvicorn has names of its own for the same three
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # ty: ignore[incompatible-method-override]
         peer = scope.get("client")
         scope[THROUGH] = peer is not None and peer[0] in self.trusted_hosts
         await super().__call__(scope, receive, send)

@@ -100,7 +100,8 @@ def key_of(role: Role) -> Any:
     return Depends(asking)
 
 
-AnyKey, OpsKey = Annotated[Person, key_of("rep")], Annotated[Person, key_of("ops")]
+AnyKey = Annotated[Person, key_of("rep")]
+OpsKey = Annotated[Person, key_of("ops")]
 
 
 def create_api(desk: Desk, champions: Champions) -> FastAPI:

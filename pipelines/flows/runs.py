@@ -14,7 +14,8 @@ from features.errors import UnreachableError
 from models.registry.local_store import shown
 from pipelines.environment import variables
 
-Given, Result = ParamSpec("Given"), TypeVar("Result")
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 TRIES, PAUSE = 3, 3.0  # seconds between them
 
 
