@@ -16,7 +16,8 @@ import pandas as pd
 from features.errors import TooLittleDataError
 from models.dataset import LearningSet
 from models.evaluation.baselines import opinions
-from models.evaluation.evaluate import EvaluationPlan, evaluate
+from models.evaluation.evaluate import evaluate
+from models.evaluation.settings import EvaluationPlan
 from models.policy.decisions import decide_all
 from models.policy.economics import realised_margins
 from models.policy.policy import HOLD

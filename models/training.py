@@ -20,15 +20,8 @@ from models.policy.policy import Policy
 from models.policy.selective_labels import FEWEST_FORCED, Leniency, Recalibration, leniency, recalibrate
 from models.policy.settings import PolicySettings
 from models.scoring.calibration import Platt
-from models.scoring.scorer import (
-    CalibratedHazard,
-    GradeFigures,
-    Scorer,
-    Target,
-    fit_scorer,
-    grade_edges,
-    grade_figures,
-)
+from models.scoring.grades import GradeFigures, grade_figures
+from models.scoring.scorer import CalibratedHazard, Scorer, Target, fit_scorer, grade_edges
 from models.survival.hazard import HazardParameters
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from features.errors import TooLittleDataError
 from models.dataset import LearningSet
-from models.evaluation.evaluate import EvaluationPlan, first_judged
+from models.evaluation.evaluate import first_judged
+from models.evaluation.settings import EvaluationPlan
 from models.survival.discrete_time import MAX_SCORE, GroupedTime, bins_at_risk, edges_for
 from models.survival.hazard import HazardParameters, fit_hazard
 

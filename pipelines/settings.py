@@ -25,8 +25,8 @@ from pydantic.dataclasses import dataclass as validated
 from features.errors import UsageError
 from features.labels import Horizons
 from features.recipe import FeatureSettings
-from models.evaluation.evaluate import EvaluationPlan
-from models.monitoring.status import MonitorSettings
+from models.evaluation.settings import EvaluationPlan
+from models.monitoring.settings import MonitorSettings
 from models.policy.settings import PolicySettings
 from models.promotion.rule import PromotionSettings
 from models.survival.hazard import HazardParameters

@@ -13,7 +13,7 @@ import pytest
 from models import backtest
 from models.backtest import Span, calendar, parts, replay
 from models.dataset import LearningSet
-from models.evaluation.evaluate import EvaluationPlan
+from models.evaluation.settings import EvaluationPlan
 from models.policy.settings import PolicySettings
 from models.survival.hazard import HazardParameters
 from pipelines.flows import backtest as flow

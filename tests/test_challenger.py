@@ -10,7 +10,8 @@ import pytest
 
 from features.labels import Horizons
 from models.dataset import LearningSet
-from models.evaluation.evaluate import EvaluationPlan, evaluate
+from models.evaluation.evaluate import evaluate
+from models.evaluation.settings import EvaluationPlan
 from models.policy.arms import FORCED, POLICY
 from models.policy.settings import PolicySettings
 from models.survival.hazard import HazardParameters

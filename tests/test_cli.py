@@ -505,10 +505,9 @@ PASSWORD = "geheim%21wort"
 @pytest.fixture
 def nobody(monkeypatch) -> int:
     """A port at which nobody answers, and no patience."""
-    from pipelines.flows import dataset
+    from pipelines.flows import runs
 
-    for task in (dataset.pull_source, dataset.move_champion):
-        monkeypatch.setattr(task, "retry_delay_seconds", 0)
+    monkeypatch.setattr(runs, "PAUSE", 0.0)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

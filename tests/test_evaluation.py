@@ -12,8 +12,9 @@ from sklearn.metrics import roc_auc_score
 from features.labels import Horizons
 from models.dataset import LearningSet
 from models.evaluation.baselines import BASELINES
-from models.evaluation.evaluate import EvaluationPlan, evaluate
+from models.evaluation.evaluate import evaluate
 from models.evaluation.performance import judge
+from models.evaluation.settings import EvaluationPlan
 from models.survival.hazard import HazardParameters
 
 START = datetime(2026, 1, 1)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.scoring.scorer import grade_figures
+from models.scoring.grades import grade_figures
 
 
 def test_a_grade_is_told_with_its_realised_rate_and_exact_interval():

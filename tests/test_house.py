@@ -27,7 +27,7 @@ FLOORS = {
         " | promotion monitoring readiness training | backtest"
     ),
     "pipelines": (
-        "addresses files | prefect_server | environment progress simulation | sources reports | settings store"
+        "addresses files | prefect_server | environment progress simulation | sinks sources reports | settings store"
         " | home version_files | flows | cli | notebook"
     ),
     "app": "desk | sessions scoring | api | pages middleware | web | cli",

@@ -60,10 +60,8 @@ def test_one_line_names_the_source(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_and_shows_what_it_promises(path, tmp_path, monkeypatch):
     from nbclient import NotebookClient
-    from prefect.settings import PREFECT_API_URL
 
     monkeypatch.setenv("LEADSIEVE_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("PREFECT_API_URL", PREFECT_API_URL.value())
     book = nbformat.read(path, 4)
     NotebookClient(
         book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}

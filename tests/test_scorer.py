@@ -16,7 +16,8 @@ from features.labels import Horizons, Labels
 from features.recipe import Attribute, Recipe
 from features.register import Column
 from models.dataset import LearningSet
-from models.evaluation.evaluate import EvaluationPlan, first_judged
+from models.evaluation.evaluate import first_judged
+from models.evaluation.settings import EvaluationPlan
 from models.scoring.calibration import Platt
 from models.scoring.scorer import Scorer, Target, fit_scorer, load_scorer
 from models.survival.encoding import categories_of, encode

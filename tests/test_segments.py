@@ -132,7 +132,10 @@ def test_errors_without_resampling_are_those_of_resampled_accounts():
     ones = np.ones(len(p))
     pairs = [
         (uncertainty.auc(p, outcome, block, account), drawn.auc),
-        (uncertainty.ratio(p, outcome, account), ratio_of_sums(p, outcome, account=account, weights=weights)),
+        (
+            uncertainty.jackknife_ratio(p, outcome, account),
+            ratio_of_sums(p, outcome, account=account, weights=weights),
+        ),
         (
             uncertainty.share(outcome == 1, account),
             ratio_of_sums(outcome, ones, account=account, weights=weights),

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from features.errors import UsageError
-from pipelines import files
-from pipelines.files import write_decisions, write_parquet
+from pipelines.sinks import tables
+from pipelines.sinks.tables import write_decisions, write_parquet
 
 DECISIONS = pd.DataFrame(
     {
@@ -107,8 +107,8 @@ def test_a_write_that_fails_midway_leaves_the_old_file_and_no_draft(tmp_path, su
         Path(draft).write_text("half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.pyarrow.csv, "write_csv", broken)
-    monkeypatch.setattr(files.pyarrow.parquet, "write_table", broken)
+    monkeypatch.setattr(tables.pyarrow.csv, "write_csv", broken)
+    monkeypatch.setattr(tables.pyarrow.parquet, "write_table", broken)
     with pytest.raises(UsageError, match="No space left"):
         write_decisions(DECISIONS, path)
     assert path.read_text() == "old"

@@ -15,7 +15,7 @@ from starlette.background import BackgroundTask
 from app.desk import desk_of
 from app.pages.queue import given_of, wish_of
 from app.sessions import address_of, signed_in
-from pipelines.files import defused
+from pipelines.sinks.tables import defused
 from pipelines.store import worklist
 from pipelines.store.users import Person, note
 

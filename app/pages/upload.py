@@ -17,8 +17,8 @@ from app.pages.rendering import render
 from app.scoring.uploads import Upload, Uploads
 from app.sessions import address_of, at_least, check_form
 from pipelines.addresses import redacted
-from pipelines.files import defused
 from pipelines.flows.score_file import as_table, spread
+from pipelines.sinks.tables import defused
 from pipelines.store.erasure import forgotten_of
 from pipelines.store.users import Person, note
 

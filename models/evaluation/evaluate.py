@@ -11,12 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass as validated
 
 from features.errors import TooLittleDataError
 from features.labels import Labels
@@ -24,6 +21,7 @@ from models.dataset import LearningSet
 from models.evaluation.baselines import Opinions, opinions
 from models.evaluation.performance import judge
 from models.evaluation.report import ModelReport, Verdict, overall, verdict_of
+from models.evaluation.settings import EvaluationPlan
 from models.evaluation.splits import Block, Split, newest_holdout, overlaps, rolling_blocks
 from models.scoring.calibration import Platt, fit_platt
 from models.scoring.venn_abers import ScoreInterval, fit_interval
@@ -33,25 +31,6 @@ FEWEST_EVENTS = 10
 SAMPLE = 2_000
 
 Progress = Callable[[int, int], None]
-
-
-@validated(frozen=True, config=ConfigDict(extra="forbid"))
-class EvaluationPlan:
-    """How a model is judged: the [evaluation] section.
-
-    ``newest`` is a share of the mature leads below 1, or their number. A fit for a block sees at most its
-    ``max_rows`` newest leads: on a made-up million the AUC was .001 to .002 lower with 100,000 than with
-    200,000, at half the time. The final fit sees all. ``segments`` are the lead columns by whose groups the
-    model is told apart; found by their names if not given.
-    """
-
-    blocks: Annotated[int, Field(ge=2, le=50)] = 5
-    test_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    newest: Annotated[float, Field(gt=0, lt=1)] | Annotated[int, Field(ge=2)] = 0.2
-    resamples: Annotated[int, Field(ge=20, le=10_000)] = 200
-    max_rows: Annotated[int, Field(ge=100)] = 100_000
-    segments: tuple[str, ...] | None = None
-    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from models.evaluation.baselines import BASELINES, PROBABILITIES
 from models.evaluation.metrics import (
@@ -250,6 +249,8 @@ def reliability(outcome: np.ndarray, p: np.ndarray, groups: int) -> pd.DataFrame
     """Per group of equal size, lowest predictions first: mean prediction, outcome rate and its exact 95 %
     interval.
     """
+    from scipy.stats import binomtest
+
     rows = []
     for part in np.array_split(np.argsort(p, kind="stable"), groups):
         if len(part):

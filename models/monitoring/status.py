@@ -1,13 +1,8 @@
-"""From what was watched to a word and what to do about it: steady, watch or retrain; and [monitor], which
-sets it.
-"""
+"""From what was watched to a word and what to do about it: steady, watch or retrain. Pure: findings in, words out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
-
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass as validated
+from typing import Literal
 
 from models.monitoring.data_drift import Hint
 from models.monitoring.outcome_drift import BAND, WHOLE, Deviation
@@ -99,31 +94,3 @@ def _look(alarm: Deviation) -> str:
     if alarm.segment.column == BAND:
         return f"Ask what changed {when} that the score does not see: it ranks leads otherwise than they now turn out"
     return f"Look at {alarm.segment.words}: what changed there {when}?"
-
-
-@validated(frozen=True, config=ConfigDict(extra="forbid"))
-class MonitorSettings:
-    """How the champion is watched.
-
-    Attributes
-    ----------
-    segments : tuple of str
-        Lead columns whose largest groups are watched besides the whole and the grades; those that the source
-        lacks are passed over.
-    false_alarms : float
-        The chance of any false alarm in a quiet half-year, over all outcomes and segments.
-    retrain : bool
-        Train a challenger when the verdict is "retrain", and promote it if the rule allows.
-    max_score_shift, max_lead_shift : float
-        From which PSI of the score, and from which AUC of telling today's leads from those learned from, a
-        hint is given.
-    max_new : float
-        From which share of a batch's values in a column that the model never saw a warning is given.
-    """
-
-    segments: tuple[str, ...] = ("channel", "owner", "country")
-    false_alarms: Annotated[float, Field(gt=0, le=0.2)] = 0.01
-    retrain: bool = False
-    max_score_shift: Annotated[float, Field(gt=0)] = 0.25
-    max_lead_shift: Annotated[float, Field(gt=0.5, lt=1)] = 0.7
-    max_new: Annotated[float, Field(gt=0, lt=1)] = 0.1

@@ -9,12 +9,10 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from features.errors import ContractError, TooLittleDataError
 from features.labels import Labels
@@ -309,62 +307,3 @@ def usual_values(
         median = frame[name].median()
         usual[name] = None if pd.isna(median) else float(median)
     return usual
-
-
-@dataclass(frozen=True)
-class GradeFigures:
-    """One grade among judged leads.
-
-    Attributes
-    ----------
-    grade : str
-    leads, wins : int
-        Judged leads of the grade, and those that came true.
-    predicted : float
-        Their mean chance.
-    rate, low, high : float
-        The share that came true and its exact 95 % interval (Clopper and Pearson); NaN without a lead.
-    """
-
-    grade: str
-    leads: int
-    wins: int
-    predicted: float
-    rate: float
-    low: float
-    high: float
-
-    def to_json(self) -> dict[str, Any]:
-        """As the interface shows it."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
-
-
-def grade_figures(grades: np.ndarray, chance: np.ndarray, outcome: np.ndarray) -> tuple[GradeFigures, ...]:
-    """Every grade's figures, the best grade first.
-
-    Parameters
-    ----------
-    grades : array of str, shape (n,)
-    chance : array of float, shape (n,)
-        Scores from before the outcome was known.
-    outcome : array of float, shape (n,)
-        1 or 0; NaN where it is not known, which is passed over.
-    """
-    known = np.isfinite(chance) & np.isfinite(outcome)
-    found = []
-    for grade in np.unique(grades[known].astype(str)):
-        rows = known & (grades == grade)
-        wins, leads = int(outcome[rows].sum()), int(rows.sum())
-        interval = binomtest(wins, leads).proportion_ci(method="exact")
-        found.append(
-            GradeFigures(
-                grade=str(grade),
-                leads=leads,
-                wins=wins,
-                predicted=float(chance[rows].mean()),
-                rate=wins / leads,
-                low=float(interval.low),
-                high=float(interval.high),
-            )
-        )
-    return tuple(found)

@@ -26,7 +26,7 @@ def demo(home: Home = None, as_json: Json = False) -> None:
     """Pull, train, promote and score made-up leads, then show what came of it."""
     folder = home_folder(home) / "demo"
     with running(folder, quiet=as_json) as now:
-        from pipelines.flows import demo as demonstration
+        from pipelines.cli import demo as demonstration
         from pipelines.settings import load_settings
 
         shown = demonstration.run(load_settings(None, {"source": {"url": "simulated:"}}), folder, now)

@@ -13,7 +13,6 @@ from features.tables import moment, scoring_cohort, unanswered
 from models.monitoring.data_drift import oddities
 from models.policy.decisions import decide_all
 from models.policy.policy import HAND_OFF, HOLD
-from pipelines.files import checked_output, write_decisions
 from pipelines.flows.dataset import pull_source
 from pipelines.flows.runs import flow
 from pipelines.home import registry_of, store_of
@@ -21,6 +20,7 @@ from pipelines.progress import Stopwatch
 from pipelines.reports import render
 from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
+from pipelines.sinks.tables import checked_output, write_decisions
 from pipelines.store.decisions import for_sales, pending_leads, said_of, week_of
 from pipelines.version_files import load_champion
 

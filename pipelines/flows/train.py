@@ -11,7 +11,6 @@ from features.tables import moment
 from models.evaluation.evaluate import evaluate
 from models.training import fit_challenger
 from models.tuning import best_settings
-from pipelines.files import write_parquet
 from pipelines.flows.check import judged_columns, used_all_the_same
 from pipelines.flows.dataset import learning_set, pull_source
 from pipelines.flows.model_card import card_of
@@ -21,6 +20,7 @@ from pipelines.home import store_of
 from pipelines.progress import Stopwatch
 from pipelines.reports import render
 from pipelines.settings import Settings
+from pipelines.sinks.tables import write_parquet
 
 
 @flow("train-leads")
