@@ -51,7 +51,7 @@ def opinions(train: pd.DataFrame, outcome: np.ndarray, test: pd.DataFrame, colum
     constant = np.full(len(test), base_rate(outcome))
     scores = dict.fromkeys(BASELINES, constant)
     scores["newest_first"] = test["as_of"].to_numpy("datetime64[us]").astype(float)
-    if len(np.unique(outcome)) < 2:
+    if len(np.unique(outcome)) < 2 or not len(test):
         return Opinions(scores, None)
     train, test = train[columns], test[columns]
     best = best_column(train.iloc[-COLUMN_ROWS:], outcome[-COLUMN_ROWS:])
