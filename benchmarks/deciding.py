@@ -18,7 +18,7 @@ from pipelines.cli.main import main
 from pipelines.progress import Stopwatch
 
 DECIDING = {
-    "models.training": ("set_aside", "realised_margins", "fit_economics", "policy_of"),
+    "models.training": ("withhold", "realised_margins", "fit_economics", "policy_of"),
     "models.policy.decisions": ("widened", "_cuts", "_week"),
     "models.policy.arms": ("Arms.draw", "Arms.propensity"),
 }

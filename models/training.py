@@ -1,5 +1,6 @@
-"""The final fit: both models on what is known, calibrated on forward scores, with a policy certified on wins
-that were set aside.
+"""The final fit: both models on all that is known, calibrated on forward scores, with a certified policy.
+
+Kept from the fit are the accounts whose wins certify the cut, and nobody where nothing can be certified.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from features.labels import Labels
 from models.dataset import LearningSet
 from models.evaluation.evaluate import Evaluation
 from models.policy.arms import FORCED
-from models.policy.certification import policy_of, set_aside
+from models.policy.certification import Withheld, policy_of, withhold
 from models.policy.economics import fit_economics, realised_margins
 from models.policy.policy import Policy
 from models.policy.selective_labels import FEWEST_FORCED, Leniency, Recalibration, leniency, recalibrate
@@ -39,6 +40,8 @@ class Challenger:
         What the leads that sales was asked to work taught; None where there were too few.
     leniency : Leniency or None
         Whether reps see something that the model does not; None where it cannot be told.
+    withheld : Withheld
+        The leads that what is cut has not learned from.
     """
 
     scorer: Scorer
@@ -46,6 +49,7 @@ class Challenger:
     grades: tuple[GradeFigures, ...]
     recalibration: Recalibration | None
     leniency: Leniency | None
+    withheld: Withheld
 
 
 def fit_challenger(
@@ -56,12 +60,12 @@ def fit_challenger(
     *,
     moment: Callable[[Any], Any] = pd.Timestamp.isoformat,
 ) -> Challenger:
-    """Fit a scorer, and certify its policy on the newest settled wins.
+    """Fit a scorer on all settled and open leads, and certify its policy on the accounts kept from it.
 
-    What is cut, the chance to become a customer unless the settings say otherwise, is learned from leads
-    before the certifying wins alone, with what is known of them today; the other chance from every lead.
-    Calibration comes from the evaluation's forward scores: it is increasing, so it moves no lead across the
-    cut.
+    What is cut, the chance to become a customer unless the settings say otherwise, has not learned from these
+    accounts; the other chance has learned from all. Where their wins certify no cut after all, it is fitted
+    again with them. Calibration comes from the evaluation's forward scores: it is increasing, so it moves no
+    lead across the cut.
 
     Parameters
     ----------
@@ -73,15 +77,40 @@ def fit_challenger(
     TooLittleDataError
         If there is no outcome at all to learn from.
     """
+    decisive = _decisive(learning)
+    withheld = withhold(
+        learning.labels(decisive),
+        learning.frame["as_of"].to_numpy("datetime64[us]"),
+        learning.frame["account_id"].to_numpy(),
+        settings,
+        logged=learning.logged,
+    )
+    fitted = partial(_fitted, learning, evaluation, parameters, settings, moment=moment)
+    challenger = fitted(withheld)
+    if len(withheld.wins) and not challenger.policy.promise.certified:
+        promise = challenger.policy.promise
+        challenger = fitted(withheld.nobody())
+        challenger = replace(challenger, policy=replace(challenger.policy, promise=promise))
+    return challenger
+
+
+def _fitted(
+    learning: LearningSet,
+    evaluation: Evaluation,
+    parameters: HazardParameters,
+    settings: PolicySettings,
+    withheld: Withheld,
+    *,
+    moment: Callable[[Any], Any],
+) -> Challenger:
+    """A challenger that has learned from everybody but the accounts withheld."""
     as_of = learning.frame["as_of"].to_numpy("datetime64[us]")
     accounts = pd.factorize(learning.frame["account_id"])[0]
     labels = {name: found for name in learning.names if (found := learning.labels(name)).at_risk.any()}
-    decisive = "convert" if "convert" in labels else "pursue"
+    decisive = _decisive(learning)
     cut = tuple(labels) if settings.score == "p_both" else (decisive,)
-    aside = learning.labels(decisive)
-    window = set_aside(aside, as_of, accounts, settings, logged=learning.logged)
-    asked, came_true = _asked(learning, aside)
-    learn = window.learn & ~asked
+    asked, came_true = _asked(learning, learning.labels(decisive))
+    learn = withheld.learn & ~asked
 
     targets: dict[str, Target | None] = {"pursue": None, "convert": None}
     for name, label in labels.items():
@@ -115,7 +144,7 @@ def fit_challenger(
     economics = fit_economics(learning, chance, margins, settings, threads=parameters.threads)
     known = _both({name: forward[name] for name in cut})
     policy = policy_of(
-        window,
+        withheld,
         partial(chance, names=cut),
         as_of,
         margins,
@@ -132,7 +161,13 @@ def fit_challenger(
         grades=grade_figures(scorer.grades(both), both, _became(evaluation.forward)),
         recalibration=recalibration,
         leniency=_leniency(learning, evaluation, forward[decisive]) if decisive == "convert" else None,
+        withheld=withheld,
     )
+
+
+def _decisive(learning: LearningSet) -> str:
+    """The outcome that is promised about: to become a customer, where anybody could."""
+    return "convert" if "convert" in learning.names and learning.labels("convert").at_risk.any() else "pursue"
 
 
 def _asked(learning: LearningSet, labels: Labels) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Which wins are set aside to certify on, and what a policy becomes with and without them."""
+"""Whose wins certify, and what a policy becomes with and without them."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,8 @@ import pytest
 from features.labels import Labels
 from models.policy.arms import FORCED, PASS_THROUGH
 from models.policy.arms import POLICY as BY_SCORE
-from models.policy.certification import policy_of, set_aside
+from models.policy.certification import policy_of, withhold
+from models.policy.risk_control import certified_cut
 from models.policy.settings import PolicySettings
 
 DAY = np.timedelta64(1, "D")
@@ -41,9 +42,7 @@ def aside(
     """One lead a day, of which every so many is won, until there are as many wins as asked for."""
     outcome = (np.arange(wins * every) % every == 0).astype(float)
     accounts = np.arange(len(outcome)) if accounts is None else accounts
-    return set_aside(
-        labels(outcome), times(len(outcome)), accounts, PolicySettings(**settings), logged=logged
-    )
+    return withhold(labels(outcome), times(len(outcome)), accounts, PolicySettings(**settings), logged=logged)
 
 
 @pytest.mark.parametrize(
@@ -57,29 +56,77 @@ def aside(
     ],
 )
 def test_a_quarter_of_the_wins_certifies_or_as_many_as_it_takes_or_none(wins, number):
-    window = aside(wins)
-    assert (len(window.wins), len(window.wins) + len(window.older)) == (number, wins)
+    withheld = aside(wins)
+    assert (len(withheld.wins), len(withheld.wins) + len(withheld.older)) == (number, wins)
+    assert withheld.learn.all() == (number == 0)
 
 
-def test_the_newest_wins_certify_and_nothing_later_is_learned_from():
-    window = aside(800)
-    assert window.wins.min() > window.older.max()
-    assert not window.learn[window.wins.min() :].any()
-    assert window.learn[: window.wins.min()].all()
+def test_the_wins_that_certify_are_drawn_from_twice_as_many_of_the_newest():
+    withheld = aside(800)
+    assert withheld.wins.min() >= 800  # the newer half of 1,600 leads
+    assert withheld.learn[:800].all()
+    newest = np.arange(800, 1600)
+    assert 0.4 < withheld.learn[newest].mean() < 0.6
+    assert withheld.learn[-20:].any(), "what is learned from reaches up to today"
 
 
-def test_no_lead_of_a_certifying_account_is_learned_from():
+def test_an_account_is_withheld_whole_with_its_older_leads_and_its_losses():
+    accounts = np.arange(1600) // 2  # of two leads: a win and a loss
+    withheld = aside(800, accounts=accounts)
+    kept = pd.Series(withheld.learn).groupby(accounts).nunique()
+    assert (kept == 1).all()
+    assert len(withheld.wins) == 200
     accounts = np.arange(1600)
-    accounts[3] = accounts[1598]  # a win of the window
-    assert not aside(800, accounts=accounts).learn[3]
+    accounts[3] = accounts[withheld.wins[0]]
+    again = aside(800, accounts=accounts)
+    assert again.learn[3] == again.learn[withheld.wins[0]]
 
 
-def test_wins_of_one_moment_stand_on_one_side():
-    outcome = np.ones(400)
-    at = times(400)
-    at[290:310] = at[300]
-    window = set_aside(labels(outcome), np.sort(at), np.arange(400), PolicySettings())
-    assert len(window.wins) == 110
+def test_who_is_drawn_hangs_on_the_account_and_the_salt_alone():
+    ids = np.array([f"A{number}" for number in range(1600)], dtype=object)
+    first, again, other = (aside(800, accounts=ids, salt=salt) for salt in ("a", "a", "b"))
+    assert (first.learn == again.learn).all()
+    assert not (first.learn == other.learn).all()
+
+
+def test_nobody_is_withheld_for_a_model_that_promises_nothing():
+    withheld = aside(800)
+    nobody = withheld.nobody()
+    assert nobody.learn.all()
+    assert (len(nobody.wins), len(nobody.older)) == (0, 800)
+
+
+@pytest.mark.slow
+def test_the_promise_holds_for_a_model_that_has_not_learned_from_the_withheld_accounts():
+    """600 runs of a small market; a wrong draw, such as certifying on wins that were learned from, breaks it."""
+    runs, leads, columns, share = 600, 1_500, 12, 0.1
+    rng = np.random.default_rng(7)
+    broken = held = flattered = 0
+
+    def market(leads: int) -> tuple[np.ndarray, np.ndarray]:
+        x = rng.normal(size=(leads, columns))
+        return x, rng.random(leads) < 1 / (1 + np.exp(2 - x[:, 0]))
+
+    fresh, won_later = market(20_000)
+    for run in range(runs):
+        x, won = market(leads)
+        settings = PolicySettings(max_lost_share=share, salt=str(run))
+        withheld = withhold(labels(won), times(leads), np.arange(leads), settings)
+
+        def lost(learn: np.ndarray, wins: np.ndarray) -> tuple[float, float]:
+            weight = np.linalg.lstsq(x[learn], won[learn] - won[learn].mean(), rcond=None)[0]  # noqa: B023
+            cut = certified_cut((x @ weight)[wins], max_lost_share=share, confidence=0.95)  # noqa: B023
+            return float(np.mean((fresh @ weight)[won_later] < cut)), float(np.mean(fresh @ weight < cut))
+
+        share_lost, share_held = lost(withheld.learn, withheld.wins)
+        broken, held = broken + (share_lost > share), held + share_held
+        few = np.zeros(leads, bool)
+        few[withheld.wins[:60]] = few[np.flatnonzero(~won)[:60]] = True
+        flattered += lost(few, withheld.wins[:60])[0] > share
+    allowed = 0.05 + 2 * np.sqrt(0.05 * 0.95 / runs)
+    assert broken / runs <= allowed, broken
+    assert held / runs > 0.1
+    assert flattered / runs > 2 * allowed, "the trial can tell a promise that does not hold"
 
 
 def test_where_nothing_is_promised_nothing_is_set_aside():
@@ -99,11 +146,11 @@ def test_wins_that_a_filter_let_through_certify_nothing_but_those_that_passed_wh
 
 
 def decided(wins: int, chance=None, **settings):
-    window = aside(wins, every=4, **settings)
+    withheld = aside(wins, every=4, **settings)
     leads = wins * 4
     drawn = np.random.default_rng(1).random(leads) if chance is None else chance
     return policy_of(
-        window,
+        withheld,
         lambda rows: drawn[rows],
         times(leads),
         np.full(leads, np.nan),

@@ -83,7 +83,7 @@ class Arms:
         codes, accounts = pd.factorize(pd.Series(account_ids, dtype=object))
         if (codes < 0).any():
             raise ValueError(f"{(codes < 0).sum()} leads have no account id; pass the lead's own id instead")
-        place = self._places(accounts)
+        place = places(self.salt, accounts)
         names = np.array([FORCED, PASS_THROUGH, POLICY], dtype=object)
         # A place equal to a bound lies beyond it, so that a rate of 0 draws nobody.
         return names[np.searchsorted([self.forced, self.forced + self.pass_through], place, side="right")][
@@ -112,11 +112,10 @@ class Arms:
             forcing = "forced = 0: how leads that sales never takes up would fare stays unknown"
         return passing, forcing
 
-    def _places(self, accounts: np.ndarray) -> np.ndarray:
-        """Where in [0, 1) the hash puts each account: its first 8 bytes over 2**64, cut to the 53 bits that a
-        float holds exactly.
-        """
-        digests = b"".join(
-            [sha256(f"{self.salt}|{account}".encode()).digest() for account in accounts.tolist()]
-        )
-        return (np.frombuffer(digests, dtype=">u8")[::4] >> np.uint64(11)) / 2.0**53
+
+def places(salt: str, accounts: np.ndarray) -> np.ndarray:
+    """Where in [0, 1) the hash puts each account: its first 8 bytes over 2**64, cut to the 53 bits that a float
+    holds exactly.
+    """
+    digests = b"".join([sha256(f"{salt}|{account}".encode()).digest() for account in accounts.tolist()])
+    return (np.frombuffer(digests, dtype=">u8")[::4] >> np.uint64(11)) / 2.0**53

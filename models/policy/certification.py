@@ -1,6 +1,4 @@
-"""The policy of a new version: its cut, certified on the newest settled wins, from whom and after whom the
-model learns nothing.
-"""
+"""The policy of a new version: its cut, certified on wins of accounts that the model has not learned from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from features.labels import Labels
-from models.policy.arms import PASS_THROUGH
+from models.policy.arms import PASS_THROUGH, places
 from models.policy.economics import Economics
 from models.policy.margin_risk_control import margin_cap
 from models.policy.policy import Policy, Score, lowest_share_cut
@@ -19,21 +17,21 @@ from models.policy.settings import PolicySettings
 
 LARGEST_SHARE = 0.25
 LARGEST_SHARE_OF_FEW = 0.5
+WINDOW = 2  # newest wins for each one that certifies
 NEWEST = 0.25  # of the leads: those whose held share is told
 ENOUGH = 50_000
 
 
 @dataclass(frozen=True)
-class Window:
-    """The wins set aside.
+class Withheld:
+    """The accounts that the model does not learn from, and their wins, which certify.
 
     Attributes
     ----------
     wins, older : array of int
-        Their rows, and those of the wins before them, in time order.
+        Rows of the certifying wins, and of the wins that the model learns from, in time order.
     learn : array of bool, shape (n,)
-        Leads that the model may learn from: scored before the first of these wins, and of none of their
-        accounts.
+        Leads that the model may learn from: those of all other accounts.
     repeated : int
         Wins that do not count, because their account has a later one.
     """
@@ -43,19 +41,27 @@ class Window:
     learn: np.ndarray
     repeated: int = 0
 
+    def nobody(self) -> "Withheld":
+        """The same wins with no account withheld: for a model that promises nothing."""
+        won = np.sort(np.append(self.wins, self.older))
+        return replace(self, wins=won[:0], older=won, learn=np.ones(len(self.learn), bool))
 
-def set_aside(
+
+def withhold(
     labels: Labels,
     as_of: np.ndarray,
     accounts: np.ndarray,
     settings: PolicySettings,
     *,
     logged: pd.DataFrame | None = None,
-) -> Window:
-    """Set the newest settled wins aside.
+) -> Withheld:
+    """Draw the accounts whose wins certify, among those of the newest settled wins.
 
-    A quarter of all wins, at most ``certify_wins``; up to half of them where a quarter would certify nothing.
-    Where even half are too few, none are set aside: a model that learned from all is worth more than a
+    As many accounts as it takes for a quarter of all wins, at most ``certify_wins``; for up to half of them
+    where a quarter would certify nothing. They are drawn from twice as many of the newest wins: so what the
+    model learns from reaches up to today, and the wins that certify are as new as those it learns from. An
+    account is drawn with its losses, or wins would be rarer among what is learned from than they are. Where
+    even half of the wins are too few, nobody is withheld: a model that learned from all is worth more than a
     promise that cannot be made.
 
     Wins of one account share a fate, so only the last win of each counts.
@@ -64,28 +70,32 @@ def set_aside(
     ----------
     labels : Labels
         Of the outcome that is promised about.
-    as_of, accounts : arrays, shape (n,)
+    as_of : array of datetime64, shape (n,)
+    accounts : array of account ids, shape (n,)
+        Who is drawn hangs on them and on the salt alone, and so on no score.
     settings : PolicySettings
     logged : DataFrame, optional
         As in a learning set. Leads that went through a filter are passed over, unless they passed through
         whatever their score: wins among them are only those that the filter let through, and would flatter
         it.
     """
-    won, repeated = last_win_of_each(labels, as_of, accounts, logged)
+    codes, ids = pd.factorize(np.asarray(accounts, dtype=object))
+    won, repeated = last_win_of_each(labels, as_of, codes, logged)
     fewest = wins_needed(settings.max_lost_share, settings.confidence)
     number = min(settings.certify_wins, int(LARGEST_SHARE * len(won)))
     if number < fewest:
         number = fewest if fewest <= LARGEST_SHARE_OF_FEW * len(won) else 0
     if settings.promise == "none" or not number:
-        return Window(wins=won[:0], older=won, learn=np.ones(len(as_of), bool), repeated=repeated)
-    start = as_of[won[-number]]
-    inside = as_of[won] >= start
-    wins = won[inside]
-    return Window(
-        wins=wins,
-        older=won[~inside],
-        learn=(as_of < start) & ~np.isin(accounts, accounts[wins]),
-        repeated=repeated,
+        return Withheld(wins=won[:0], older=won, learn=np.ones(len(as_of), bool), repeated=repeated)
+    start = as_of[won[-min(WINDOW * number, len(won))]]
+    newest = won[as_of[won] >= start]
+    place = places(f"{settings.salt}|withheld", ids)
+    drawn = np.zeros(len(ids), bool)
+    drawn[codes[as_of >= start]] = True
+    drawn &= place <= np.sort(place[codes[newest]])[number - 1]
+    withheld = drawn[codes]
+    return Withheld(
+        wins=newest[withheld[newest]], older=won[~withheld[won]], learn=~withheld, repeated=repeated
     )
 
 
@@ -111,7 +121,7 @@ def untouched(logged: pd.DataFrame | None, leads: int) -> np.ndarray:
 
 
 def policy_of(
-    window: Window,
+    withheld: Withheld,
     chance: Callable[[np.ndarray], np.ndarray],
     as_of: np.ndarray,
     margins: np.ndarray,
@@ -138,7 +148,7 @@ def policy_of(
     """
     newest = np.arange(int((1 - NEWEST) * len(as_of)), len(as_of))
     scores = chance(newest[:: max(1, -(-len(newest) // ENOUGH))])
-    certificate = _certificate(window, chance, as_of, margins, settings, moment=moment)
+    certificate = _certificate(withheld, chance, as_of, margins, settings, moment=moment)
     cut, basis = certificate.cut, "certified"
     if not certificate.promise.certified:
         cut, basis = settings.cut, "configured"
@@ -151,7 +161,7 @@ def policy_of(
         basis=basis,
         held_share=0.0 if cut is None else float(np.mean(scores < cut)),
         score=score,
-        promise=_with_repeated(certificate.promise, window.repeated),
+        promise=_with_repeated(certificate.promise, withheld.repeated),
         arms=settings.arms,
         economics=economics,
         extrapolated_low=settings.extrapolated_low,
@@ -171,7 +181,7 @@ def _with_repeated(promise: Promise, repeated: int) -> Promise:
 
 
 def _certificate(
-    window: Window,
+    withheld: Withheld,
     chance: Callable[[np.ndarray], np.ndarray],
     as_of: np.ndarray,
     margins: np.ndarray,
@@ -183,14 +193,14 @@ def _certificate(
     of = "margin" if settings.promise == "margin" else "customers"
     if settings.promise == "none":
         why = 'nothing is promised: the configuration says promise = "none".'
-    elif not len(window.wins):
-        why = _too_few(len(window.older), wins_needed(**terms), settings)
+    elif not len(withheld.wins):
+        why = _too_few(len(withheld.older), wins_needed(**terms), settings)
     else:
-        older = margins[window.older]
+        older = margins[withheld.older]
         cap = margin_cap(older[older > 0]) if of == "margin" and (older > 0).any() else None
-        won = margins[window.wins] if of == "margin" else None
+        won = margins[withheld.wins] if of == "margin" else None
         return certify(
-            chance(window.wins), as_of[window.wins], of=of, margins=won, cap=cap, moment=moment, **terms
+            chance(withheld.wins), as_of[withheld.wins], of=of, margins=won, cap=cap, moment=moment, **terms
         )
     return Certificate(
         cut=None, promise=Promise(of=of, wins=0, start=None, end=None, certified=False, why=why, **terms)

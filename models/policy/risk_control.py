@@ -337,7 +337,7 @@ def _words(
     span = f" between {start} and {end}" if start and end else ""
     return (
         f"at most {100 * max_lost_share:g} % of the {what} you win today would be held back{counting}, "
-        f"with {100 * confidence:g} % confidence; certified on {len(wins):,} {kind}{span}; {VOID}"
+        f"with {100 * confidence:g} % confidence; certified on {len(wins):,} {kind}{span} that the model has not learned from; {VOID}"
     )
 
 

@@ -22,8 +22,8 @@ class PolicySettings:
         Of what at most ``max_lost_share`` is lost, with ``confidence``: "customers", their "margin", or
         "none": nothing is promised.
     certify_wins
-        How many of the newest settled wins the promise is certified on, at most; never more than a quarter of
-        all unless fewer would certify nothing. The model does not learn from them.
+        How many settled wins the promise is certified on, at most; never more than a quarter of all unless
+        fewer would certify nothing. Their accounts, drawn among the newest, are kept from the model.
     score
         What is cut: the chance to become a customer once taken up, or the chance of both, as sales works
         today.

@@ -69,6 +69,11 @@ class TrainingReport:
                 "grades": made and [grade.to_json() for grade in made.grades],
                 "recalibration": made and made.recalibration and recalibrated(made.recalibration),
                 "leniency": made and made.leniency and told_leniency(made.leniency),
+                "withheld": made
+                and {
+                    "wins": len(made.withheld.wins),
+                    "leads": int((~made.withheld.learn).sum()),
+                },
                 "leaks": [leak.to_json() for leak in self.findings.leaks],
                 "warnings": self.warnings,
                 "seconds": self.seconds,
