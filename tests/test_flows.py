@@ -1,6 +1,5 @@
-"""What Prefect and MLflow keep of a run: tables to read, no password, and a model that anybody can load."""
+"""What Prefect and MLflow keep of a run: words to read, no password, and a model that anybody can load."""
 
-import json
 import socket
 from datetime import datetime
 
@@ -8,38 +7,40 @@ import pandas as pd
 import pytest
 
 from features.errors import ContractError, UnreachableError
+from pipelines.reports.formats import estimate
+from pipelines.reports.render import terminal
 from tests.commands import FLAT, QUICK, flat_leads, leadsieve, written
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
 
-def latest_artifact(key: str) -> tuple[list[dict], str]:
-    """The newest artifact of a key, read back from the server."""
+def latest_artifact(key: str) -> str:
+    """The Markdown of the newest artifact of a key, read back from the server."""
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
-        found = client.request("GET", "/artifacts/{key}/latest", path_params={"key": key}).json()
-    return json.loads(found["data"]), found["description"]
+        return client.request("GET", "/artifacts/{key}/latest", path_params={"key": key}).json()["data"]
 
 
-def test_a_training_run_leaves_a_table_of_its_figures_and_a_scoring_run_one_of_its_decisions(tmp_path):
+def test_a_run_leaves_on_prefects_pages_what_the_terminal_says(tmp_path):
     folder = written(
         tmp_path / "crm", {"leads.csv": channels(flat_leads(rows=600, signal=0.9)), "c.toml": FLAT + QUICK}
     )
-    trained = leadsieve("train", "--config", folder / "c.toml", "--json", home=tmp_path / "h").json
-    rows, words = latest_artifact("training-metrics")
-    shown = {(row["model"], row["figure"]): (row["value"], row["low"], row["high"]) for row in rows}
-    auc = trained["models"]["convert"]["auc"]
-    assert shown["convert", "auc"] == (auc["value"], auc["low"], auc["high"])
-    assert ("convert", "auc of logistic") in shown
-    assert words.startswith(f"Version 1: {trained['verdict']}.")
+    said = leadsieve("train", "--config", folder / "c.toml", home=tmp_path / "h")
+    kept = latest_artifact("train")
+    assert terminal(kept) == said.out.removesuffix("\n")
+    trained = leadsieve("report", "--json", home=tmp_path / "h").json
+    assert f"| AUC | {estimate(trained['models']['convert']['auc'])} |" in kept
+    assert "| logistic regression | 0." in kept
 
     leadsieve("promote", home=tmp_path / "h")
+    assert latest_artifact("promote").startswith("**version 1 is the champion: ")
     told = leadsieve("score", "--config", folder / "c.toml", "--all", "--json", home=tmp_path / "h").json
-    rows, words = latest_artifact("decisions-by-channel")
-    assert {row.pop("channel"): row for row in rows} == told["by_channel"]
+    kept = latest_artifact("score")
+    assert kept.startswith("**version 1 scored 600 leads ")
     assert told["by_channel"].keys() == {"web", "fair"}
-    assert words == f"Version 1: 600 leads decided, {told['handed_off']} handed off, {told['held']} held."
+    for channel, counts in told["by_channel"].items():
+        assert f"| {channel} | {counts['handed_off']} | {counts['held']} |" in kept
 
 
 def channels(leads: str) -> str:

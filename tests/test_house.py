@@ -46,12 +46,7 @@ ROOMS_OF_LIBRARIES = {
         "models/registry/",
     ),  # figures are kept there
     "sqlalchemy": ("pipelines/store/", "models/registry/", "pipelines/prefect_server.py"),
-    "prefect": (
-        "pipelines/flows/",
-        "pipelines/prefect_server.py",
-        "pipelines/environment.py",
-        "pipelines/reports/render.py",
-    ),
+    "prefect": ("pipelines/flows/", "pipelines/prefect_server.py", "pipelines/environment.py"),
     "fastapi": ("app/",),
 }
 HEAVY = ("pandas", "prefect", "lightgbm", "mlflow", "ibis", "duckdb", "sklearn", "matplotlib")

@@ -113,9 +113,9 @@ def test_a_market_that_has_not_changed_is_steady_and_the_page_shows_it(market, h
     assert "steady: leave it as it is" in html
     assert html.count("<img ") == 2
     assert not re.findall(r"""(?:src|href)=["'](?!data:)""", html)
-    rows, words = latest_artifact("monitor")
-    assert words.startswith("Version 1: steady.")
-    assert rows[0]["observed"] == whole["observed"]
+    kept = latest_artifact("monitor")
+    assert "version 1 · steady: " in kept
+    assert f"{whole['observed']:,}" in kept
 
 
 def test_a_column_gone_empty_and_new_values_are_said_before_leads_are_decided_and_by_the_monitor(

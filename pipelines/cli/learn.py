@@ -87,12 +87,13 @@ def train(
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.train import train_leads
         from pipelines.reports import summaries
+        from pipelines.reports.render import terminal
 
         settings = settings_of(config, source)
         report = train_leads(
             settings, folder, moment_of(as_of, now), tune=tune, scores=scores, force=force
         ).to_json()
-    show(report, summaries.training(report), as_json=as_json)
+    show(report, terminal(summaries.train(report)), as_json=as_json)
     if report["version"] is None:
         raise typer.Exit(EXIT_USELESS)
 
@@ -118,6 +119,7 @@ def backtest(
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.backtest import backtest_leads
         from pipelines.reports import summaries
+        from pipelines.reports.render import terminal
 
         report = backtest_leads(
             settings_of(config, source),
@@ -127,7 +129,7 @@ def backtest(
             by=by.value,
             picture=picture,
         ).to_json()
-    show(report, summaries.replayed(report), as_json=as_json)
+    show(report, terminal(summaries.backtest(report)), as_json=as_json)
 
 
 def promote(
@@ -151,13 +153,14 @@ def promote(
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.promote import promote_version
         from pipelines.reports import summaries
+        from pipelines.reports.render import terminal
 
         settings = settings_of(config, source)
         moment, who = moment_of(as_of, now), who or login_name()
         result = promote_version(
             settings, folder, now, as_of=moment, version=version, who=who, why=why, force=force
         ).to_json()
-    show(result, summaries.promotion(result), as_json=as_json)
+    show(result, terminal(summaries.promote(result)), as_json=as_json)
     if not result["promoted"]:
         raise typer.Exit(EXIT_USELESS)
 
@@ -178,11 +181,12 @@ def rollback(
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.promote import rollback_version
         from pipelines.reports import summaries
+        from pipelines.reports.render import terminal
 
         result = rollback_version(
             settings_of(config, None), folder, now, why=why, version=version, who=who or login_name()
         ).to_json()
-    show(result, summaries.promotion(result), as_json=as_json)
+    show(result, terminal(summaries.promote(result)), as_json=as_json)
     if not result["promoted"]:
         raise typer.Exit(EXIT_USELESS)
 
@@ -194,9 +198,10 @@ def versions(config: Config = None, home: Home = None, as_json: Json = False) ->
     with running(folder := home_folder(home), quiet=as_json):
         from pipelines.flows.promote import versions_of
         from pipelines.reports import summaries
+        from pipelines.reports.render import terminal
 
         result = versions_of(settings_of(config, None), folder)
-    show(result, summaries.versions(result), as_json=as_json)
+    show(result, terminal(summaries.versions(result)), as_json=as_json)
 
 
 def report(

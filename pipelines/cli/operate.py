@@ -24,11 +24,12 @@ def demo(home: Home = None, as_json: Json = False) -> None:
     """Pull, train, promote and score made-up leads, then show what came of it."""
     folder = home_folder(home) / "demo"
     with running(folder, quiet=as_json) as now:
-        from pipelines.flows import demo as demonstration
+        from pipelines.cli import demo as demonstration
+        from pipelines.reports.render import terminal
         from pipelines.settings import load_settings
 
         shown = demonstration.run(load_settings(None, {"source": {"url": "simulated:"}}), folder, now)
-    show(shown.to_json(), shown.words(), as_json=as_json)
+    show(shown.to_json(), terminal(shown.words()), as_json=as_json)
 
 
 def score(
@@ -58,13 +59,14 @@ def score(
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.score import score_leads
         from pipelines.reports import summaries
+        from pipelines.reports.render import terminal
 
         settings = settings_of(config, source)
         moment = moment_of(as_of, now)
         report = score_leads(
             settings, folder, moment, leads=leads, everything=everything, reasons=reasons, output=output
         )
-    show(report.to_json(), summaries.scoring(report.to_json(), report.decisions), as_json=as_json)
+    show(report.to_json(), terminal(summaries.score(report.to_json(), report.decisions)), as_json=as_json)
 
 
 def value(
@@ -76,9 +78,10 @@ def value(
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.value import value_policy
         from pipelines.reports import summaries
+        from pipelines.reports.render import terminal
 
         report = value_policy(settings_of(config, source), folder, moment_of(as_of, now)).to_json()
-    show(report, summaries.valued(report), as_json=as_json)
+    show(report, terminal(summaries.value(report)), as_json=as_json)
 
 
 def serve(
@@ -101,9 +104,10 @@ def serve(
     with libraries_at(folder, port=port):
         from pipelines.flows import deployments
         from pipelines.flows.deployments import serve_flows
+        from pipelines.reports.render import terminal
 
         settings = settings_of(config, None)
-        print(deployments.serving(settings.schedule, folder), flush=True)
+        print(terminal(deployments.serving(settings.schedule, folder)), flush=True)
         serve_flows(settings, config=config, home=folder, name=name)
 
 

@@ -23,13 +23,15 @@ from models.leakage.guard import find_leaks
 from models.leakage.profiles import profile
 from models.leakage.samples import Drawn, draw
 from models.readiness import DID, Readiness, readiness
+from pipelines.flows.artifacts import publish
 from pipelines.flows.dataset import columns_of, outcome_set, pull_source, unused
 from pipelines.home import store_of
 from pipelines.progress import Stopwatch
-from pipelines.reports import render
+from pipelines.reports.check import checked
+from pipelines.reports.formats import short
 from pipelines.reports.plots.source import column_picture, spans_of, time_picture
+from pipelines.reports.render import code
 from pipelines.reports.serialize import plain
-from pipelines.reports.summaries import short
 from pipelines.settings import Settings
 from pipelines.sources.data_profile import contents
 from pipelines.sources.earlier import earlier_pull, leads_today, young_leads
@@ -161,7 +163,7 @@ def check_source(settings: Settings, home: Path, as_of: datetime, drawn: bool = 
         seconds=watch.seconds,
         pictures=_pictures(learning, judged, clock=tables.clock) if drawn else {},
     )
-    render.publish_check(report.to_json())
+    publish("check", code(checked(report.to_json())))
     return report
 
 

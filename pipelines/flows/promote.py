@@ -11,11 +11,12 @@ from features.errors import UsageError
 from models.promotion.record import VersionRecord
 from models.promotion.rule import Ruling, leaking, rule
 from models.registry.versions import ChampionMovedError, Reign, Version, reigns, written
+from pipelines.flows.artifacts import publish
 from pipelines.flows.compare import compared
 from pipelines.flows.dataset import move_champion
 from pipelines.home import registry_of
 from pipelines.progress import Stopwatch
-from pipelines.reports import render
+from pipelines.reports import summaries
 from pipelines.settings import Settings
 from pipelines.version_files import load_record
 
@@ -91,7 +92,7 @@ def promote_version(
     promotion = Promotion(
         number, replaced, tuple(dict.fromkeys([why] * bool(why) + [*ruling.reasons])), ruling.promoted
     )
-    render.publish_promotion(promotion.to_json())
+    publish("promote", summaries.promote(promotion.to_json()))
     return promotion
 
 
@@ -140,7 +141,7 @@ def rollback_version(
     except ChampionMovedError as moved:
         return Promotion(number, None, (str(moved),), promoted=False)
     promotion = Promotion(number, replaced, (why,))
-    render.publish_promotion(promotion.to_json())
+    publish("promote", summaries.promote(promotion.to_json()))
     return promotion
 
 

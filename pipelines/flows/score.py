@@ -15,10 +15,11 @@ from models.monitoring.data_drift import oddities
 from models.policy.decisions import decide_all
 from models.policy.policy import HAND_OFF, HOLD
 from pipelines.files import checked_output, write_decisions
+from pipelines.flows.artifacts import publish
 from pipelines.flows.dataset import pull_source
 from pipelines.home import registry_of, store_of
 from pipelines.progress import Stopwatch
-from pipelines.reports import render
+from pipelines.reports import summaries
 from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
 from pipelines.store.decisions import for_sales, pending_leads, said_of, week_of
@@ -132,5 +133,5 @@ def score_leads(
         ),
         seconds=watch.seconds,
     )
-    render.publish_scoring(report.to_json())
+    publish("score", summaries.score(report.to_json(), report.decisions))
     return report

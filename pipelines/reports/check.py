@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from pipelines.files import replaced
-from pipelines.reports.render import page
-from pipelines.reports.summaries import percent, short, text, when, wrapped
+from pipelines.reports.formats import percent, short, when
+from pipelines.reports.page import page
+from pipelines.reports.plain import text, wrapped
 
 QUESTIONS = {"pursue": "Taken up by sales?", "convert": "Won?"}
 VERDICTS = ("known too late", "suspicious", "ok")

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from pipelines.files import replaced
-from pipelines.reports.render import page
-from pipelines.reports.summaries import text, wrapped
+from pipelines.reports.page import page
+from pipelines.reports.plain import text, wrapped
 
 TOLD = {
     "steady": "steady: leave it as it is",

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.files import replaced
-from pipelines.reports.render import page
+from pipelines.reports.formats import percent, sentence, short
+from pipelines.reports.page import page
 from pipelines.reports.report_pictures import (
     driver_pictures,
     grade_picture,
@@ -16,7 +17,7 @@ from pipelines.reports.report_pictures import (
     time_pictures,
 )
 from pipelines.reports.report_words import SHOWN_WORRIES, answers, decisive, gap_words, poor_words, worries
-from pipelines.reports.summaries import BASELINES, CUT_ON, QUESTIONS, percent, sentence, short
+from pipelines.reports.summaries import BASELINES, CUT_ON, QUESTIONS
 
 Card = Mapping[str, Any]
 PAGE = "report.html"

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pipelines.reports.formats import short
 from pipelines.reports.plots.groups import drivers_picture, grades_picture, groups_picture
 from pipelines.reports.plots.model import (
     blocks_picture,
@@ -14,7 +15,6 @@ from pipelines.reports.plots.model import (
     importance_picture,
 )
 from pipelines.reports.plots.source import time_picture
-from pipelines.reports.summaries import short
 
 Card = Mapping[str, Any]
 TITLES = {"pursue": "Pursue", "convert": "Convert"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines.reports.summaries import percent, sentence
+from pipelines.reports.formats import percent, sentence
 
 Card = Mapping[str, Any]
 Mood = Literal["good", "doubtful", "bad", "plain"]
