@@ -48,14 +48,15 @@ def check(
     """
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.check import check_source
-        from pipelines.reports.check import checked, write_page
+        from pipelines.reports import check as reports
+        from pipelines.reports.render import terminal
 
         report = check_source(
             settings_of(config, source), folder, moment_of(as_of, now), drawn=page is not None
         )
         if page is not None:
-            write_page(report.to_json(), report.pictures, page)
-    show(report.to_json(), checked(report.to_json(), page=page), as_json=as_json)
+            reports.write_page(report.to_json(), report.pictures, page)
+    show(report.to_json(), terminal(reports.check(report.to_json(), page=page)), as_json=as_json)
     if not report.passes:
         raise typer.Exit(EXIT_USELESS)
 
@@ -221,11 +222,11 @@ def report(
     """
     with running(folder := home_folder(home), quiet=as_json):
         from pipelines.home import registry_of
-        from pipelines.reports import report_words
-        from pipelines.reports.report_page import write_report
+        from pipelines.reports import model_report
+        from pipelines.reports.render import terminal
         from pipelines.version_files import report_of
 
         result = report_of(registry_of(settings_of(config, None), folder), version)
         if page is not None:
-            write_report(result, result["version"], page)
-        show(result, report_words.reported(result, page=page), as_json=as_json)
+            model_report.write_report(result, result["version"], page)
+        show(result, terminal(model_report.report(result, page=page)), as_json=as_json)

@@ -128,13 +128,14 @@ def monitor(
     """
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.monitor import monitor_leads
-        from pipelines.reports.monitor import monitored, write_page
+        from pipelines.reports import monitor as reports
         from pipelines.reports.plots.monitor import pictures_of
+        from pipelines.reports.render import terminal
 
         report = monitor_leads(settings_of(config, source), folder, moment_of(as_of, now))
         result = report.to_json()
         if page is not None:
-            write_page(result, pictures_of(report.watches), page)
-    show(result, monitored(result, page=page), as_json=as_json)
+            reports.write_page(result, pictures_of(report.watches), page)
+    show(result, terminal(reports.monitor(result, page=page)), as_json=as_json)
     if result["verdict"] == "retrain":
         raise typer.Exit(EXIT_USELESS)

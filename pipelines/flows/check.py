@@ -27,10 +27,9 @@ from pipelines.flows.artifacts import publish
 from pipelines.flows.dataset import columns_of, outcome_set, pull_source, unused
 from pipelines.home import store_of
 from pipelines.progress import Stopwatch
-from pipelines.reports.check import checked
+from pipelines.reports import check as reports
 from pipelines.reports.formats import short
 from pipelines.reports.plots.source import column_picture, spans_of, time_picture
-from pipelines.reports.render import code
 from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
 from pipelines.sources.data_profile import contents
@@ -163,7 +162,7 @@ def check_source(settings: Settings, home: Path, as_of: datetime, drawn: bool = 
         seconds=watch.seconds,
         pictures=_pictures(learning, judged, clock=tables.clock) if drawn else {},
     )
-    publish("check", code(checked(report.to_json())))
+    publish("check", reports.check(report.to_json()))
     return report
 
 

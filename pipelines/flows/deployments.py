@@ -32,8 +32,8 @@ from pipelines.flows.monitor import monitor_leads
 from pipelines.flows.retrain import retrain as train_and_promote
 from pipelines.flows.score import score_leads
 from pipelines.progress import hushed
+from pipelines.reports import monitor as reports
 from pipelines.reports import summaries
-from pipelines.reports.monitor import monitored
 from pipelines.reports.render import markdown, terminal
 from pipelines.settings import OFF, ScheduleSettings, Settings, load_settings
 
@@ -82,7 +82,8 @@ def monitor(config: Path | None, home: Path, as_of: datetime | None = None) -> S
     """Watch the champion; the state is called after the verdict, so that an automation can hear of it."""
     found = monitor_leads.fn(load_settings(config), home, scheduled(as_of)).to_json()
     return completed(
-        monitored(found), name="Completed" if found["verdict"] == "steady" else found["verdict"].capitalize()
+        reports.monitor(found),
+        name="Completed" if found["verdict"] == "steady" else found["verdict"].capitalize(),
     )
 
 

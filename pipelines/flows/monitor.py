@@ -24,8 +24,7 @@ from pipelines.flows.retrain import Retrained, retrain
 from pipelines.flows.value import reckoned
 from pipelines.home import registry_of, store_of
 from pipelines.progress import Stopwatch
-from pipelines.reports.monitor import monitored
-from pipelines.reports.render import code
+from pipelines.reports import monitor as reports
 from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
 from pipelines.version_files import load_record
@@ -144,7 +143,7 @@ def monitor_leads(settings: Settings, home: Path, as_of: datetime) -> MonitorRep
             retrained=done,
             health=health.trained_anew(promoted=done.promoted) if done.version else health,
         )
-    publish("monitor", code(monitored(report.to_json())))
+    publish("monitor", reports.monitor(report.to_json()))
     return report
 
 

@@ -24,8 +24,10 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
-from pipelines.reports.formats import FILTERS
+from pipelines.reports.formats import FILTERS, percent
 
+INDENT = 2
+GAP = 3  # between the columns of a table
 WIDEST = 120  # columns; longer lines are hard to read
 # What would mean something to Markdown: anywhere, and where a line begins.
 MARKS = re.compile(r"[\\`*<>|~]|\](?=[(\[:])|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|!(?=\[)")
@@ -68,7 +70,7 @@ def bullets(lines: Iterable[Any]) -> Markup:
     return Markup("\n".join(f"- {as_text(line)}" for line in lines))
 
 
-def steps(lines: Iterable[Any]) -> Markup:
+def in_order(lines: Iterable[Any]) -> Markup:
     """The same in their order."""
     return Markup("\n".join(f"{place}. {as_text(line)}" for place, line in enumerate(lines, start=1)))
 
@@ -99,7 +101,9 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 TEMPLATES.filters.update(FILTERS)
-TEMPLATES.globals.update(table=table, bullets=bullets, steps=steps, code=code, part=part, picture=picture)
+TEMPLATES.globals.update(
+    percent=percent, table=table, bullets=bullets, in_order=in_order, code=code, part=part, picture=picture
+)
 
 
 def markdown(result: str, **facts: Any) -> str:
@@ -125,22 +129,34 @@ class _Heading(Heading):
 
 class _Paragraph(Paragraph):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        longest = max((cell_len(word) for word in self.text.plain.split()), default=0)
-        if longest > options.max_width:  # such as a path, which stays whole, to be copied
+        if (
+            _longest(self.text, whole=False) > options.max_width
+        ):  # such as a path, which stays whole, to be copied
             self.text.overflow = "ignore"
         yield self.text
 
 
 class _Code(CodeBlock):
+    """Lines that are never broken."""
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield Padding(Text(str(self.text).rstrip(), overflow="ignore"), (0, 0, 0, 2), expand=False)
+        for line in str(self.text).rstrip().splitlines():
+            yield Text(" " * INDENT + line, overflow="ignore", no_wrap=True)
 
 
 class _Table(TableElement):
-    """Without lines, and with numbers that are never broken."""
+    """Without frames. Numbers are broken only where they would be cut off otherwise."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        rows = [[cell.content for cell in row.cells] for row in self.body.rows] if self.body else []
         heads = [cell.content for cell in self.header.row.cells] if self.header and self.header.row else []
+        right = [head.justify == "right" for head in heads]
+        columns = list(zip(heads, *rows, strict=True))
+        least = sum(
+            max(_longest(cell, whole=number) for cell in cells)
+            for cells, number in zip(columns, right, strict=True)
+        )
+        broad = least + GAP * (len(heads) - 1) <= options.max_width - INDENT
         shown = Table(
             box=box.SIMPLE_HEAD,
             show_edge=False,
@@ -148,17 +164,22 @@ class _Table(TableElement):
             show_header=any(head.plain for head in heads),
             style="markdown.table.border",
         )
-        for head in heads:
-            right = head.justify == "right"
+        for head, number in zip(heads, right, strict=True):
             shown.add_column(
                 head,
-                justify="right" if right else "left",
-                no_wrap=right,
+                justify="right" if number else "left",
+                no_wrap=number and broad,
+                overflow="fold",
                 header_style="markdown.table.header",
             )
-        for row in self.body.rows if self.body else []:
-            shown.add_row(*(cell.content for cell in row.cells))
-        yield Padding(shown, (0, 0, 0, 2), expand=False)
+        for row in rows:
+            shown.add_row(*row)
+        yield Padding(shown, (0, 0, 0, INDENT), expand=False)
+
+
+def _longest(cell: Text, *, whole: bool) -> int:
+    """How wide a cell is at least: its longest word, or all of it."""
+    return max((cell_len(word) for word in ([cell.plain] if whole else cell.plain.split())), default=0)
 
 
 class _Picture(ImageItem):
