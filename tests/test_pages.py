@@ -126,6 +126,19 @@ def test_a_terminal_shows_text_and_tables_within_its_width_and_pipes_get_no_styl
     assert "\x1b" in render.terminal(words, width=width, styled=True)
 
 
+def test_nothing_is_cut_off_in_a_list_or_a_table_however_narrow():
+    long = "1" * 200
+    rows = [["a word", long, "3"], ["x", "2", "the end"]]
+    for words in (
+        render.bullets([f"{long} the end"]),
+        render.table(["one", "two", "three"], rows, numbers=[1]),
+    ):
+        plain = render.terminal(words, width=50, styled=False)
+        assert plain.count("1") == 200
+        assert max(map(len, plain.splitlines())) <= 50
+        assert "the end" in plain
+
+
 def test_a_path_or_a_line_to_copy_that_is_longer_than_the_terminal_is_wide_stays_whole():
     path = "/".join(["folder"] * 30)
     words = f"all decisions: {path}\n\n{render.code(path)}"

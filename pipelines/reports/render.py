@@ -128,10 +128,10 @@ class _Heading(Heading):
 
 
 class _Paragraph(Paragraph):
+    """A long path stays whole, to be copied; inside a list it would be cut off."""
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if (
-            _longest(self.text, whole=False) > options.max_width
-        ):  # such as a path, which stays whole, to be copied
+        if options.max_width == console.width < _longest(self.text, whole=False):
             self.text.overflow = "ignore"
         yield self.text
 
