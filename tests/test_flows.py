@@ -1,4 +1,4 @@
-"""What Prefect and MLflow keep of a run: tables to read, no password, and a model that anybody can load."""
+"""What Prefect and MLflow keep of a run: words to read, no password, and a model that anybody can load."""
 
 import pandas as pd
 

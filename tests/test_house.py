@@ -46,10 +46,7 @@ ROOMS_OF_LIBRARIES = {
         "models/registry/",
     ),  # figures are kept there
     "sqlalchemy": ("pipelines/store/", "models/registry/"),
-    "prefect": (
-        "pipelines/flows/",
-        "pipelines/reports/render.py",
-    ),
+    "prefect": ("pipelines/flows/",),
     "fastapi": ("app/",),
 }
 HEAVY = ("pandas", "prefect", "lightgbm", "mlflow", "ibis", "duckdb", "sklearn", "matplotlib")

@@ -173,7 +173,7 @@ def test_when_sales_stops_taking_leads_up_the_monitor_says_so_ends_with_4_and_tr
     assert said.code == 4
     assert said.out.startswith("version 1 · retrain: ")
     assert re.search(
-        r"all leads, decided since 2024-0[89]-\d\d: \d+ taken up so far where \d+ were expected by now \(× 0\.\d\d, z −\d",
+        r"All leads, decided since 2024-0[89]-\d\d: \d+ taken up so far where \d+ were expected by now \(× 0\.\d\d, z −\d",
         " ".join(said.out.split()),
     )
     assert "Ask what changed for all leads around 2024-0" in said.out

@@ -1,19 +1,34 @@
 """Pages that stand alone."""
 
+import random
 import re
 
 import jinja2
 import pytest
 from matplotlib.figure import Figure
 
+from pipelines.reports import page as pages
 from pipelines.reports import render
-from pipelines.reports.summaries import sentence
+from pipelines.reports.formats import estimate, money, number, percent, sentence, short
 
-TEMPLATE = """{% extends "base.html" %}{% from "parts.html" import picture, table, verdict, list %}
-{% block title %}{{ title }}{% endblock %}
-{% block main %}{{ verdict(word, "good") }}{{ table(["name", "share"], rows, numbers=[1], caption="Shares") }}{{ list(rows[0]) }}
-{{ picture(figure, "a line", word) }}{% endblock %}"""
 HOSTILE = "<script>alert('x')</script>"
+TEMPLATE = """
+{{ part("shares", title) }}
+
+{{ word }}
+
+{{ table(["name", "share"], rows, numbers=[1]) }}
+
+{{ bullets(rows[0]) }}
+
+{{ picture("a line", "a " ~ word, word) }}
+
+###### More {{ word }}
+
+{{ code(word) }}
+
+## The last
+"""
 
 
 def drawn() -> Figure:
@@ -23,33 +38,114 @@ def drawn() -> Figure:
 
 
 @pytest.fixture
-def made(monkeypatch) -> str:
-    loader = jinja2.ChoiceLoader([jinja2.DictLoader({"trial.html": TEMPLATE}), render.TEMPLATES.loader])
+def words(monkeypatch) -> str:
+    loader = jinja2.ChoiceLoader([jinja2.DictLoader({"trial.md": TEMPLATE}), render.TEMPLATES.loader])
     monkeypatch.setattr(render.TEMPLATES, "loader", loader)
-    rows = [[HOSTILE, render._percent(0.125)], ["nothing", render._percent(None)]]
-    return render.page("trial.html", title=HOSTILE, word=HOSTILE, rows=rows, figure=drawn())
+    rows = [[HOSTILE, percent(0.125)], ["nothing", percent(None)]]
+    return render.markdown("trial", title=HOSTILE, word=HOSTILE, rows=rows)
+
+
+@pytest.fixture
+def made(words) -> str:
+    return pages.page(HOSTILE, words, {"a line": drawn()}, verdicts=[pages.Verdict(HOSTILE, "good")])
 
 
 def test_what_the_data_say_is_text_on_a_page_and_never_part_of_it(made):
     assert "<script" not in made
-    assert made.count("&lt;script&gt;") == 6  # the title twice
+    assert (
+        made.count("&lt;script&gt;") == 12
+    )  # the title of the page twice, that of the part in the contents too
+    assert made.count('scope="row">&lt;script&gt;') == 1
 
 
 def test_a_page_asks_nobody_for_anything(made):
-    assert not re.findall(r"""(?:(?:src|href)=["']|url\()(?!data:)""", made)
+    assert not re.findall(r"""(?:(?:src|href)=["']|url\()(?!data:|#)""", made)
     assert "@import" not in made
 
 
 def test_a_picture_says_what_it_shows_and_the_same_one_gives_the_same_text(made):
-    assert re.search(r'<img src="data:image/svg\+xml;base64,[^"]+" alt="a line">', made)
-    assert render._as_uri(drawn()) == render._as_uri(drawn())
+    assert re.search(r'<img src="data:image/svg\+xml;base64,[^"]+" alt="a &lt;script&gt;', made)
+    assert re.search(r"<figcaption>&lt;script&gt;", made)
+    assert pages.as_uri(drawn()) == pages.as_uri(drawn())
+
+
+def test_contents_lead_to_named_parts_and_what_is_folded_ends_with_the_next_heading(made):
+    assert '<a href="#shares">&lt;script&gt;' in made
+    assert '<h2 id="shares">&lt;script&gt;' in made
+    assert re.search(
+        r"<details><summary>More .*</summary>\n<pre>.*</pre>\n</details>\n<h2>The last</h2>", made, re.DOTALL
+    )
 
 
 def test_numbers_stand_to_the_right_and_an_absent_one_is_a_dash(made):
     assert '<td class="number">12.5 %</td>' in made
     assert '<td class="number">–</td>' in made
-    assert render._number(1234567.0) == "1,234,567"
-    assert render._number(float("nan")) == "–"
+    assert '<th class="number" scope="col">share</th>' in made
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        pytest.param(number(1234567.0), "1,234,567", id="thousands"),
+        pytest.param(number(float("nan")), "–", id="no number"),
+        pytest.param(number(-0.04, 1), "0.0", id="nothing has no sign"),
+        pytest.param(number(-1.25, 2, sign=True), "−1.25", id="a minus"),
+        pytest.param(number(0.5, 1, sign=True), "+0.5", id="a plus"),
+        pytest.param(percent(0.125), "12.5 %", id="share"),
+        pytest.param(money(-1234.5, "EUR"), "−EUR 1,234", id="amount"),
+        pytest.param(money(12, "€"), "€12", id="amount in one letter"),
+        pytest.param(estimate({"value": 0.5, "low": 0.4, "high": 0.6}, 1), "0.5 [0.4 – 0.6]", id="estimate"),
+        pytest.param(estimate({"value": 0.5, "low": None, "high": None}, 1), "0.5", id="without an interval"),
+        pytest.param(
+            estimate({"value": 0.5, "low": 0.4, "high": 0.6}, 0, words=percent),
+            "50 % [40 % – 60 %]",
+            id="of shares",
+        ),
+        pytest.param(estimate(None), "–", id="no estimate"),
+        pytest.param(short("2026-03-01T08:15:00", 16), "2026-03-01 08:15", id="time"),
+        pytest.param(short(1200), "row 1,200", id="row"),
+    ],
+)
+def test_a_figure_is_written_in_one_way(written, shown):
+    assert written == shown
+
+
+# ── the terminal ──
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_terminal_shows_text_and_tables_within_its_width_and_pipes_get_no_style(words, width):
+    plain = render.terminal(words, width=width, styled=False)
+    assert "\x1b" not in plain
+    assert max(map(len, plain.splitlines())) <= width
+    assert plain.startswith(HOSTILE)
+    assert "a line" not in plain
+    ends = [line for line in plain.splitlines() if line.endswith(("   share", " 12.5 %", "   –"))]
+    assert len(ends) == 4  # one of them an item of the list
+    assert {len(line) for line in ends if line.startswith("  ")} == {len(ends[0])}
+    assert "\x1b" in render.terminal(words, width=width, styled=True)
+
+
+def test_nothing_is_cut_off_in_a_list_or_a_table_however_narrow():
+    long = "1" * 200
+    rows = [["a word", long, "3"], ["x", "2", "the end"]]
+    for words in (
+        render.bullets([f"{long} the end"]),
+        render.table(["one", "two", "three"], rows, numbers=[1]),
+    ):
+        plain = render.terminal(words, width=50, styled=False)
+        assert plain.count("1") == 200
+        assert max(map(len, plain.splitlines())) <= 50
+        assert "the end" in plain
+
+
+def test_a_path_or_a_line_to_copy_that_is_longer_than_the_terminal_is_wide_stays_whole():
+    path = "/".join(["folder"] * 30)
+    words = f"all decisions: {path}\n\n{render.code(path)}"
+    assert render.terminal(words, width=80, styled=False).split("\n\n") == [
+        f"all decisions: {path}",
+        f"  {path}",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -63,3 +159,16 @@ def test_numbers_stand_to_the_right_and_an_absent_one_is_a_dash(made):
 )
 def test_a_sentence_begins_with_a_capital_letter_unless_a_setting_comes_first(words, said):
     assert sentence(words) == said
+
+
+def test_what_the_data_say_is_read_as_written_wherever_it_stands_in_markdown():
+    draw = random.Random(1)
+    pieces = [*"ab1 -+#=*_`~[]()!<>|\\&;:.\"'/ ", "amp;", "http://", "**", "__", "](", "]: ", "1. ", "\n"]
+    for _ in range(4000):
+        words = "".join(draw.choice(pieces) for _ in range(draw.randint(1, 12)))
+        shown = render.as_text(words)
+        for around in ("{}", "- {}", "1. {}", "| a |\n| --- |\n| {} |", "what: {}"):
+            tokens = pages.PARSER.parse(around.format(shown))
+            inline = [each for token in tokens if token.type == "inline" for each in token.children]
+            assert {each.type for each in inline} <= {"text", "text_special"}, words
+            assert "".join(each.content for each in inline).endswith(" ".join(words.split())), words

@@ -19,6 +19,7 @@ import pytest
 from features.errors import ContractError, UnreachableError, UsageError
 from pipelines.flows import runs
 from pipelines.prefect_server import address_of, prefect_server, secret_of
+from pipelines.reports.render import terminal
 from tests.commands import SIMULATED, written
 from tests.conftest import REPOSITORY
 
@@ -140,6 +141,7 @@ def test_a_command_on_a_home_that_is_served_is_a_run_without_parameters_and_with
     assert run.parameters == {}
     assert run.tags == ["leadsieve"]
     assert artifact.flow_run_id == run.id
+    assert terminal(artifact.data) == done.stdout.removesuffix("\n")
 
 
 @pytest.mark.slow

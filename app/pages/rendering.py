@@ -3,7 +3,6 @@
 Everything a page shows is text unless a template of ours says otherwise.
 """
 
-import math
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,8 @@ from starlette.responses import Response
 
 from app.desk import desk_of
 from app.sessions import form_token, keep_before, person_at
+from pipelines.reports import formats
+from pipelines.reports.formats import money, number
 from pipelines.store.worklist import Told
 
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
@@ -62,17 +63,8 @@ def ago_words(then: datetime | None, now: datetime) -> str:
 
 def percent(share: float | None, places: int = 0) -> str:
     """A share in words; small ones keep a decimal, an absent one is a dash."""
-    if share is None or math.isnan(share):
-        return "–"
-    return f"{100 * share:.{1 if places == 0 and share < 0.1 else places}f} %"
-
-
-def money(value: float | None, currency: str = "") -> str:
-    """An amount in whole units."""
-    if value is None or math.isnan(value):
-        return "–"
-    sign = "−" if round(value) < 0 else ""
-    return f"{sign}{currency}{' ' if len(currency) > 1 else ''}{abs(value):,.0f}"
+    small = places == 0 and not formats.absent(share) and share < 0.1
+    return formats.percent(share, 1 if small else places)
 
 
 def plainly(word: str) -> str:
@@ -119,11 +111,6 @@ def known(value: object, column: str) -> str | Markup:
 
 def minute(moment: datetime | None) -> str:
     return "–" if moment is None else f"{moment:%-d %b %Y, %H:%M}"
-
-
-def number(count: float) -> str:
-    """A count with its thousands apart."""
-    return f"{count:,.0f}"
 
 
 def few(told: list[Told], most: int = 3) -> list[Told]:

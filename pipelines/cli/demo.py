@@ -31,10 +31,8 @@ class Tour:
         }
 
     def words(self) -> str:
-        """A summary to read in the terminal."""
-        return summaries.tour(
-            self.trained.to_json(), self.scored.to_json(), self.scored.decisions, str(self.home)
-        )
+        """Markdown to read in the terminal."""
+        return summaries.demo(self.to_json(), self.scored.decisions, self.home)
 
 
 def run(settings: Settings, home: Path, as_of: datetime) -> Tour:

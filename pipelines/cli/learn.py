@@ -48,14 +48,15 @@ def check(
     """
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.check import check_source
-        from pipelines.reports.check import checked, write_page
+        from pipelines.reports import check as reports
+        from pipelines.reports.render import terminal
 
         report = check_source(
             settings_of(config, source), folder, moment_of(as_of, now), drawn=page is not None
         )
         if page is not None:
-            write_page(report.to_json(), report.pictures, page)
-    show(report.to_json(), checked(report.to_json(), page=page), as_json=as_json)
+            reports.write_page(report.to_json(), report.pictures, page)
+    show(report.to_json(), terminal(reports.check(report.to_json(), page=page)), as_json=as_json)
     if not report.passes:
         raise typer.Exit(EXIT_USELESS)
 
@@ -87,12 +88,13 @@ def train(
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.train import train_leads
         from pipelines.reports import summaries
+        from pipelines.reports.render import terminal
 
         settings = settings_of(config, source)
         report = train_leads(
             settings, folder, moment_of(as_of, now), tune=tune, scores=scores, force=force
         ).to_json()
-    show(report, summaries.training(report), as_json=as_json)
+    show(report, terminal(summaries.train(report)), as_json=as_json)
     if report["version"] is None:
         raise typer.Exit(EXIT_USELESS)
 
@@ -118,6 +120,7 @@ def backtest(
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.backtest import backtest_leads
         from pipelines.reports import summaries
+        from pipelines.reports.render import terminal
 
         report = backtest_leads(
             settings_of(config, source),
@@ -127,7 +130,7 @@ def backtest(
             by=by.value,
             picture=picture,
         ).to_json()
-    show(report, summaries.replayed(report), as_json=as_json)
+    show(report, terminal(summaries.backtest(report)), as_json=as_json)
 
 
 def promote(
@@ -150,14 +153,15 @@ def promote(
         raise UsageError("--force needs --why TEXT: the reason is kept with the version.")
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.promote import promote_version
-        from pipelines.reports import versions as versions_report
+        from pipelines.reports import summaries
+        from pipelines.reports.render import terminal
 
         settings = settings_of(config, source)
         moment, who = moment_of(as_of, now), who or login_name()
         result = promote_version(
             settings, folder, now, as_of=moment, version=version, who=who, why=why, force=force
         ).to_json()
-    show(result, versions_report.promotion(result), as_json=as_json)
+    show(result, terminal(summaries.promote(result)), as_json=as_json)
     if not result["promoted"]:
         raise typer.Exit(EXIT_USELESS)
 
@@ -177,12 +181,13 @@ def rollback(
         raise UsageError("a rollback needs --why TEXT: the reason is kept with the version.")
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.promote import rollback_version
-        from pipelines.reports import versions as versions_report
+        from pipelines.reports import summaries
+        from pipelines.reports.render import terminal
 
         result = rollback_version(
             settings_of(config, None), folder, now, why=why, version=version, who=who or login_name()
         ).to_json()
-    show(result, versions_report.promotion(result), as_json=as_json)
+    show(result, terminal(summaries.promote(result)), as_json=as_json)
     if not result["promoted"]:
         raise typer.Exit(EXIT_USELESS)
 
@@ -193,10 +198,11 @@ def versions(config: Config = None, home: Home = None, as_json: Json = False) ->
     """
     with running(folder := home_folder(home), quiet=as_json):
         from pipelines.flows.promote import versions_of
-        from pipelines.reports import versions as versions_report
+        from pipelines.reports import summaries
+        from pipelines.reports.render import terminal
 
         result = versions_of(settings_of(config, None), folder)
-    show(result, versions_report.versions(result), as_json=as_json)
+    show(result, terminal(summaries.versions(result)), as_json=as_json)
 
 
 def report(
@@ -216,11 +222,11 @@ def report(
     """
     with running(folder := home_folder(home), quiet=as_json):
         from pipelines.home import registry_of
-        from pipelines.reports import report_words
-        from pipelines.reports.report_page import write_report
+        from pipelines.reports import model_report
+        from pipelines.reports.render import terminal
         from pipelines.version_files import report_of
 
         result = report_of(registry_of(settings_of(config, None), folder), version)
         if page is not None:
-            write_report(result, result["version"], page)
-        show(result, report_words.reported(result, page=page), as_json=as_json)
+            model_report.write_report(result, result["version"], page)
+        show(result, terminal(model_report.report(result, page=page)), as_json=as_json)

@@ -27,10 +27,11 @@ def demo(home: Home = None, as_json: Json = False) -> None:
     folder = home_folder(home) / "demo"
     with running(folder, quiet=as_json) as now:
         from pipelines.cli import demo as demonstration
+        from pipelines.reports.render import terminal
         from pipelines.settings import load_settings
 
         shown = demonstration.run(load_settings(None, {"source": {"url": "simulated:"}}), folder, now)
-    show(shown.to_json(), shown.words(), as_json=as_json)
+    show(shown.to_json(), terminal(shown.words()), as_json=as_json)
 
 
 def score(
@@ -60,13 +61,14 @@ def score(
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.score import score_leads
         from pipelines.reports import summaries
+        from pipelines.reports.render import terminal
 
         settings = settings_of(config, source)
         moment = moment_of(as_of, now)
         report = score_leads(
             settings, folder, moment, leads=leads, everything=everything, reasons=reasons, output=output
         )
-    show(report.to_json(), summaries.scoring(report.to_json(), report.decisions), as_json=as_json)
+    show(report.to_json(), terminal(summaries.score(report.to_json(), report.decisions)), as_json=as_json)
 
 
 def value(
@@ -78,9 +80,10 @@ def value(
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.value import value_policy
         from pipelines.reports import summaries
+        from pipelines.reports.render import terminal
 
         report = value_policy(settings_of(config, source), folder, moment_of(as_of, now)).to_json()
-    show(report, summaries.valued(report), as_json=as_json)
+    show(report, terminal(summaries.value(report)), as_json=as_json)
 
 
 def serve(
@@ -108,8 +111,9 @@ def serve(
             run_on(address, secret_of(folder))
 
         from pipelines.flows import deployments
+        from pipelines.reports.render import terminal
 
-        print(deployments.serving(settings.schedule, folder), flush=True)
+        print(terminal(deployments.serving(settings.schedule, folder)), flush=True)
         deployments.serve_flows(settings, config=config, home=folder, name=name)
 
 
@@ -130,13 +134,14 @@ def monitor(
     """
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.monitor import monitor_leads
-        from pipelines.reports.monitor import monitored, write_page
+        from pipelines.reports import monitor as reports
         from pipelines.reports.plots.monitor import pictures_of
+        from pipelines.reports.render import terminal
 
         report = monitor_leads(settings_of(config, source), folder, moment_of(as_of, now))
         result = report.to_json()
         if page is not None:
-            write_page(result, pictures_of(report.watches), page)
-    show(result, monitored(result, page=page), as_json=as_json)
+            reports.write_page(result, pictures_of(report.watches), page)
+    show(result, terminal(reports.monitor(result, page=page)), as_json=as_json)
     if result["verdict"] == "retrain":
         raise typer.Exit(EXIT_USELESS)

@@ -19,9 +19,9 @@ from features.tables import Clock, moment
 from models.backtest import By, Replayed, Span, calendar, parts, replay
 from pipelines.files import replaced
 from pipelines.flows.dataset import learning_set, pull_source
-from pipelines.flows.runs import flow
+from pipelines.flows.runs import flow, publish
 from pipelines.progress import Stopwatch
-from pipelines.reports import render
+from pipelines.reports import summaries
 from pipelines.reports.plots.policy import drawn
 from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
@@ -166,5 +166,5 @@ def backtest_leads(
         seconds=watch.seconds,
         picture=picture,
     )
-    render.publish_backtest(report.to_json())
+    publish("backtest", summaries.backtest(report.to_json()))
     return report

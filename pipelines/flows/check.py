@@ -23,13 +23,13 @@ from models.leakage.profiles import profile
 from models.leakage.samples import Drawn, draw
 from models.readiness import DID, Readiness, readiness
 from pipelines.flows.dataset import columns_of, outcome_set, pull_source, unused
-from pipelines.flows.runs import flow
+from pipelines.flows.runs import flow, publish
 from pipelines.home import store_of
 from pipelines.progress import Stopwatch
-from pipelines.reports import render
+from pipelines.reports import check as reports
+from pipelines.reports.formats import short
 from pipelines.reports.plots.source import column_picture, spans_of, time_picture
 from pipelines.reports.serialize import plain
-from pipelines.reports.summaries import short
 from pipelines.settings import Settings
 from pipelines.sources.data_profile import contents
 from pipelines.sources.earlier import earlier_pull, leads_today, young_leads
@@ -161,7 +161,7 @@ def check_source(settings: Settings, home: Path, as_of: datetime, drawn: bool = 
         seconds=watch.seconds,
         pictures=_pictures(learning, judged, clock=tables.clock) if drawn else {},
     )
-    render.publish_check(report.to_json())
+    publish("check", reports.check(report.to_json()))
     return report
 
 

@@ -30,7 +30,7 @@ from models.promotion.record import VersionRecord
 from models.promotion.rule import Comparison, leaking, rule
 from pipelines.flows.dataset import pull_source
 from pipelines.home import registry_of, store_of
-from pipelines.reports.summaries import short
+from pipelines.reports.formats import short
 from pipelines.settings import Settings
 from pipelines.sources.engine import let_go, local_engine
 from pipelines.sources.manifest import read_note

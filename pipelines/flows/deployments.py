@@ -33,8 +33,9 @@ from pipelines.flows.retrain import retrain as train_and_promote
 from pipelines.flows.score import score_leads
 from pipelines.prefect_server import address_of, secret_file
 from pipelines.progress import hushed
-from pipelines.reports.monitor import monitored, retrained
-from pipelines.reports.summaries import scoring
+from pipelines.reports import monitor as reports
+from pipelines.reports import summaries
+from pipelines.reports.render import markdown, terminal
 from pipelines.settings import OFF, ScheduleSettings, Settings, load_settings
 
 STATES = ("Failed", "Crashed", "TimedOut", "Retrain")
@@ -71,7 +72,7 @@ def score(config: Path | None, home: Path, as_of: datetime | None = None) -> Sta
     """Score what waits at the scheduled time; a file besides the log if [schedule] output says so."""
     settings, moment = load_settings(config), scheduled(as_of)
     report = score_leads(settings, home, moment, output=settings.schedule.output_at(moment))
-    return completed(scoring(report.to_json(), report.decisions))
+    return completed(summaries.score(report.to_json(), report.decisions))
 
 
 @flow(
@@ -82,7 +83,8 @@ def monitor(config: Path | None, home: Path, as_of: datetime | None = None) -> S
     """Watch the champion; the state is called after the verdict, so that an automation can hear of it."""
     found = monitor_leads(load_settings(config), home, scheduled(as_of)).to_json()
     return completed(
-        monitored(found), name="Completed" if found["verdict"] == "steady" else found["verdict"].capitalize()
+        reports.monitor(found),
+        name="Completed" if found["verdict"] == "steady" else found["verdict"].capitalize(),
     )
 
 
@@ -94,8 +96,8 @@ def monitor(config: Path | None, home: Path, as_of: datetime | None = None) -> S
 def retrain(config: Path | None, home: Path, as_of: datetime | None = None) -> State:
     """Train, and let the challenger take over only by rule."""
     found = train_and_promote(load_settings(config), home, scheduled(as_of), why="on schedule").to_json()
-    words = "\n".join(retrained(found))
-    return Failed(message=words) if found["version"] is None else completed(words)
+    words = summaries.retrain(found)
+    return Failed(message=plain(words)) if found["version"] is None else completed(words)
 
 
 def scheduled(as_of: datetime | None) -> datetime:
@@ -107,9 +109,16 @@ def scheduled(as_of: datetime | None) -> datetime:
 
 
 def completed(words: str, name: str = "Completed") -> State:
-    """All words go to the run's log, the first line to its state."""
-    get_run_logger().info(words)
-    return Completed(name=name, message=words.partition("\n")[0])
+    """All of a result's Markdown goes to the run's log, as a terminal shows it, and the first line to its
+    state.
+    """
+    get_run_logger().info(plain(words))
+    return Completed(name=name, message=plain(words.partition("\n")[0]))
+
+
+def plain(words: str) -> str:
+    """Markdown without its marks; a sentence stays one line."""
+    return terminal(words, width=100_000, styled=False)
 
 
 def keep_alert(client: SyncPrefectClient, *, name: str, block: str | None) -> None:
@@ -197,25 +206,13 @@ def deployment(
 
 def serving(schedule: ScheduleSettings, home: Path) -> str:
     """When each flow runs, where its runs can be seen, and how to end it."""
-    times = {flow: getattr(schedule, flow) for flow in ("score", "monitor", "retrain")}
-    lines = [
-        f"  {flow:<8} {when if when == OFF else f'{when:<12} {schedule.timezone}'}"
-        for flow, when in times.items()
-    ]
-    pages = shown(PREFECT_API_URL.value()).removesuffix("/api")
+    times = {flow: getattr(schedule, flow) for flow in FLOWS}
     ours = address_of(home) == PREFECT_API_URL.value()
-    asks = f" (it asks for what stands in {secret_file(home)})" if ours else ""
-    alert = (
-        f"Alerts go to {schedule.alert}."
-        if schedule.alert
-        else "Nobody is alerted: [schedule] alert names no block."
-    )
-    return "\n".join(
-        [
-            f"Serving from {home}:",
-            *lines,
-            f"Runs and logs: {pages}{asks}",
-            alert,
-            "Ctrl-C ends it and pauses the schedules.",
-        ]
+    return markdown(
+        "serve",
+        home=home,
+        times=[[flow, when, "" if when == OFF else schedule.timezone] for flow, when in times.items()],
+        pages=shown(PREFECT_API_URL.value()).removesuffix("/api"),
+        secret=secret_file(home) if ours else None,
+        alert=schedule.alert,
     )

@@ -19,11 +19,11 @@ from models.scoring.scorer import CalibratedHazard
 from pipelines.flows.dataset import pull_source
 from pipelines.flows.monitor_data import Watched, hints_of, watched
 from pipelines.flows.retrain import Retrained, retrain
-from pipelines.flows.runs import flow
+from pipelines.flows.runs import flow, publish
 from pipelines.flows.value import reckoned
 from pipelines.home import registry_of, store_of
 from pipelines.progress import Stopwatch
-from pipelines.reports import render
+from pipelines.reports import monitor as reports
 from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
 from pipelines.version_files import load_record
@@ -142,7 +142,7 @@ def monitor_leads(settings: Settings, home: Path, as_of: datetime) -> MonitorRep
             retrained=done,
             health=health.trained_anew(promoted=done.promoted) if done.version else health,
         )
-    render.publish_monitor(report.to_json())
+    publish("monitor", reports.monitor(report.to_json()))
     return report
 
 

@@ -11,10 +11,10 @@ from models.promotion.rule import Ruling, leaking, rule
 from models.registry.versions import ChampionMovedError, Reign, Version, reigns, written
 from pipelines.flows.compare import compared
 from pipelines.flows.dataset import move_champion
-from pipelines.flows.runs import flow
+from pipelines.flows.runs import flow, publish
 from pipelines.home import registry_of
 from pipelines.progress import Stopwatch
-from pipelines.reports import render
+from pipelines.reports import summaries
 from pipelines.settings import Settings
 from pipelines.version_files import load_record
 
@@ -90,7 +90,7 @@ def promote_version(
     promotion = Promotion(
         number, replaced, tuple(dict.fromkeys([why] * bool(why) + [*ruling.reasons])), ruling.promoted
     )
-    render.publish_promotion(promotion.to_json())
+    publish("promote", summaries.promote(promotion.to_json()))
     return promotion
 
 
@@ -139,7 +139,7 @@ def rollback_version(
     except ChampionMovedError as moved:
         return Promotion(number, None, (str(moved),), promoted=False)
     promotion = Promotion(number, replaced, (why,))
-    render.publish_promotion(promotion.to_json())
+    publish("promote", summaries.promote(promotion.to_json()))
     return promotion
 
 

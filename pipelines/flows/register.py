@@ -18,8 +18,8 @@ from models.promotion.record import write_record
 from models.training import Challenger
 from pipelines.flows.dataset import unused
 from pipelines.home import registry_of
-from pipelines.reports.report_page import PAGE, report_page
-from pipelines.reports.report_pictures import figures_of
+from pipelines.reports.model_report import PAGE, report_page
+from pipelines.reports.plots.report import figures_of
 from pipelines.reports.serialize import plain, recalibrated, told_leniency
 from pipelines.settings import Settings
 from pipelines.sources.snapshots import Snapshot

@@ -46,6 +46,22 @@ def in_run() -> bool:
     return FlowRunContext.get() is not None
 
 
+def publish(result: str, words: str) -> None:
+    """Keep a result's Markdown with the flow run that is at work, if one is.
+
+    Parameters
+    ----------
+    result : str
+        The artifact's key, such as ``train``.
+    words : str
+        What the terminal says, as Markdown.
+    """
+    if in_run():
+        from prefect.artifacts import create_markdown_artifact
+
+        create_markdown_artifact(key=result, markdown=words)
+
+
 def retried(function: Callable[Given, Result]) -> Callable[Given, Result]:
     """A function tried again where something is out of reach for a moment; whatever else is broken stays broken."""
 

@@ -14,10 +14,10 @@ from models.monitoring.data_drift import oddities
 from models.policy.decisions import decide_all
 from models.policy.policy import HAND_OFF, HOLD
 from pipelines.flows.dataset import pull_source
-from pipelines.flows.runs import flow
+from pipelines.flows.runs import flow, publish
 from pipelines.home import registry_of, store_of
 from pipelines.progress import Stopwatch
-from pipelines.reports import render
+from pipelines.reports import summaries
 from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
 from pipelines.sinks.tables import checked_output, write_decisions
@@ -132,5 +132,5 @@ def score_leads(
         ),
         seconds=watch.seconds,
     )
-    render.publish_scoring(report.to_json())
+    publish("score", summaries.score(report.to_json(), report.decisions))
     return report

@@ -15,10 +15,10 @@ from pipelines.flows.check import judged_columns, used_all_the_same
 from pipelines.flows.dataset import learning_set, pull_source
 from pipelines.flows.model_card import card_of
 from pipelines.flows.register import TrainingReport, doubts, register_challenger
-from pipelines.flows.runs import flow
+from pipelines.flows.runs import flow, publish
 from pipelines.home import store_of
 from pipelines.progress import Stopwatch
-from pipelines.reports import render
+from pipelines.reports import summaries
 from pipelines.settings import Settings
 from pipelines.sinks.tables import write_parquet
 
@@ -87,5 +87,5 @@ def train_leads(
             report = register_challenger(
                 report, card, snapshot, settings, home, learned=learning.frame["lead_id"]
             )
-    render.publish_training(report.to_json())
+    publish("train", summaries.train(report.to_json()))
     return report

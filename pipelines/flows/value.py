@@ -18,10 +18,10 @@ from features.outcomes import fates
 from features.tables import Tables
 from models.policy.impact import Aftermath, aftermath
 from pipelines.flows.dataset import pull_source
-from pipelines.flows.runs import flow
+from pipelines.flows.runs import flow, publish
 from pipelines.home import store_of
 from pipelines.progress import Stopwatch
-from pipelines.reports import render
+from pipelines.reports import summaries
 from pipelines.reports.serialize import plain, told_leniency
 from pipelines.settings import Settings
 from pipelines.store.answers import pulled_out
@@ -108,7 +108,7 @@ def value_policy(settings: Settings, home: Path, as_of: datetime) -> ValueReport
         warnings=snapshot.warnings,
         seconds=watch.seconds,
     )
-    render.publish_value(report.to_json())
+    publish("value", summaries.value(report.to_json()))
     return report
 
 

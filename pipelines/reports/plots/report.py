@@ -1,4 +1,4 @@
-"""The pictures of a report, drawn from its card."""
+"""The figures of a version's report, drawn from its card."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pipelines.reports.formats import short
 from pipelines.reports.plots.groups import drivers_picture, grades_picture, groups_picture
 from pipelines.reports.plots.model import (
     blocks_picture,
@@ -14,7 +15,6 @@ from pipelines.reports.plots.model import (
     importance_picture,
 )
 from pipelines.reports.plots.source import time_picture
-from pipelines.reports.summaries import short
 
 Card = Mapping[str, Any]
 TITLES = {"pursue": "Pursue", "convert": "Convert"}
@@ -29,6 +29,21 @@ def figures_of(card: Card) -> dict[str, Figure]:
         f"{name}_{kind}": figure
         for name in card["curves"]
         for kind, figure in model_pictures(card, name).items()
+    }
+
+
+def report_figures(card: Card) -> dict[str, Figure]:
+    """Every figure of the page, by the name that the template knows it by."""
+    return {
+        **{f"time-{name}": figure for name, figure in time_pictures(card).items()},
+        **figures_of(card),
+        **(
+            {"grades": grades_picture(card["grades"], title="What grades have come to")}
+            if card["grades"]
+            else {}
+        ),
+        **{f"drivers-{column}": figure for column, figure in driver_pictures(card).items()},
+        **{f"group-{column}": figure for column, figure in segment_pictures(card).items()},
     }
 
 
@@ -73,18 +88,13 @@ def _dated(spans: pd.DataFrame) -> pd.DataFrame:
     return spans.assign(start=months if len(set(months)) == len(months) else days)
 
 
-def grade_picture(card: Card) -> Figure | None:
-    return grades_picture(card["grades"], title="What grades have come to") if card["grades"] else None
-
-
-def segment_pictures(card: Card, *, audited: bool) -> dict[str, Figure]:
-    """A picture for each column of groups: those that the model sees, or those that it is audited by."""
+def segment_pictures(card: Card) -> dict[str, Figure]:
+    """A picture for each column of groups."""
     of = card["by_segment"]["of"]
     whole = card["models"][of]["auc"]
     found: dict[str, list[Any]] = {}
     for segment in card["segments"]:
-        if segment["audited"] == audited:
-            found.setdefault(segment["column"], []).append(segment)
+        found.setdefault(segment["column"], []).append(segment)
     return {
         column: groups_picture(
             _fewer(segments), title=column, outcome=WHO[of], whole=whole and whole["value"]

@@ -1,17 +1,20 @@
-"""What a report says first: is the version ready, how good is it, what does it promise, what is there to
-worry about?
+"""A version's report: what it says first (is the version ready, how good is it, what does it promise, what is
+there to worry about), in the terminal, and with everything else on one page.
 """
 
-import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pipelines.reports.summaries import percent, sentence
+from pipelines.files import replaced
+from pipelines.reports.formats import money, number, percent, sentence, short, span
+from pipelines.reports.page import Mood, page
+from pipelines.reports.plots.report import report_figures
+from pipelines.reports.render import markdown
+from pipelines.reports.summaries import BASELINES, CUT_ON, QUESTIONS
 
 Card = Mapping[str, Any]
-Mood = Literal["good", "doubtful", "bad", "plain"]
 
 READY = {
     "ready": ("Ready", "good"),
@@ -23,8 +26,28 @@ FOUND = {"pursue": "the leads that sales takes up", "convert": "the customers"}
 GRAVEST = ("held_wins", "held", "ratio", "auc")
 CALIBRATED = (0.8, 1.25)
 SHOWN_WORRIES = 6
+SHOWN_POOR = 8
 FEW_WINS = 200
-WIDTH = 128
+PAGE = "report.html"
+FIGURES = {
+    "auc": (
+        "AUC",
+        3,
+        "of two leads, one with the outcome: how often it has the higher score. ½ is chance, 1 perfect",
+    ),
+    "average_precision": ("average precision", 3, "how pure the top of the list is; the base rate is chance"),
+    "lift_at_10_percent": ("lift at 10 %", 2, "outcomes among the best tenth, against a tenth by lot"),
+    "log_loss": ("log-loss", 4, "how far off the probabilities are; smaller is better"),
+    "brier": ("Brier score", 4, "mean squared error of the probabilities; smaller is better"),
+    "calibration_ratio": ("calibration", 2, "mean prediction against what came true; 1 is exact"),
+}
+WORTH = {
+    "margin": "a customer brings",
+    "cost_per_lead": "working a lead costs",
+    "hours_per_lead": "hours a lead takes",
+    "weekly_capacity": "hours sales has in a week",
+    "price_of_an_hour": "an hour of sales is worth",
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +67,107 @@ class Answer:
     words: str
     mood: Mood
     lines: tuple[str, ...]
+
+
+def report(card: Card, *, page: Path | None = None) -> str:
+    """Four questions with their answers, and where the whole report is."""
+    return markdown(
+        "report",
+        version=card["version"],
+        answers=answers(card),
+        worries=worries(card),
+        page=page and str(page),
+        whole=False,
+    )
+
+
+def report_page(card: Card, version: str) -> str:
+    """The ``report`` object of the interface as HTML: the same card gives the same page, whenever it is
+    written.
+    """
+    troubles, figures = worries(card), report_figures(card)
+    as_of = "" if card["as_of"] is None else f", as of {short(card['as_of'], 16)}"
+    poor = [each for each in card["segments"] if each["poor"] and not each["audited"]]
+    words = markdown(
+        "report",
+        **{**card, "version": version},
+        figures=figures,
+        known_until=short(card["as_of"], 16),
+        more_worries=[worry.words for worry in troubles[SHOWN_WORRIES:]],
+        order=[(name, QUESTIONS[name]) for name in ("convert", "pursue") if card["models"][name]],
+        questions=QUESTIONS,
+        rows=FIGURES,
+        rivals=BASELINES,
+        cut_on=CUT_ON,
+        worth=_worth(card["policy"]["value"]),
+        by_column={
+            audited: _by_column(each for each in card["segments"] if each["audited"] == audited)
+            for audited in (False, True)
+        },
+        poor=[poor_words(each) for each in sorted(poor, key=lambda each: -each["leads"])],
+        shown_poor=SHOWN_POOR,
+        gap_words=gap_words,
+        differences=[_difference(each) for each in (card["champion"] or {}).get("differences") or ()],
+        value=_value,
+        promised=_promised,
+        whole=True,
+    )
+    return page(
+        f"Model report, version {version}",
+        words,
+        figures,
+        answers=answers(card),
+        worries=troubles[:SHOWN_WORRIES],
+        more_worries=len(troubles[SHOWN_WORRIES:]),
+        foot=(
+            f"Version {version}{as_of}. "
+            f"Data {card['trained_on']['fingerprint']}. Every figure is in leadsieve report {version} --json."
+        ),
+    )
+
+
+def write_report(card: Card, version: str, path: Path) -> Path:
+    """Write the page; an older file of that name is replaced in one step."""
+    with replaced(path) as draft:
+        draft.write_text(report_page(card, version), encoding="utf-8")
+    return path
+
+
+def _worth(value: Mapping[str, Any] | None) -> list[list[str]]:
+    return [[words, money(value[key])] for key, words in WORTH.items() if value[key]] if value else []
+
+
+def _by_column(segments: Iterator[Any]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for each in segments:
+        found.setdefault(each["column"], []).append(each)
+    return found
+
+
+def _difference(each: Mapping[str, Any]) -> list[str]:
+    """A figure of the champion and of this version on the same leads."""
+    loss = each["kind"] == "loss"
+    return [
+        f"log-loss of {each['what']}" if loss else f"{each['what']} among the leads that sales would work",
+        *(number(each[side], 4 if loss else 0) for side in ("champion", "challenger")),
+        *(percent(each[key], sign=True) for key in ("worse", "at_worst")),
+        f"{100 * each['allowed']:g} %",
+        "yes" if each["harmless"] else "no",
+    ]
+
+
+def _promised(promise: Mapping[str, Any]) -> str:
+    if not promise["certified"]:
+        return "nothing"
+    most = f"{100 * promise['max_lost_share']:g} %"
+    return f"at most {most} of {promise['of']}, on {number(promise['wins'])} wins"
+
+
+def _value(value: Any) -> str:
+    """A setting."""
+    if value is None:
+        return "–"
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
 
 
 def decisive(card: Card) -> str:
@@ -80,13 +204,10 @@ def _good(card: Card) -> Answer:
             ("There were too few leads whose outcome is known.",),
         )
     lift, area, ratio = model["lift_at_10_percent"], model["auc"], model["calibration_ratio"]
-    words = (
-        f"{lift['value'] / 10:.0%}".replace("%", " %")
-        + f" of {FOUND[name]} are among the best tenth of leads"
-    )
+    words = f"{percent(lift['value'] / 10, 0)} of {FOUND[name]} are among the best tenth of leads"
     lines = (
-        f"That is {lift['value']:.1f} times as many as drawing lots finds ({_span(lift, 1)}). AUC {area['value']:.2f} ({_span(area, 2)}).",
-        f"On average it predicts {ratio['value']:.2f} times what comes true ({_span(ratio, 2)}); 1 is exact.",
+        f"That is {number(lift['value'], 1)} times as many as drawing lots finds ({span(lift, 1)}). AUC {number(area['value'], 2)} ({span(area, 2)}).",
+        f"On average it predicts {number(ratio['value'], 2)} times what comes true ({span(ratio, 2)}); 1 is exact.",
     )
     return Answer("How good is it?", words, "plain", lines)
 
@@ -197,14 +318,14 @@ def _fading(card: Card) -> Iterator[Worry]:
         about = {"pursue": "being taken up", "convert": "becoming a customer"}[name]
         if last["auc_high"] is not None and last["auc_high"] < whole["value"]:
             yield Worry(
-                f"In the newest block it ranks worse than before: AUC {last['auc']:.2f} against {whole['value']:.2f} over all ({about}).",
+                f"In the newest block it ranks worse than before: AUC {number(last['auc'], 2)} against {number(whole['value'], 2)} over all ({about}).",
                 "doubtful",
                 name,
             )
         ratio = last["calibration_ratio"]
         if ratio is not None and not CALIBRATED[0] <= ratio <= CALIBRATED[1]:
             yield Worry(
-                f"In the newest block it predicts {ratio:.2f} times what came true ({about}).",
+                f"In the newest block it predicts {number(ratio, 2)} times what came true ({about}).",
                 "doubtful",
                 name,
             )
@@ -220,7 +341,7 @@ def _baselines(card: Card) -> Iterator[Worry]:
         and rival["ahead"]["high"] > 0
     ):
         yield Worry(
-            f"Logistic regression on the same columns ranks about as well (AUC {rival['auc']['value']:.2f}).",
+            f"Logistic regression on the same columns ranks about as well (AUC {number(rival['auc']['value'], 2)}).",
             "plain",
             decisive(card),
         )
@@ -244,68 +365,27 @@ def _data(card: Card) -> Iterator[Worry]:
     model = card["models"][decisive(card)]
     if model and min(model["positives"], model["settled"] - model["positives"]) < FEW_WINS:
         few = min(model["positives"], model["settled"] - model["positives"])
-        yield Worry(f"It rests on few leads: {few:,} of the rarer outcome.", "plain", "data")
+        yield Worry(f"It rests on few leads: {number(few)} of the rarer outcome.", "plain", "data")
 
 
 def poor_words(segment: Mapping[str, Any]) -> str:
     """What is wrong with a group, with its figure."""
     where = f"Where ‘{segment['column']}’ is ‘{segment['group']}’, it"
     if segment["poor"] == "ranks no better than chance":
-        return f"{where} ranks no better than chance: AUC {segment['auc']['value']:.2f}."
+        return f"{where} ranks no better than chance: AUC {number(segment['auc']['value'], 2)}."
     if segment["poor"] == "misses more of its customers":
         return f"{where} would hold back {percent(segment['held_wins']['value'])} of those who come true, more than elsewhere."
-    return f"{where} {segment['poor']}: {segment['ratio']['value']:.2f} times what came true."
+    return f"{where} {segment['poor']}: {number(segment['ratio']['value'], 2)} times what came true."
 
 
 def gap_words(gap: Mapping[str, Any]) -> str:
     """The widest gap between groups that the model does not see, in a sentence."""
     most, least = f"where ‘{gap['column']}’ is ‘{gap['most']}’", f"where it is ‘{gap['least']}’"
     if gap["figure"] == "ratio":
-        size = f"{gap['difference']:.2f} times as much ({gap['low']:.2f} to {gap['high']:.2f})"
+        size = f"{number(gap['difference'], 2)} times as much ({number(gap['low'], 2)} to {number(gap['high'], 2)})"
         return f"Against what comes true, it predicts {size} {most} as {least}."
     if gap["figure"] == "auc":
-        return f"It ranks better {most} than {least}: AUC {gap['difference']:.2f} higher ({signed(gap['low'], 2)} to {gap['high']:.2f})."
+        return f"It ranks better {most} than {least}: AUC {number(gap['difference'], 2)} higher ({number(gap['low'], 2)} to {number(gap['high'], 2)})."
     of = "leads" if gap["figure"] == "held" else "later customers"
-    points = f"{100 * gap['difference']:.1f} points more often ({signed(100 * gap['low'], 1)} to {100 * gap['high']:.1f})"
+    points = f"{number(100 * gap['difference'], 1)} points more often ({number(100 * gap['low'], 1)} to {number(100 * gap['high'], 1)})"
     return f"The filter holds {of} {points} {most} than {least}."
-
-
-def signed(value: float, places: int) -> str:
-    """A number with a minus that is as wide as a plus."""
-    return f"{value:.{places}f}".replace("-", "−")
-
-
-def _span(estimate: Mapping[str, float | None], places: int) -> str:
-    if estimate["low"] is None:
-        return "no interval"
-    return f"{estimate['low']:.{places}f} – {estimate['high']:.{places}f}"
-
-
-def reported(result: dict[str, Any], *, page: Path | None) -> str:
-    """Four questions with their answers, and where the whole report is."""
-    lines = [f"version {result['version']}", ""]
-    for answer in answers(result):
-        lines += [
-            answer.question,
-            *_indented(answer.words),
-            *(line for words in answer.lines for line in _indented(words)),
-            "",
-        ]
-    found = worries(result)
-    lines += [
-        "What should I worry about?",
-        *(line for worry in found for line in _indented(worry.words, "  · ")),
-    ]
-    if not found:
-        lines.append("  nothing stands out")
-    lines += [
-        "",
-        f"the whole report: {page}"
-        if page
-        else f"the whole report: leadsieve report {result['version']} --page report.html",
-    ]
-    return "\n".join(lines)
-
-
-def _indented(words: str, begin: str = "  ") -> list[str]:
-    return textwrap.wrap(words, WIDTH, initial_indent=begin, subsequent_indent=" " * len(begin))
