@@ -63,11 +63,11 @@ def _markdown(result: Result, *, pictures: Any, page: str | None, whole: bool) -
         ],  # others are among the reasons
         hint_rows=[
             [
-                sentence(hint["words"]),
-                hint["about"],
-                "look at the data" if hint["serious"] else "a hint alone",
+                each["about"],
+                "look at the data" if each["serious"] else "a hint alone",
+                sentence(each["words"]),
             ]
-            for hint in result["hints"]
+            for each in result["hints"]
         ],
         pictures=bool(pictures),
         page=page,
