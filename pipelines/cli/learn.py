@@ -150,14 +150,14 @@ def promote(
         raise UsageError("--force needs --why TEXT: the reason is kept with the version.")
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.promote import promote_version
-        from pipelines.reports import summaries
+        from pipelines.reports import versions as versions_report
 
         settings = settings_of(config, source)
         moment, who = moment_of(as_of, now), who or login_name()
         result = promote_version(
             settings, folder, now, as_of=moment, version=version, who=who, why=why, force=force
         ).to_json()
-    show(result, summaries.promotion(result), as_json=as_json)
+    show(result, versions_report.promotion(result), as_json=as_json)
     if not result["promoted"]:
         raise typer.Exit(EXIT_USELESS)
 
@@ -177,12 +177,12 @@ def rollback(
         raise UsageError("a rollback needs --why TEXT: the reason is kept with the version.")
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.promote import rollback_version
-        from pipelines.reports import summaries
+        from pipelines.reports import versions as versions_report
 
         result = rollback_version(
             settings_of(config, None), folder, now, why=why, version=version, who=who or login_name()
         ).to_json()
-    show(result, summaries.promotion(result), as_json=as_json)
+    show(result, versions_report.promotion(result), as_json=as_json)
     if not result["promoted"]:
         raise typer.Exit(EXIT_USELESS)
 
@@ -193,10 +193,10 @@ def versions(config: Config = None, home: Home = None, as_json: Json = False) ->
     """
     with running(folder := home_folder(home), quiet=as_json):
         from pipelines.flows.promote import versions_of
-        from pipelines.reports import summaries
+        from pipelines.reports import versions as versions_report
 
         result = versions_of(settings_of(config, None), folder)
-    show(result, summaries.versions(result), as_json=as_json)
+    show(result, versions_report.versions(result), as_json=as_json)
 
 
 def report(
