@@ -28,7 +28,7 @@ FLOORS = {
     ),
     "pipelines": (
         "prefect_server | addresses environment feature_files files progress simulation | sources reports | settings store"
-        " | home version_files | flows | cli | notebook"
+        " | home settings_schema version_files | flows | cli | notebook"
     ),
     "app": "desk | sessions scoring | api | pages middleware | web | cli",
 }
