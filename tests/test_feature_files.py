@@ -213,7 +213,7 @@ def test_a_version_that_learned_from_it_is_checked_reported_replayed_scored_and_
     assert leadsieve("backtest", "--config", config, "--last", 2, home=home).code == 0
     report = leadsieve("report", "champion", "--config", config, "--json", home=home).json
     assert report["settings"]["features.files"] == ["our_features.py"]
-    scored = leadsieve("score", "--config", config, "--everything", "--json", home=home)
+    scored = leadsieve("score", "--config", config, "--all", "--json", home=home)
     assert scored.json["scored"] > 100
     with running_api(home, config) as api:
         recipe = api.champions.live.champion.scorer.recipe
