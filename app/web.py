@@ -45,7 +45,7 @@ def create_app(
     """
     desk = Desk(settings, home, clock)
     app = FastAPI(title="Leadsieve", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_living)
-    champions = Champions(registry_of(settings, home), desk.dossiers.newest)
+    champions = Champions(registry_of(settings, home), settings.features.files, desk.dossiers.newest)
     app.state.desk, app.state.champions, app.state.uploads = desk, champions, Uploads(desk, champions)
     app.add_middleware(Limit, most=upload.LARGEST + LONGEST_FORM)
     app.add_middleware(Guard, hosts=(*LOCAL, *hosts, *settings.desk.hosts), large=LARGE)

@@ -2,7 +2,7 @@
 
 import sys
 
-from features.recipe import REGISTERED_BY
+from features.definitions import MODULES
 from features.register import REGISTER, Feature
 
 INTRODUCTION = """\
@@ -26,8 +26,8 @@ outcome never counts. A lead that was never accepted has no conversion outcome: 
 def dictionary() -> str:
     """The whole document, as Markdown."""
     parts = [INTRODUCTION]
-    for module in REGISTERED_BY:
-        about = module.__doc__.splitlines()[0]
+    for module in MODULES:
+        about = " ".join(module.__doc__.split("\n\n")[0].split())
         mine = [feature for feature in REGISTER.values() if feature.compute.__module__ == module.__name__]
         parts.append(
             f"## {about}\n\n"

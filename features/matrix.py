@@ -125,14 +125,15 @@ def _event_features(rows: ir.Table, tables: Tables, recipe: Recipe) -> pa.Table:
 
 
 def computed(columns: Iterable[Column], table: ir.Table) -> dict[str, ir.Value]:
-    """Each column's feature over a table; whole numbers as int32, for counts come in the widest type there
-    is.
+    """Each column's feature over a table; whole numbers, and yes and no, as int32, for counts come in the
+    widest type there is.
     """
     values = {
         column.name: REGISTER[column.feature].compute(table, **dict(column.arguments)) for column in columns
     }
     return {
-        name: value.cast("int32") if value.type().is_integer() else value for name, value in values.items()
+        name: value.cast("int32") if value.type().is_integer() or value.type().is_boolean() else value
+        for name, value in values.items()
     }
 
 

@@ -182,6 +182,7 @@ class PreparedMatrix:
         for name, table in self.given.items():
             self.connection.register(name, table)
         self.names: dict[str, str] = {}
+        self.none = {column.name: REGISTER[column.feature].none for column in statements.recipe.columns}
         for number, statement in enumerate(self._all()):
             self.names[statement.sql] = f"statement_{number}"
             self.connection.execute(f"PREPARE statement_{number} AS {statement.sql}")
@@ -245,7 +246,7 @@ class PreparedMatrix:
             found |= self._run(statement, rows)
         columns = {name: asked[name] for name in ("lead_id", "account_id", "as_of")}
         for column in self.statements.recipe.columns:
-            none = REGISTER[column.feature].none
+            none = self.none[column.name]
             values = (
                 found[column.name]
                 if none is None

@@ -8,20 +8,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from itertools import product
+from pathlib import Path
 from typing import Any, Literal
 
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
-from pydantic import Field
+from pydantic import Field, field_serializer
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from features.definitions import activity, attributes, emails, history, job_titles
+from features.definitions import emails
+from features.errors import UsageError
 from features.labels import Horizons
-from features.register import REGISTER, Column, Feature, told_apart
+from features.register import REGISTER, Column, Feature, FeatureFile, told_apart
 from features.tables import LEAD_KEYS, Tables
 
-REGISTERED_BY = (activity, attributes, emails, history, job_titles)
 INDEX = ("lead_id", "account_id", "as_of")
 TITLE_NAMES = ("title", "jobtitle", "position", "role", "jobrole", "function", "jobfunction")
 
@@ -46,6 +47,8 @@ class FeatureSettings:
         How many kinds of event, the commonest, get columns of their own.
     max_levels : int
         A column of more different texts than this is used through its outcome rates alone.
+    files : tuple of Path
+        Python files with features of one's own, beside those that come with the program.
     """
 
     windows_days: tuple[float, ...] = (1, 7, 30)
@@ -55,6 +58,11 @@ class FeatureSettings:
     titles: tuple[str, ...] | None = None
     max_kinds: int = Field(default=12, ge=1)
     max_levels: int = Field(default=100, ge=2)
+    files: tuple[Path, ...] = ()
+
+    @field_serializer("files", when_used="json")
+    def _without_folders(self, files: tuple[Path, ...]) -> tuple[str, ...]:
+        return tuple(file.name for file in files)
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,8 @@ class Recipe:
         In the order of the matrix.
     dropped : tuple of (str, str)
         Lead columns that are not used, and why.
+    files : tuple of FeatureFile
+        The team's own files that some of the features stand in.
     """
 
     attributes: tuple[Attribute, ...]
@@ -96,6 +106,7 @@ class Recipe:
     horizons: Horizons
     columns: tuple[Column, ...]
     dropped: tuple[tuple[str, str], ...]
+    files: tuple[FeatureFile, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -118,6 +129,7 @@ class Recipe:
                 Column(**each | {"arguments": _frozen(each["arguments"])}) for each in plain["columns"]
             ),
             "dropped": _frozen(plain["dropped"]),
+            "files": tuple(FeatureFile(**each) for each in plain["files"]),
             "horizons": Horizons(**horizons),
         }
         rest = {each.name: plain[each.name] for each in fields(cls) if each.name not in made}
@@ -145,6 +157,11 @@ def recipe_for(tables: Tables, settings: FeatureSettings, horizons: Horizons) ->
     settings : FeatureSettings
     horizons : Horizons
         When an outcome counts as settled in the outcome rates.
+
+    Raises
+    ------
+    UsageError
+        If one of the settings' files has not been loaded.
     """
     attributes, dropped = _attributes(tables, settings)
     kinds, channels, value = _event_columns(tables, settings.max_kinds)
@@ -168,6 +185,7 @@ def recipe_for(tables: Tables, settings: FeatureSettings, horizons: Horizons) ->
         "acceptance": "accepted" in tables.stages,
         "horizons": horizons,
         "dropped": dropped,
+        "files": _loaded(settings.files),
     }
     columns = tuple(_columns(Recipe(columns=(), **ingredients)))
     names = told_apart((column.name for column in columns), taken=(*INDEX, "created_at"))
@@ -178,16 +196,25 @@ def recipe_for(tables: Tables, settings: FeatureSettings, horizons: Horizons) ->
     return Recipe(columns=columns, **ingredients)
 
 
-def in_order() -> list[Feature]:
-    """Every feature: whoever imported one first must not change the order of columns, and with it what a
+def in_order(files: tuple[FeatureFile, ...] = ()) -> list[Feature]:
+    """The program's own features, then those of files: their order is that of columns, and with it what a
     model learns.
     """
-    return sorted(REGISTER.values(), key=lambda feature: feature.compute.__module__)
+    return [each for file in (None, *files) for each in REGISTER.values() if each.file == file]
+
+
+def _loaded(files: tuple[Path, ...]) -> tuple[FeatureFile, ...]:
+    """The settings' files as they were loaded."""
+    loaded = {each.file.name: each.file for each in REGISTER.values() if each.file is not None}
+    absent = [file.name for file in files if file.name not in loaded]
+    if absent:
+        raise UsageError(f"the features of {', '.join(absent)} are not loaded; nothing was computed.")
+    return tuple(loaded[file.name] for file in files)
 
 
 def _columns(recipe: Recipe) -> Iterator[Column]:
     """Every registered feature for everything it is repeated for."""
-    for each in in_order():
+    for each in in_order(recipe.files):
         if _possible(each, recipe):
             spans = {
                 "attribute": [

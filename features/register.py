@@ -10,11 +10,12 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import ibis.expr.types as ir
 
 Of = Literal["lead", "events", "account", "key"]
+ARGUMENTS = ("attribute", "kind", "kinds", "channel", "days", "key")
 LONGEST_NAME = 60  # PostgreSQL cuts names off at 63 bytes
 
 
@@ -30,6 +31,14 @@ class Column:
     words: str
     feature: str
     arguments: tuple[tuple[str, str | float], ...] = ()
+
+
+@dataclass(frozen=True)
+class FeatureFile:
+    """A team's own file of features: its name, and the SHA-256 of its text."""
+
+    name: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,8 @@ class Feature:
         Kinds of attribute it is made for.
     needs : str or None
         What the data must have: "value" (of events) or "accepted" (the stage).
+    file : FeatureFile or None
+        The team's own file that it stands in; None for those of ``features.definitions``.
     """
 
     name: str
@@ -65,6 +76,7 @@ class Feature:
     none: float | None
     attributes: tuple[str, ...]
     needs: str | None
+    file: FeatureFile | None = None
 
     @property
     def repeated_for(self) -> tuple[str, ...]:
@@ -115,18 +127,39 @@ def feature(
 
     def register(compute: Callable) -> Callable:
         if compute.__name__ in REGISTER:
-            raise ValueError(f"two features are called {compute.__name__}")
+            raise ValueError(f"there is a feature called {compute.__name__} already")
         if not inspect.getdoc(compute):
             raise ValueError(
                 f"feature {compute.__name__} has no docstring: the data dictionary would have nothing to say"
             )
-        REGISTER[compute.__name__] = Feature(
+        made = Feature(
             name=compute.__name__, compute=compute, of=of, kind=kind, column=column, group=group, words=words,
             unit=unit, empty=empty, none=none, attributes=tuple(attributes), needs=needs,
         )  # fmt: skip
+        _refuse_unusable(made)
+        REGISTER[made.name] = made
         return compute
 
     return register
+
+
+def _refuse_unusable(made: Feature) -> None:
+    """What would only show up once columns are made of it."""
+    if made.of not in get_args(Of):
+        raise ValueError(f"feature {made.name} is of '{made.of}'; there are {', '.join(get_args(Of))}")
+    for name in made.repeated_for:
+        if name not in ARGUMENTS:
+            raise ValueError(
+                f"feature {made.name} takes '{name}'; what a feature can be repeated for is {', '.join(ARGUMENTS)}"
+            )
+    if ("attribute" in made.repeated_for) != bool(made.attributes):
+        raise ValueError(f"feature {made.name} must say attributes=[…] and take 'attribute', or neither")
+    try:
+        made.column_for(dict.fromkeys(made.repeated_for, "x"))
+    except (KeyError, IndexError, ValueError) as error:
+        raise ValueError(
+            f"feature {made.name} has a text with a place for {error}, which it does not take"
+        ) from error
 
 
 def safe_name(text: str) -> str:

@@ -264,11 +264,15 @@ def _url(content: Mapping[str, Any], section: str = "source") -> Any:
 
 
 def _anchor(content: dict[str, Any], *, folder: Path) -> None:
-    """Make relative paths absolute, in the URL and of the output."""
+    """Make relative paths absolute: in the URL, of the output and of files with features."""
     if isinstance(schedule := content.get("schedule"), dict) and isinstance(
         output := schedule.get("output"), str
     ):
         content["schedule"] = schedule | {"output": folder / Path(output).expanduser()}
+    if isinstance(own := content.get("features"), dict) and isinstance(files := own.get("files"), list):
+        content["features"] = own | {
+            "files": [folder / Path(each).expanduser() if isinstance(each, str) else each for each in files]
+        }
     if isinstance(desk := content.get("desk"), dict) and isinstance(urls := desk.get("sources"), list):
         content["desk"] = desk | {"sources": [_anchored(url, folder) for url in urls]}
     if _url(content) is not None:

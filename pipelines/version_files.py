@@ -3,16 +3,17 @@ report.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from features.errors import UsageError
+from features.errors import ContractError, UsageError
 from models.policy.policy import Policy
 from models.promotion.record import VersionRecord, read_record
 from models.registry.registry import Registry
 from models.scoring.scorer import Scorer, load_scorer
+from pipelines.feature_files import file_of, load_features
 from pipelines.settings import Settings
 
 POLICY_FILE = "policy.json"
@@ -30,20 +31,60 @@ class Champion:
     policy: Policy
 
 
-def load_champion(registry: Registry) -> Champion:
-    """The champion, ready to score. Raises UsageError where no version has been promoted."""
+def load_champion(registry: Registry, files: Sequence[Path]) -> Champion:
+    """The champion, ready to score.
+
+    Parameters
+    ----------
+    registry : Registry
+    files : sequence of Path
+        The team's own files of features that there are: [features] files.
+
+    Raises
+    ------
+    UsageError
+        Where no version has been promoted.
+    ContractError
+        Where it was fitted with features that are not there, or not as they were.
+    """
     version = registry.resolve("champion")
     folder = registry.download(version)
-    return Champion(version, load_scorer(folder), _policy(folder))
+    return Champion(version, _scorer(folder, version, files), _policy(folder))
 
 
-def load_record(registry: Registry, version: str) -> VersionRecord:
-    """A version by its number, ready to be compared with another."""
+def load_record(registry: Registry, version: str, files: Sequence[Path]) -> VersionRecord:
+    """A version by its number, ready to be compared with another; ``files`` as for ``load_champion``."""
     folder = registry.download(version)
     verdict = next(entry.tags.get("verdict", "") for entry in registry.versions() if entry.number == version)
     return read_record(
-        folder, number=version, verdict=verdict, scorer=load_scorer(folder), policy=_policy(folder)
+        folder,
+        number=version,
+        verdict=verdict,
+        scorer=_scorer(folder, version, files),
+        policy=_policy(folder),
     )
+
+
+def _scorer(folder: Path, version: str, files: Sequence[Path]) -> Scorer:
+    """A version's scorer, its features registered."""
+    scorer = load_scorer(folder)
+    there = {path.name: path for path in files}
+    for file in scorer.recipe.files:
+        path = there.get(file.name)
+        if path is None:
+            trouble = "which [features] files does not name"
+        elif not path.is_file():
+            trouble = f"which is no longer at '{path}'"
+        elif file_of(path) != file:
+            trouble = "which has changed since"
+        else:
+            continue
+        raise ContractError(
+            f"version {version} was fitted with the features of '{file.name}', {trouble}; nothing was scored: "
+            "train again, or bring the file back as it was."
+        )
+    load_features([there[file.name] for file in scorer.recipe.files])
+    return scorer
 
 
 def _policy(folder: Path) -> Policy:

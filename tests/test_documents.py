@@ -4,7 +4,9 @@ there.
 
 import json
 import re
+import tomllib
 
+import jsonschema
 import pytest
 import typer
 from pydantic import BaseModel
@@ -12,14 +14,17 @@ from pydantic import BaseModel
 from app.cli import app
 from pipelines.flows.promote import Promotion
 from pipelines.settings import Settings, _keys
+from pipelines.settings_schema import schema
 from pipelines.simulation.market import SimulatorSettings
 from pipelines.sources.connections import _DOORS
 from pipelines.sources.mapping import SourceSettings
+from pipelines.store.answers import FROM
 from pipelines.store.decisions import COLUMNS
 from tests.conftest import REPOSITORY
 
 CONFIGURATION = (REPOSITORY / "docs" / "configuration.md").read_text(encoding="utf-8")
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
 SECTIONS = {
     "source": SourceSettings,
     **{
@@ -127,8 +132,59 @@ def test_every_exit_code_is_told():
 
 
 def test_every_file_that_a_document_points_to_is_there():
-    for text, folder in ((README, REPOSITORY), (CONFIGURATION, REPOSITORY / "docs")):
+    documents = (
+        REPOSITORY / "README.md",
+        REPOSITORY / "CONTRIBUTING.md",
+        *(REPOSITORY / "docs").glob("*.md"),
+    )
+    for text, folder in ((file.read_text(encoding="utf-8"), file.parent) for file in documents):
         links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
         assert not [link for link in links if not (folder / link).exists()]
     examples = {file.name for file in (REPOSITORY / "examples").glob("*.toml")}
     assert examples <= named(README)
+
+
+def test_every_room_of_the_house_is_in_its_table_and_no_other():
+    rooms = {
+        f"{house}/{folder.name}/"
+        for house in ("features", "models", "pipelines", "app")
+        for folder in (REPOSITORY / house).iterdir()
+        if (folder / "__init__.py").is_file()
+    }
+    assert set(re.findall(r"^\| `([\w/]+/)` \|", ARCHITECTURE, flags=re.MULTILINE)) == rooms
+
+
+def test_the_life_of_a_lead_has_every_answer_in_every_state_that_it_can_be_given_in():
+    drawn = set(re.findall(r"^ +(\w+) --> \w+ : (\w+)$", ARCHITECTURE, flags=re.MULTILINE))
+    possible = {(state, answer) for answer, states in FROM.items() for state in states}
+    assert {each for each in drawn if each[1] in FROM} == possible
+
+
+def test_the_schema_is_up_to_date_and_explains_every_key():
+    written = json.loads((REPOSITORY / "docs" / "leadsieve.schema.json").read_text(encoding="utf-8"))
+    assert written == schema(), "run: python -m pipelines.settings_schema > docs/leadsieve.schema.json"
+
+    def keys(section):
+        for name, each in section.get("properties", {}).items():
+            yield name, each["description"]
+            yield from keys(each)
+
+    assert len(list(keys(written))) > 100
+    assert all(len(meaning) > 3 for _, meaning in keys(written))
+
+
+@pytest.mark.parametrize(
+    "example", sorted((REPOSITORY / "examples").glob("*.toml")), ids=lambda file: file.name
+)
+def test_an_example_names_the_schema_and_keeps_it(example):
+    text = example.read_text(encoding="utf-8")
+    assert text.startswith("#:schema ../docs/leadsieve.schema.json\n")
+    content = json.loads(json.dumps(tomllib.loads(text), default=str))
+    jsonschema.validate(content, schema())
+    for broken in (
+        {**content, "modle": {}},
+        {**content, "label": {"delay": 3}},
+        {**content, "model": {"rounds": "x"}},
+    ):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(broken, schema())

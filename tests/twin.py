@@ -1,5 +1,5 @@
-"""The slow twin: every feature again in plain pandas, one lead at a time, from the data dictionary and not
-from the engine's code.
+"""The slow twin: features again in plain pandas, one lead at a time, from the data dictionary and not from the
+engine's code. A new feature gets one by a line of ``TWINS``; without it, the tests that need none hold it.
 """
 
 import re

@@ -3,7 +3,7 @@ when it is loaded.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -36,6 +36,8 @@ class Champions:
     Parameters
     ----------
     registry : Registry
+    files : sequence of Path
+        The team's own files of features.
     newest : function
         Gives the folder of the newest snapshot, None where there is none.
     every : float
@@ -43,9 +45,15 @@ class Champions:
     """
 
     def __init__(
-        self, registry: Registry, newest: Callable[[], Path | None], *, every: float = EVERY
+        self,
+        registry: Registry,
+        files: Sequence[Path],
+        newest: Callable[[], Path | None],
+        *,
+        every: float = EVERY,
     ) -> None:
         self.registry = registry
+        self.files = files
         self.newest = newest
         self.every = every
         self.live: LiveScorer | None = None
@@ -79,7 +87,9 @@ class Champions:
             self._failed = wanted
             loaded = self._loaded
             champion = (
-                self.live.champion if loaded and loaded.version == version else load_champion(self.registry)
+                self.live.champion
+                if loaded and loaded.version == version
+                else load_champion(self.registry, self.files)
             )
             if (
                 loaded

@@ -22,7 +22,7 @@ from models.scoring.venn_abers import ScoreInterval
 from models.survival.encoding import Categories, binned, categorical_columns, categories_of, encode
 from models.survival.hazard import Hazard, HazardParameters, fit_hazard
 
-FORMAT = 3
+FORMAT = 4
 GRADES = ("D", "C", "B", "A")
 GRADE_SHARES = (0.2, 0.5, 0.8)
 FILE = "scorer.json"

@@ -84,13 +84,15 @@ class BacktestReport:
         return {name: sum(values) if values else None for name, values in told.items()} | {"rivals": rivals}
 
 
-def folder_of(home: Path, fingerprint: str, settings: Settings, until: Any) -> Path:
-    """Where the months of one source under one configuration are kept: others have a folder of their own."""
+def folder_of(home: Path, fingerprints: tuple[str, str], settings: Settings, until: Any) -> Path:
+    """Where the months of one source and recipe under one configuration are kept: others have a folder of their
+    own.
+    """
     chosen = {
         name: TypeAdapter(type(getattr(settings, name))).dump_python(getattr(settings, name), mode="json")
         for name in SECTIONS
     }
-    key = json.dumps([FORMAT, fingerprint, chosen, str(until)], sort_keys=True)
+    key = json.dumps([FORMAT, fingerprints, chosen, str(until)], sort_keys=True)
     return home / "backtests" / hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
@@ -135,7 +137,8 @@ def backtest_leads(
         raise TooLittleDataError(
             f"the leads span too little time to replay a {by} of it; nothing was replayed."
         )
-    folder = folder_of(home, snapshot.fingerprint, settings, learning.known_until)
+    fingerprints = (snapshot.fingerprint, learning.recipe.fingerprint)
+    folder = folder_of(home, fingerprints, settings, learning.known_until)
     with watch.step("replay", "replay the past") as progress:
         replayed = []
         for span in spans:

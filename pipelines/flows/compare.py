@@ -187,7 +187,7 @@ def since_champion(
     if number is None:
         return None
     try:
-        champion = load_record(registry, number)
+        champion = load_record(registry, number, settings.features.files)
     except ContractError as error:  # of an older program: its trees cannot be asked any more
         return {"version": number, "obstacle": str(error)}
     comparison = _compared(champion, challenger, learning, snapshot, settings, home)

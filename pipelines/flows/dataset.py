@@ -20,6 +20,7 @@ from features.outcomes import fates
 from features.recipe import Recipe, recipe_for
 from features.tables import LEAD_KEYS, Tables, named, training_cohort
 from models.dataset import LearningSet
+from pipelines.feature_files import load_features
 from pipelines.flows.runs import retried
 from pipelines.home import registry_of, store_of
 from pipelines.settings import Settings
@@ -34,6 +35,7 @@ from pipelines.store.erasure import forgotten_of
 def learning_set(tables: Tables, settings: Settings) -> LearningSet:
     """Look up what was known of every lead at its own as-of time."""
     check_names(tables, settings)
+    load_features(settings.features.files)
     cohort = training_cohort(tables, settings.label.delay)
     recipe = recipe_for(tables, settings.features, settings.label)
     known = frame(matrix(tables, cohort, recipe), recipe)
@@ -45,6 +47,7 @@ def outcome_set(tables: Tables, settings: Settings) -> LearningSet:
     few leads' columns.
     """
     check_names(tables, settings)
+    load_features(settings.features.files)
     became = fetch(fates(tables, training_cohort(tables, settings.label.delay))).to_pandas()
     return _learning(
         tables,

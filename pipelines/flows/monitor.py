@@ -75,7 +75,7 @@ def monitor_leads(settings: Settings, home: Path, as_of: datetime) -> MonitorRep
     """
     clock = Stopwatch()
     registry, store = registry_of(settings, home), store_of(settings, home)
-    record = load_record(registry, registry.resolve("champion"))
+    record = load_record(registry, registry.resolve("champion"), settings.features.files)
     log = store.decisions()
     log = log[log["decided_at"] <= as_of]
     ours = log[log["version"] == record.number]

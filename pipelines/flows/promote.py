@@ -5,9 +5,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from features.errors import UsageError
+from features.errors import ContractError, UsageError
 from models.promotion.record import VersionRecord
 from models.promotion.rule import Ruling, leaking, rule
+from models.registry.registry import Registry
 from models.registry.versions import ChampionMovedError, Reign, Version, reigns, written
 from pipelines.flows.compare import compared
 from pipelines.flows.dataset import move_champion
@@ -56,13 +57,13 @@ def promote_version(
     """
     registry = registry_of(settings, home)
     number, reigning = registry.resolve(version), registry.champion()
-    challenger = load_record(registry, number)
+    challenger = load_record(registry, number, settings.features.files)
     if number == reigning:
         ruling = Ruling(True, ("it is the champion already",))
     elif force:
         ruling = Ruling(True, ("forced, and not compared", *leaking(challenger.rival)))
     else:
-        champion = None if reigning is None else load_record(registry, reigning)
+        champion = None if reigning is None else _reigning(registry, reigning, number, settings)
         ruling = ruled(challenger, champion, settings, home, as_of or now)
 
     replaced = None
@@ -92,6 +93,16 @@ def promote_version(
     )
     publish("promote", summaries.promote(promotion.to_json()))
     return promotion
+
+
+def _reigning(registry: Registry, number: str, challenger: str, settings: Settings) -> VersionRecord:
+    """The champion, to be compared with a challenger."""
+    try:
+        return load_record(registry, number, settings.features.files)
+    except ContractError as error:
+        raise ContractError(
+            f"{error} To replace it without a comparison: leadsieve promote {challenger} --force --why TEXT."
+        ) from error
 
 
 def ruled(

@@ -83,7 +83,7 @@ def score_leads(
     watch = Stopwatch()
     if output:
         checked_output(output)
-    champion = load_champion(registry_of(settings, home))
+    champion = load_champion(registry_of(settings, home), settings.features.files)
     recipe = champion.scorer.recipe
     store = store_of(settings, home)
     with watch.step("pull", "pull what has changed"):
