@@ -130,7 +130,7 @@ except ChampionMovedError as moved:
 
 
 def test_whoever_waits_too_long_for_its_turn_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(local_store, "PATIENCE", 0.1)
+    monkeypatch.setattr(local_store, "LOCK_PATIENCE", 0.1)
     with (
         local_store.my_turn(tmp_path / "lock"),
         pytest.raises(UnreachableError, match="nothing was changed"),
