@@ -103,7 +103,10 @@ def _foreign(headers: Headers) -> bool:
     """Whether a browser says that a request was made by another site's page."""
     origin = headers.get("origin")
     if origin is not None:
-        return urlsplit(origin).netloc != headers.get("host")
+        try:
+            return urlsplit(origin).netloc != headers.get("host")
+        except ValueError:  # such as http://[
+            return True
     return headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
 
 

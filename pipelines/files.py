@@ -1,29 +1,40 @@
-"""Files that are there whole or not at all, and whose drafts those of killed runs are."""
+"""Files that are there whole or not at all, also after a power cut; and drafts, which a lock of the kernel
+guards for as long as their run lives.
+"""
 
 import os
+import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from filelock import FileLock, Timeout
+
 from features.errors import UsageError
+
+LOCK = ".lock"  # ends the name of the file whose lock guards the draft beside it
 
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A draft beside ``path`` that takes its name once it is whole. A run that is killed leaves the old file
-    as it was.
+    """A draft beside ``path`` that takes its name once it is whole and on the disk. A run that is killed, or a
+    power cut, leaves the old file as it was.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.draft")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        sweep(path)
-        try:
-            yield draft
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
+        sweep(path.parent, f".{escape(path.name)}.*.draft")
+        with held(draft):
+            try:
+                yield draft
+                synced(draft)
+                os.replace(draft, path)
+                synced(path.parent)
+            finally:
+                draft.unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(
             f"'{path}' cannot be written; nothing was written: {error.strerror or error}"
@@ -38,24 +49,51 @@ def made_once(path: Path) -> Iterator[Path]:
     with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         draft = Path(folder, path.name)
         yield draft
+        synced(draft)
         with suppress(FileExistsError):
             os.link(draft, path)
+        synced(path.parent)
 
 
-def sweep(path: Path) -> None:
-    """Remove the drafts that runs left beside a file that were killed."""
-    for draft in path.parent.glob(f".{escape(path.name)}.*.draft"):
-        pid = draft.suffixes[-2].removeprefix(".")
-        if pid.isdigit() and not runs(int(pid)):
-            draft.unlink(missing_ok=True)
+@contextmanager
+def held(draft: Path) -> Iterator[None]:
+    """Hold a draft, a file or a folder that is about to be made, as one that somebody is writing.
+
+    The kernel lets go of the lock when the process ends, however it ends, and knows it in every container
+    that shares the folder, where process numbers mean nothing.
+    """
+    # Whoever ends the draft may be another thread than the one that began it.
+    with FileLock(_lock_of(draft), thread_local=False):
+        try:
+            yield
+        finally:
+            _lock_of(draft).unlink(missing_ok=True)
 
 
-def runs(pid: int) -> bool:
-    """Whether a process is there."""
+def sweep(folder: Path, pattern: str) -> None:
+    """Remove the drafts of this pattern whose lock can be had: their runs are dead."""
+    left = {
+        file.with_name(file.name.removesuffix(LOCK))
+        for ending in ("", LOCK)
+        for file in folder.glob(pattern + ending)
+    }
+    for draft in left:
+        with suppress(Timeout), FileLock(_lock_of(draft), timeout=0):
+            if draft.is_dir():
+                shutil.rmtree(draft, ignore_errors=True)
+            else:
+                draft.unlink(missing_ok=True)
+            _lock_of(draft).unlink(missing_ok=True)
+
+
+def synced(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock_of(draft: Path) -> Path:
+    return draft.with_name(draft.name + LOCK)

@@ -59,8 +59,12 @@ def test_a_form_that_is_not_ours_is_refused_wherever_it_is_sent(desk, address):
     stolen = hidden(other.get("/people").text)
     for token in ("", "nonsense", stolen, browser.form_of("L2")["token"]):
         assert browser.client.post(address, data={**filled, "token": token}).status_code in (400, 403), token
-    foreign = browser.client.post(address, data=filled, headers={"Origin": "https://evil.example"})
-    assert (foreign.status_code, foreign.text) == (403, "This form came from another site; nothing was done.")
+    for origin in ("https://evil.example", "http://["):
+        foreign = browser.client.post(address, data=filled, headers={"Origin": origin})
+        assert (foreign.status_code, foreign.text) == (
+            403,
+            "This form came from another site; nothing was done.",
+        )
     assert [each.name for each in users.people(desk.store)] == ["ann", "bob"]
     assert users.keys(desk.store) == []
 
@@ -115,6 +119,52 @@ def test_two_reps_at_once_one_takes_the_lead_and_the_other_reads_who(either_desk
         late.status_code,
         "Ann took this lead a moment ago; your answer was not recorded." in late.text,
     ) == (409, True)
+
+
+NEW = "another long password"
+
+
+@pytest.mark.parametrize("change", ["removed", "demoted"])
+def test_who_is_removed_or_demoted_while_changing_the_password_stays_so(either_desk, change, monkeypatch):
+    store, browser = either_desk.store, either_desk.browser("ann", "admin")
+    inner = users.HASHER
+
+    class Slow:
+        """Hashes as ever, and lets an administrator be faster."""
+
+        verify = staticmethod(inner.verify)
+
+        @staticmethod
+        def hash(password: str) -> str:
+            monkeypatch.setattr(users, "HASHER", inner)
+            if change == "removed":
+                users.remove_person(store, "ann", at=NOW, by="eve")
+            else:
+                add_person(store, "ann", "rep", PASSWORD, at=NOW, by="eve")
+            return inner.hash(password)
+
+    form = {"token": hidden(browser.get("/password").text.split("</header>")[1]), "old": PASSWORD, "new": NEW}
+    monkeypatch.setattr(users, "HASHER", Slow)
+    assert browser.client.post("/password", data=form).status_code in (400, 403)
+    after = {each.name: each.role for each in users.people(store)}
+    assert after == ({} if change == "removed" else {"ann": "rep"})
+    assert either_desk.browser().sign_in("ann", NEW).status_code == 401
+
+
+def test_a_new_password_or_role_ends_the_sessions_and_the_keys_of_a_person_alone(either_desk):
+    store, browser = either_desk.store, either_desk.browser("ann", "admin")
+    keys = {who: make_key(store, "CRM", "admin", at=NOW, by=who) for who in ("ann", "bob")}
+    form = {"token": hidden(browser.get("/password").text.split("</header>")[1]), "old": PASSWORD, "new": NEW}
+    assert browser.client.post("/password", data=form).status_code == 303
+    assert [each.role for each in users.people(store)] == ["admin"]
+    assert browser.get("/queue").status_code == 303, "has to sign in again"
+    assert with_key(store, keys["ann"]) is None
+    assert with_key(store, keys["bob"]).role == "admin"
+    assert either_desk.browser().sign_in("ann", NEW).status_code == 303
+
+    key = make_key(store, "CRM", "admin", at=NOW, by="ann")
+    add_person(store, "ann", "rep", PASSWORD, at=NOW, by="eve")
+    assert with_key(store, key) is None
 
 
 def test_who_guesses_passwords_has_to_wait_and_nobody_learns_who_exists(either_desk):

@@ -109,7 +109,7 @@ def rows_of(file: Path) -> list[dict[str, str]]:
 
 
 def drafts_in(folder: Path) -> list[Path]:
-    return [file for file in folder.rglob(".*") if file.name.endswith(".draft")]
+    return [file for file in folder.rglob(".*") if file.name.endswith((".draft", ".draft.lock"))]
 
 
 def test_a_scoring_run_decides_all_or_nobody_and_leaves_whole_files_whenever_it_is_killed(

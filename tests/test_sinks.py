@@ -1,6 +1,9 @@
 """Files of decisions: whole or not there, and harmless in a spreadsheet."""
 
 import csv
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 from features.errors import UsageError
 from pipelines.sinks import tables
 from pipelines.sinks.tables import write_decisions, write_parquet
+from tests.conftest import REPOSITORY
 
 DECISIONS = pd.DataFrame(
     {
@@ -112,6 +116,43 @@ def test_a_write_that_fails_midway_leaves_the_old_file_and_no_draft(tmp_path, su
     with pytest.raises(UsageError, match="No space left"):
         write_decisions(DECISIONS, path)
     assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+WRITES = """
+import os, sys
+from pathlib import Path
+from pipelines.files import replaced
+os.getpid = lambda: 4_190_000  # a container's number, which means nothing outside it
+with replaced(Path(sys.argv[1])) as draft:
+    draft.write_text("theirs")
+    print("writing", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_draft_is_swept_when_its_run_is_dead_and_not_before(tmp_path, killed):
+    path = tmp_path / "out.csv"
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITES, str(path)],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout.readline() == "writing\n"
+        if killed:
+            running.kill()
+            running.wait()
+        write_decisions(DECISIONS, path)
+        ours = path.read_text()
+        if not killed:
+            assert len(list(tmp_path.iterdir())) == 3, "the other's draft and its lock stay"
+            running.communicate("go on\n")
+            assert running.returncode == 0
+    assert path.read_text() == (ours if killed else "theirs")
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -175,11 +175,49 @@ def test_a_pull_that_was_killed_leaves_nothing_that_counts_and_the_next_one_clea
     )
     assert died.returncode == -9
     left = list((folder / "home" / "snapshots").iterdir())
-    assert len(left) == 1
-    assert left[0].name.startswith(".")
+    assert {file.suffix for file in left} == {".draft", ".lock"}
+    assert all(file.name.startswith(".") for file in left)
     snapshot = pulled(folder)
     assert snapshot.stored
     assert list((folder / "home" / "snapshots").iterdir()) == [snapshot.folder]
+
+
+ELSEWHERE = """
+import os, sys
+from pathlib import Path
+from datetime import datetime
+from features.labels import Horizons
+from pipelines.sources import snapshots
+from pipelines.sources.mapping import SourceSettings
+os.getpid = lambda: 4_190_000  # a container's number, which means nothing outside it
+inner = snapshots._judge
+def wait(*args):
+    print("judging", flush=True)
+    sys.stdin.readline()
+    return inner(*args)
+snapshots._judge = wait
+until = datetime(2026, 6, 1)
+print(snapshots.pull(SourceSettings(url=sys.argv[1]), Horizons(), home=Path(sys.argv[2]), until=until).folder)
+"""
+
+
+def test_a_pull_is_not_swept_away_by_one_in_another_container(folder):
+    (folder / "other").mkdir()
+    (folder / "other" / "leads.csv").write_text(LEADS + "3,2026-01-03,8,Bern\n")
+    arguments = [sys.executable, "-c", ELSEWHERE, f"files:{folder / 'other'}", str(folder / "home")]
+    with subprocess.Popen(
+        arguments,
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout.readline() == "judging\n"
+        ours = pulled(folder)
+        theirs = Path(running.communicate("go on\n")[0].strip())
+    assert running.returncode == 0
+    assert set((folder / "home" / "snapshots").iterdir()) == {ours.folder, theirs}
 
 
 def test_two_pulls_of_the_same_at_once_keep_one_snapshot(folder, monkeypatch):

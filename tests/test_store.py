@@ -227,3 +227,8 @@ def test_a_million_decisions_are_recorded_in_seconds(url):
     assert (
         time.perf_counter() - began < 120
     )  # about 6 s on a machine of its own; a busy one must not fail for it
+
+
+def test_what_was_acknowledged_is_on_the_disk_before_a_power_cut(tmp_path):
+    with Store(f"sqlite:///{tmp_path / 'store.db'}").writing() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2, "FULL: each commit is synced"

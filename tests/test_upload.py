@@ -127,7 +127,7 @@ def test_a_sources_waiting_leads_are_scored_and_who_was_forgotten_is_in_no_resul
     assert store.decided() == set()
 
     gone = rows[0]["lead_id"]
-    left = home / "tmp" / f"{UPLOADS}999999-abc"  # of a desk that was killed
+    left = home / "tmp" / f"{UPLOADS}abc"  # of a desk that was killed
     left.mkdir(parents=True)
     (left / "leads.csv").write_text(f"lead_id\n{gone}\n")
     forget(store, home, gone, at=NOW, by="a test")

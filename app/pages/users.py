@@ -133,9 +133,8 @@ def change_password(
 ) -> Response:
     check_form(request, token, "change password")
     desk = desk_of(request)
-    if not users.is_password(desk.store, person.name, old):
+    if not users.change_password(desk.store, person.name, old, new, at=desk.clock()):
         return render(request, "password.html", status=400, wrong=True)
-    users.add_person(desk.store, person.name, person.role, new, at=desk.clock(), by=person.name)
     response = RedirectResponse("/sign-in", 303)
     end(response)
     return response

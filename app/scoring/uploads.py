@@ -2,11 +2,11 @@
 background.
 """
 
-import os
 import secrets
 import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from app.desk import Desk
 from app.scoring.champion import Champions
 from features.errors import LeadsieveError, UsageError
 from pipelines.addresses import redacted
+from pipelines.files import held
 from pipelines.flows.score_file import LOOKING, READING, SCORING, FileScores, score_apart
 from pipelines.settings import Settings
 from pipelines.store.erasure import UPLOADS, sweep_uploads
@@ -80,12 +81,16 @@ class Uploads:
     def take(self, content: BinaryIO, name: str, *, who: str) -> Upload:
         """Begin with a file."""
         upload = self._begun(name[:100], who)
-        folder = self.desk.home / "tmp" / f"{UPLOADS}{os.getpid()}-{upload.key}"
-        folder.mkdir(parents=True)
-        file = folder / FILE
-        with file.open("wb") as out:
-            shutil.copyfileobj(content, out)
-        self._submit(upload, self.desk.settings, file, lambda: shutil.rmtree(folder, ignore_errors=True))
+        folder = self.desk.home / "tmp" / f"{UPLOADS}{upload.key}"
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as ending:
+            ending.enter_context(held(folder))
+            ending.callback(shutil.rmtree, folder, ignore_errors=True)
+            folder.mkdir()
+            file = folder / FILE
+            with file.open("wb") as out:
+                shutil.copyfileobj(content, out)
+            self._submit(upload, self.desk.settings, file, ending.pop_all().close)
         return upload
 
     def take_source(self, number: int, *, who: str) -> Upload:

@@ -12,6 +12,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
+from filelock import FileLock, Timeout
+
 from features.errors import UnreachableError
 from models.registry.versions import CHAMPION, Version, listed
 
@@ -174,20 +176,20 @@ def _reading(database: Path) -> Iterator[sqlite3.Connection | None]:
 def my_turn(file: Path) -> Iterator[None]:
     """Hold a file that one process and one thread can hold at a time; a killed one lets go of it.
 
-    SQLite's own lock is used: it is the same on every system, waits without spinning, and needs nothing that
-    is not there already.
-
     Raises
     ------
     UnreachableError
         If another one holds it for over a minute.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(file, timeout=LOCK_PATIENCE, isolation_level=None)) as lock:
-        try:
-            lock.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            raise UnreachableError(
-                f"another run has been holding '{file}' for {LOCK_PATIENCE:.0f} seconds; nothing was changed."
-            ) from error
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=LOCK_PATIENCE)
+    except Timeout as error:
+        raise UnreachableError(
+            f"another run has been holding '{file}' for {LOCK_PATIENCE:.0f} seconds; nothing was changed."
+        ) from error
+    try:
         yield
+    finally:
+        lock.release()

@@ -3,7 +3,7 @@ where from.
 """
 
 import json
-import os
+import secrets
 import shutil
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
@@ -19,7 +19,8 @@ from features.errors import UsageError
 from features.labels import Horizons
 from features.tables import Tables
 from pipelines.addresses import redacted
-from pipelines.files import runs
+from pipelines.files import held as guarded
+from pipelines.files import sweep, synced
 from pipelines.sources.canonical import Canonical, Reading
 from pipelines.sources.connections import MemorySource, Source, open_source
 from pipelines.sources.engine import let_go, local_engine, quoted
@@ -101,7 +102,7 @@ def pull(
         )
     store = home / "snapshots"
     store.mkdir(parents=True, exist_ok=True)
-    _sweep(store)
+    sweep(store, ".*.draft")
     with ExitStack() as held:
         reader, connection = local_engine(home / "tmp"), local_engine(home / "tmp")
         held.callback(let_go, reader)
@@ -180,14 +181,16 @@ def _store(
     forgotten: Forgotten,
 ) -> tuple[str, bool]:
     """Write a snapshot beside the others, judge it, and only then give it its name."""
-    given = source
-    folder = store / f".{os.getpid()}-{os.urandom(4).hex()}"
-    folder.mkdir()
-    try:
+    folder = store / f".{secrets.token_hex(8)}.draft"
+    with ExitStack() as ending:
+        ending.enter_context(guarded(folder))
+        ending.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder.mkdir()
         if source.is_server:
             if resolved.settings.engine == "source":
                 _judge_at_source(source, resolved, horizons)
             source, resolved = _landed(source, resolved, folder)
+            ending.callback(source.close)
         reading = forgotten.out_of(_read(source, resolved, horizons))
         rows = _write(source, reading, folder)
         tables = opened(
@@ -210,6 +213,8 @@ def _store(
             more=_doubts(tables),
         )
         (folder / "snapshot.json").write_text(json.dumps(asdict(note), indent=2, ensure_ascii=False) + "\n")
+        for written in (*folder.glob("*.*"), folder):
+            synced(written)
         try:
             folder.rename(store / fingerprint)
         except OSError:
@@ -217,11 +222,8 @@ def _store(
             if not (store / fingerprint).is_dir():
                 raise
             return fingerprint, False
+        synced(store)
         return fingerprint, True
-    finally:
-        if source is not given:
-            source.close()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(source: Source, reading: Reading, folder: Path) -> dict[str, int]:
@@ -337,11 +339,3 @@ def _note(
         pulled_until=until.isoformat(),
         warnings=reading.warnings + more,
     )
-
-
-def _sweep(store: Path) -> None:
-    """Remove what pulls left behind that were killed."""
-    for folder in store.glob(".*-*"):
-        pid = folder.name[1:].partition("-")[0]
-        if pid.isdigit() and not runs(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)

@@ -7,7 +7,6 @@ run that is killed is run again.
 
 import json
 import secrets
-import shutil
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ import duckdb
 import sqlalchemy as sa
 
 from features.errors import UsageError
-from pipelines.files import replaced, runs
+from pipelines.files import replaced, sweep
 from pipelines.sources.engine import quoted
 from pipelines.sources.erased import Forgotten
 from pipelines.sources.lead_lookup import PROPERTIES
@@ -33,7 +32,7 @@ from pipelines.store.schema import (
 from pipelines.store.users import note
 
 TABLES = ("leads", "events", "outcomes")
-UPLOADS = "upload-"  # begins the name of a folder with a file that marketing dropped, before the number of the process that scores it
+UPLOADS = "upload-"  # begins the name of a folder with a file that marketing dropped
 NOBODY = "forgotten-"  # begins the name under which the decision of a forgotten lead stays
 
 
@@ -81,10 +80,7 @@ def forget(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> 
 
 def sweep_uploads(home: Path) -> None:
     """Remove files of leads that desks left behind which were killed while they scored them."""
-    for folder in (home / "tmp").glob(f"{UPLOADS}*"):
-        pid = folder.name.removeprefix(UPLOADS).partition("-")[0]
-        if not (pid.isdigit() and runs(int(pid))):
-            shutil.rmtree(folder, ignore_errors=True)
+    sweep(home / "tmp", f"{UPLOADS}*")
 
 
 def _in_store(store: Store, lead_id: str) -> bool:

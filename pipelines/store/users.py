@@ -71,22 +71,58 @@ class TooManyTriesError(UsageError):
 
 
 def add_person(store: Store, name: str, role: Role, password: str, *, at: datetime, by: str) -> None:
-    """Let somebody in from now on; who is there already gets the new role and password, and has to sign in
-    again.
+    """Let somebody in from now on; who is there already gets the new role and password, has to sign in
+    again, and loses the keys that this person made.
     """
     name = name.strip()
     if not name or len(name) > 80 or not name.isprintable():
         raise UsageError("a person needs a name of at most 80 characters; nobody was added.")
     if role not in ROLES:
         raise UsageError(f"'{role}' is no role: say {', '.join(ROLES)}; nobody was added.")
-    if len(password) < SHORTEST_PASSWORD:
-        raise UsageError(f"the password is shorter than {SHORTEST_PASSWORD} characters; nobody was added.")
+    _check_password(password, "nobody was added")
     hashed = HASHER.hash(password)
     with store.writing() as connection:
         there = connection.execute(people_table.delete().where(people_table.c.name == name)).rowcount
         connection.execute(people_table.insert().values(name=name, role=role, password=hashed, added_at=at))
-        connection.execute(sessions_table.delete().where(sessions_table.c.name == name))
+        _shut_out(connection, name, at)
         note(connection, at, by, "person", f"{'changed' if there else 'added'} {name} as {role}")
+
+
+def change_password(store: Store, name: str, old: str, new: str, *, at: datetime) -> bool:
+    """Give a person who knows the old password a new one; False for a wrong one, and for who was removed.
+
+    The role is left as it is, and the password is changed only if it is still the one that was looked at: who
+    was removed or given another role meanwhile stays so. Sessions end, and the person's keys open nothing any
+    more.
+    """
+    _check_password(new, "it was not changed")
+    column = people_table.c
+    with store.reading() as connection:
+        hashed = connection.scalar(sa.select(column.password).where(column.name == name))
+    if hashed is None or not _fits(hashed, old):
+        return False
+    values = {"password": HASHER.hash(new)}
+    with store.writing() as connection:
+        same = people_table.update().where(column.name == name, column.password == hashed)
+        if not connection.execute(same.values(**values)).rowcount:
+            return False
+        _shut_out(connection, name, at)
+        note(connection, at, name, "person", f"{name} changed the password")
+    return True
+
+
+def _check_password(password: str, otherwise: str) -> None:
+    if len(password) < SHORTEST_PASSWORD:
+        raise UsageError(f"the password is shorter than {SHORTEST_PASSWORD} characters; {otherwise}.")
+
+
+def _shut_out(connection: sa.Connection, name: str, at: datetime) -> None:
+    """End a person's sessions, and revoke the keys that the person made."""
+    connection.execute(sessions_table.delete().where(sessions_table.c.name == name))
+    keys = keys_table.c
+    connection.execute(
+        keys_table.update().where(keys.made_by == name, keys.revoked_at.is_(None)).values(revoked_at=at)
+    )
 
 
 def remove_person(store: Store, name: str, *, at: datetime, by: str) -> None:
@@ -94,11 +130,7 @@ def remove_person(store: Store, name: str, *, at: datetime, by: str) -> None:
     with store.writing() as connection:
         if not connection.execute(people_table.delete().where(people_table.c.name == name)).rowcount:
             raise UsageError(f"there is nobody called '{name}'; nobody was removed.")
-        connection.execute(sessions_table.delete().where(sessions_table.c.name == name))
-        keys = keys_table.c
-        connection.execute(
-            keys_table.update().where(keys.made_by == name, keys.revoked_at.is_(None)).values(revoked_at=at)
-        )
+        _shut_out(connection, name, at)
         note(connection, at, by, "person", f"removed {name}, with the keys that {name} had made")
 
 
@@ -160,13 +192,6 @@ def _fits(hashed: str, password: str) -> bool:
         return HASHER.verify(hashed, password)
     except (VerifyMismatchError, InvalidHashError):
         return False
-
-
-def is_password(store: Store, name: str, password: str) -> bool:
-    """Whether it is this person's."""
-    with store.reading() as connection:
-        hashed = connection.scalar(sa.select(people_table.c.password).where(people_table.c.name == name))
-    return hashed is not None and _fits(hashed, password)
 
 
 def in_session(store: Store, token: str, *, at: datetime) -> Person | None:
