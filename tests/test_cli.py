@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tests.commands import FLAT, QUICK, SIMULATED, Said, command, flat_leads, leadsieve, written
 
@@ -210,11 +210,26 @@ def without_time(result: dict) -> dict:
 
 def test_judged_scores_have_the_documented_columns_and_give_the_reported_figures_again(world):
     table = pq.read_table(world / "judged.parquet").to_pandas()
-    assert list(table) == ["lead_id", "as_of", "block", "p_pursue", "p_convert", "pursued", "converted"]
-    assert table["lead_id"].is_unique
+    told = [
+        "lead_id",
+        "as_of",
+        "block",
+        "scored_by",
+        "fitted_until",
+        "p_pursue",
+        "p_convert",
+        "pursued",
+        "converted",
+    ]
+    assert list(table)[: len(told)] == told
+    assert not table.duplicated(["lead_id", "scored_by"]).any()
     models = json.loads((world / "train.json").read_text())["models"]
     for name, outcome in (("pursue", "pursued"), ("convert", "converted")):
         judged = table.dropna(subset=[outcome])
+        newest, judged = judged[judged["block"] == 0], judged[judged["block"] > 0]
+        for figure, of in (("auc", roc_auc_score), ("average_precision", average_precision_score)):
+            expected = models[name]["newest"][figure]["value"]
+            assert of(newest[outcome], newest[f"p_{name}"]) == pytest.approx(expected, abs=1e-9)
         blocks = models[name]["blocks"]
         assert len(blocks) == 3
         for block, (_, rows) in zip(blocks, judged.groupby("block"), strict=True):

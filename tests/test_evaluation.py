@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from features.labels import Horizons
 from models.dataset import LearningSet
@@ -125,6 +125,33 @@ def test_anybody_can_recompute_the_figures_from_the_forward_scores(evaluation):
             assert roc_auc_score(rows[outcome], rows[f"p_{name}"]) == pytest.approx(block.auc.value)
 
 
+def test_anybody_can_recompute_the_figures_of_blocks_newest_leads_and_baselines_from_the_scores(evaluation):
+    scores = evaluation.scores()
+    assert not scores.duplicated(["lead_id", "scored_by"]).any()
+    for name, outcome in (("pursue", "pursued"), ("convert", "converted")):
+        report = evaluation.models[name]
+        for number, figures in enumerate((report.newest, *report.figures.blocks)):
+            rows = scores[(scores["block"] == number) & scores[outcome].notna()]
+            assert (len(rows), rows[outcome].sum()) == (figures.rows, figures.positives)
+            assert (rows["fitted_until"] <= rows["as_of"]).all()
+            of = rows[outcome], rows[f"p_{name}"]
+            expected = [getattr(each, "value", each) for each in (figures.auc, figures.average_precision)]
+            assert [roc_auc_score(*of), average_precision_score(*of)] == pytest.approx(expected)
+        for rival, figures in report.newest.baselines.items():
+            rows = scores[(scores["block"] == 0) & scores[outcome].notna()]
+            assert roc_auc_score(rows[outcome], rows[f"{name}_{rival}"]) == pytest.approx(figures.auc.value)
+    fits = scores.groupby("block")["scored_by"].unique()
+    assert fits[0] == ["the fit before the newest leads"]
+    assert fits[3] == ["the fit before block 3"]
+
+
+def test_where_nothing_was_judged_the_scores_are_an_empty_table_of_the_same_columns(evaluation):
+    frame, fates = world(leads=60)
+    empty = judged(frame, fates, stages=("won",)).scores()
+    assert len(empty) == 0
+    assert list(empty) == list(evaluation.scores())
+
+
 def test_the_joint_auc_weighs_blocks_by_their_pairs_and_never_compares_leads_of_different_blocks(evaluation):
     figures = evaluation.models["convert"].figures
     pairs = [block.positives * (block.rows - block.positives) for block in figures.blocks]
@@ -215,6 +242,8 @@ def test_the_json_keeps_the_interface(evaluation):
     assert told["baselines"]["best_column"]["column"] in ("visits", "channel")
     assert told["base_rate"] == told["positives"] / told["settled"]
     assert told["newest"]["rows"] > 0
+    assert set(told["newest"]["average_precision"]) == {"value", "low", "high"}
+    assert set(told["newest"]["baselines"]["logistic"]) == {"auc", "average_precision"}
     assert datetime.fromisoformat(told["blocks"][0]["from"]) < datetime.fromisoformat(told["blocks"][0]["to"])
     assert evaluation.models["convert"].to_json(lambda time: time.day)["blocks"][0]["from"] in range(1, 32)
 

@@ -18,7 +18,7 @@ import pandas as pd
 from features.errors import TooLittleDataError
 from features.labels import Labels
 from models.dataset import LearningSet
-from models.evaluation.baselines import Opinions, opinions
+from models.evaluation.baselines import BASELINES, Opinions, opinions
 from models.evaluation.performance import judge
 from models.evaluation.report import ModelReport, Verdict, overall, verdict_of
 from models.evaluation.settings import EvaluationPlan
@@ -29,6 +29,8 @@ from models.survival.hazard import HazardParameters, fit_hazard
 
 FEWEST_EVENTS = 10
 SAMPLE = 2_000
+NEWEST = "the fit before the newest leads"
+OUTCOMES = {"pursue": "pursued", "convert": "converted"}
 
 Progress = Callable[[int, int], None]
 
@@ -51,6 +53,8 @@ class Evaluation:
         Per model, between which bounds a calibrated probability lies; None where no block could be judged.
     uncalibrated : DataFrame
         Beside ``forward`` row by row, the same probabilities before calibration: ``p_pursue, p_convert``.
+    starts : dict
+        Per block, when its fit's knowledge ended; 0 is the newest leads.
     sample : DataFrame
         At most 2,000 of the judged leads, evenly over time, with their columns: to show on them what a model
         counts.
@@ -62,6 +66,7 @@ class Evaluation:
     platts: dict[str, Platt]
     intervals: dict[str, ScoreInterval | None]
     uncalibrated: pd.DataFrame
+    starts: dict[int, datetime]
     sample: pd.DataFrame
     warnings: tuple[str, ...]
 
@@ -77,6 +82,33 @@ class Evaluation:
         cut is to be fixed on.
         """
         return self.platts[name].apply(self.uncalibrated[f"p_{name}"].to_numpy())
+
+    def scores(self) -> pd.DataFrame:
+        """Every row on which a figure was computed, and what it was scored by.
+
+        Returns
+        -------
+        data frame
+            The rows of ``forward``, then the judged newest leads as block 0: a lead of both stands twice, for
+            two fits have scored it. Beside the columns of ``forward``: ``scored_by``, the fit, and
+            ``fitted_until``, when its knowledge ended; per model and baseline, such as ``convert_logistic``,
+            what that baseline says, NaN where the lead was not judged.
+        """
+        parts = [self.forward, pd.DataFrame({"lead_id": [], "as_of": []}).astype(self.forward.dtypes[:2])]
+        for name, report in self.models.items():
+            for place, judged in enumerate((report.judged, report.judged_newest) if report else ()):
+                if len(judged):
+                    parts[place] = _joined(parts[place], judged, name, with_model=place == 1)
+        columns = [*self.forward, *(f"{name}_{rival}" for name in self.models for rival in BASELINES)]
+        forward, newest = (part.reindex(columns=columns) for part in parts)
+        newest["block"] = 0
+        newest = newest.sort_values(["as_of", "lead_id"]).astype(forward.dtypes)
+        scores = pd.concat([forward, newest], ignore_index=True) if len(newest) else forward
+        by = scores["block"].map(lambda block: f"the fit before block {block}" if block else NEWEST)
+        until = scores["block"].map(self.starts).astype("datetime64[us]")
+        scores.insert(3, "scored_by", by.astype(str))
+        scores.insert(4, "fitted_until", until)
+        return scores
 
 
 def evaluate(
@@ -175,9 +207,19 @@ def evaluate(
         platts=platts,
         intervals=intervals,
         uncalibrated=pd.DataFrame({f"p_{name}": values[rows] for name, values in raw.items()}),
+        starts={block.number: block.moment for block in (*blocks, *newest)},
         sample=learning.frame.iloc[rows[:: max(1, -(-len(rows) // SAMPLE))]],
         warnings=tuple(warnings),
     )
+
+
+def _joined(scores: pd.DataFrame, judged: pd.DataFrame, name: str, *, with_model: bool) -> pd.DataFrame:
+    """Scores beside which the baselines' stand, and the model's own and the outcome where they are not there."""
+    names = {rival: f"{name}_{rival}" for rival in BASELINES}
+    if with_model:
+        names |= {"p": f"p_{name}", "outcome": OUTCOMES[name]}
+    table = judged[["lead_id", "as_of", *names]].rename(columns=names)
+    return scores.merge(table, on=["lead_id", "as_of"], how="outer" if with_model else "left")
 
 
 def first_judged(learning: LearningSet, plan: EvaluationPlan) -> datetime | None:

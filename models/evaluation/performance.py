@@ -181,6 +181,15 @@ def ranking(
     )
 
 
+def precision_within(score: np.ndarray, outcome: np.ndarray, block: np.ndarray) -> float:
+    """Average precision within blocks, each weighing by its outcomes, as in ``ranking``; NaN without any."""
+    counts = [
+        counts_by_score(score[block == number], outcome[block == number]) for number in np.unique(block)
+    ]
+    found, positives = (sum(float(of(each)[0]) for each in counts) for of in (_precisions, _positives))
+    return found / positives if positives else np.nan
+
+
 def _positives(counts) -> np.ndarray:
     return counts.positives.sum(axis=0)
 

@@ -229,7 +229,14 @@ class ModelReport:
             "rows": newest.rows,
             "positives": newest.positives,
             "auc": newest.auc.to_json(),
+            "average_precision": newest.average_precision.to_json(),
             "lift_at_10_percent": newest.lift.to_json(),
             "calibration_ratio": newest.calibration_ratio.to_json(),
-            "baselines": {name: {"auc": rival.auc.to_json()} for name, rival in newest.baselines.items()},
+            "baselines": {
+                name: {
+                    "auc": rival.auc.to_json(),
+                    "average_precision": rival.average_precision.to_json(),
+                }
+                for name, rival in newest.baselines.items()
+            },
         }

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from models.evaluation.performance import precision_within
 from models.evaluation.uncertainty import Estimate, auc, error_of, jackknife_ratio, log_error, number, share
 
 Poor = Literal[
@@ -48,6 +49,8 @@ class Segment:
     ratio : Estimate
         Mean prediction over the share that came true.
     auc : Estimate
+    average_precision : Estimate
+        Without an interval.
     held : Estimate
         Of all its leads, judged or not, the share that is held. NaN where nobody is.
     held_wins : Estimate
@@ -66,6 +69,7 @@ class Segment:
     predicted: float
     ratio: Estimate
     auc: Estimate
+    average_precision: Estimate
     held: Estimate
     held_wins: Estimate
     audited: bool
@@ -160,6 +164,7 @@ def _segment(
         predicted=float(p[told].mean()),
         ratio=jackknife_ratio(p[told], outcome[told], account[told]),
         auc=auc(p[told], outcome[told], block[told], account[told]),
+        average_precision=Estimate(precision_within(p[told], outcome[told], block[told])),
         held=nobody if below is None else share(below[chosen], account[chosen]),
         held_wins=nobody if below is None else share(below[won], account[won]),
         audited=audited,

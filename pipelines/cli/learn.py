@@ -72,7 +72,7 @@ def train(
     scores: Annotated[
         Path | None,
         typer.Option(
-            "--scores", help="Write the judged leads' scores to this Parquet file.", show_default=False
+            "--scores", help="Write every judged lead's scores to this Parquet file.", show_default=False
         ),
     ] = None,
     force: Annotated[

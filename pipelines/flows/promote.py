@@ -181,6 +181,7 @@ def listed(version: Version, past: list[Reign]) -> dict[str, Any]:
         "leads": int(tags["leads"]) if "leads" in tags else None,
         "verdict": tags.get("verdict"),
         "auc": float(tags["auc"]) if "auc" in tags else None,
+        "average_precision": float(tags["average_precision"]) if "average_precision" in tags else None,
         "champion": [
             {
                 "from": reign.change.at or None,

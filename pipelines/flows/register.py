@@ -131,13 +131,13 @@ def register_challenger(
 
 
 def facts(result: Mapping[str, Any]) -> dict[str, str]:
-    """What a list of versions shows of each: verdict, as-of time, how many leads, and the AUC of the outcome
-    that decides.
+    """What a list of versions shows of each: verdict, as-of time, how many leads, and the AUC and average
+    precision of the outcome that decides.
     """
-    decisive = result["models"]["convert"] or result["models"]["pursue"]
-    auc = decisive and decisive["auc"] and decisive["auc"]["value"]
+    decisive = result["models"]["convert"] or result["models"]["pursue"] or {}
+    figures = {name: decisive.get(name) and decisive[name]["value"] for name in ("auc", "average_precision")}
     told = {"verdict": result["verdict"], "as_of": str(result["as_of"]), "leads": str(result["leads"])}
-    return told | ({} if auc is None else {"auc": f"{auc:.4f}"})
+    return told | {name: f"{value:.4f}" for name, value in figures.items() if value is not None}
 
 
 def parameters(settings: Settings) -> dict[str, Any]:
@@ -168,8 +168,10 @@ def metrics(result: dict[str, Any]) -> dict[str, float | list[float | None] | No
         found |= {
             f"{name}_{figure}_by_block": [block[figure] for block in model["blocks"]] for figure in CURVES
         }
-        found |= {
-            f"{name}_auc_{rival}": judged and judged["auc"]["value"]
-            for rival, judged in model["baselines"].items()
-        }
+        for figure in ("auc", "average_precision"):
+            found |= {
+                f"{name}_{figure}_{rival}": judged and judged[figure]["value"]
+                for rival, judged in model["baselines"].items()
+            }
+            found[f"{name}_{figure}_newest"] = model["newest"] and model["newest"][figure]["value"]
     return found

@@ -70,7 +70,7 @@ def train_leads(
         seconds=watch.seconds,
     )
     if scores:
-        write_parquet(evaluation.forward, scores)
+        write_parquet(evaluation.scores(), scores)
     if report.useful or force:
         with watch.step("fit", "fit it on all that is known"):
             challenger = fit_challenger(
