@@ -44,6 +44,11 @@ class Horizons:
     delay: timedelta = timedelta(0)
 
     @property
+    def both(self) -> timedelta:
+        """From the as-of time until nothing that comes can count any more."""
+        return timedelta(days=self.pursue_days + self.convert_days)
+
+    @property
     def scored(self) -> str:
         """When leads are scored, in words."""
         for unit, span in UNITS.items():
@@ -84,6 +89,11 @@ class Labels:
     state: np.ndarray
     outcome: np.ndarray
     mature: np.ndarray
+
+    @property
+    def judged(self) -> np.ndarray:
+        """Rows that a model may be judged on: at risk, with an outcome, their whole horizon observed."""
+        return self.at_risk & self.mature & np.isfinite(self.outcome)
 
 
 def pursue_labels(

@@ -1,7 +1,13 @@
+"""What became of a cohort, in one table, and the words for it."""
+
+from datetime import datetime
+
 import ibis
 import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
 
-from features.labels import WORTH
+from features.labels import WORTH, Horizons, convert_labels, pursue_labels
 from features.tables import STAGES, Tables
 
 
@@ -51,3 +57,57 @@ def fates(tables: Tables, cohort: ir.Table) -> ir.Table:
     times = stage_times(tables).rename(fate_of="lead_id")
     found = rows.left_join(times, rows.lead_id == times.fate_of)
     return found.mutate(rep=ibis.coalesce(found.owner, found.rep)).drop("fate_of", "owner")
+
+
+def outcomes(
+    fate: pd.DataFrame,
+    horizons: Horizons,
+    known_until: datetime,
+    tables: Tables,
+    *,
+    margin_share: float = 1.0,
+) -> pd.DataFrame:
+    """What became of each lead by a moment, settled or not.
+
+    Parameters
+    ----------
+    fate : DataFrame
+        As ``fates`` gives it, fetched.
+    known_until : datetime
+        Outcomes recorded at or after this moment are not seen.
+    tables : Tables
+        That it came from.
+    margin_share : float
+        Share of the amount that stands for the margin where the source has none.
+
+    Returns
+    -------
+    DataFrame
+        ``fate`` and beside it ``pursued``, ``converted`` (1, 0, empty where not settled);
+        ``pursued_judged``, ``converted_judged``: whether the whole horizon was seen; ``over``: both horizons
+        have passed since the as-of time (always so where outcomes have no time, for they are final);
+        ``customer``: 1, 0, empty where it is not over or either outcome cannot be judged, 0 for a lead that
+        was never taken up. ``margin`` is what a win brought.
+    """
+    known = (fate, horizons, known_until, tables.stages, tables.outcome_times)
+    pursue, convert = pursue_labels(*known), convert_labels(*known)
+    over = (fate["as_of"] + horizons.both <= known_until) | (not tables.outcome_times)
+    unpursued = pursue.judged & (pursue.outcome == 0)
+    customer = np.where(unpursued, 0.0, np.where(convert.judged, convert.outcome, np.nan))
+    return fate.assign(
+        pursued=pursue.outcome,
+        converted=convert.outcome,
+        pursued_judged=pursue.judged,
+        converted_judged=convert.judged,
+        over=over,
+        customer=np.where(over, customer, np.nan),
+        margin=realised_margins(fate, margin_share),
+    )
+
+
+def realised_margins(fate: pd.DataFrame, margin_share: float) -> np.ndarray:
+    """What each win brought: its margin, or a share of its amount where no win has a margin; NaN where
+    unknown.
+    """
+    margin = fate["margin"].to_numpy(float)
+    return margin if np.isfinite(margin).any() else margin_share * fate["amount"].to_numpy(float)

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 
 from features.errors import TooLittleDataError
+from features.outcomes import realised_margins
 from models.dataset import LearningSet
 from models.evaluation.baselines import opinions
 from models.evaluation.evaluate import evaluate
 from models.evaluation.settings import EvaluationPlan
 from models.policy.decisions import decide_all
-from models.policy.economics import realised_margins
 from models.policy.policy import HOLD
 from models.policy.settings import PolicySettings
 from models.survival.hazard import HazardParameters
@@ -135,7 +135,7 @@ def replay(
     taken_up = (
         learning.fates["accepted_at"].notna().to_numpy()[rows] if "accepted" in learning.stages else None
     )
-    margins = realised_margins(learning, settings)[rows]
+    margins = realised_margins(learning.fates, settings.margin_share)[rows]
     known = learning.until(span.start)
     try:
         challenger = _trained(known, plan, parameters, settings, **wording)
@@ -179,7 +179,7 @@ def _trained(
 def _rivals(known: LearningSet, leads: pd.DataFrame, won: np.ndarray, held: int) -> dict[str, float]:
     """Customers that baselines would have lost by holding as many leads; ties at their cut are shared evenly."""
     labels = known.labels("convert")
-    told = np.flatnonzero(labels.at_risk & labels.mature & np.isfinite(labels.outcome))
+    told = np.flatnonzero(labels.judged)
     lost = {"random": held * float(won.mean()) if len(won) else 0.0}
     if not held or len(np.unique(labels.outcome[told])) < 2:
         return lost | {name: lost["random"] for name in RIVALS}

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from features.labels import Labels
+from features.outcomes import realised_margins
 from models.dataset import LearningSet
 from models.evaluation.report import FEWEST_OF_EACH
 from models.policy.certification import LARGEST_SHARE, LARGEST_SHARE_OF_FEW, last_win_of_each
-from models.policy.economics import realised_margins
 from models.policy.margin_risk_control import margin_cap
 from models.policy.risk_control import MOST_WITHOUT_MARGIN, wins_needed
 from models.policy.settings import PolicySettings
@@ -94,7 +94,7 @@ def readiness(learning: LearningSet, settings: PolicySettings) -> Readiness:
         pd.factorize(learning.frame["account_id"])[0],
     )
     won, _ = last_win_of_each(labels[decisive], as_of, accounts, learning.logged)
-    margins = realised_margins(learning, settings)[won]
+    margins = realised_margins(learning.fates, settings.margin_share)[won]
     promises = tuple(_promises(margins, settings))
     too_little = _too_little(outcomes[decisive], DID[decisive])
     lacking = [_lacks(each, len(won)) for each in promises if each.configured and each.missing != 0]

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 
 from features.labels import Labels
+from features.outcomes import realised_margins
 from models.dataset import LearningSet
 from models.evaluation.evaluate import Evaluation
 from models.policy.arms import FORCED
 from models.policy.certification import Withheld, policy_of, withhold
-from models.policy.economics import fit_economics, realised_margins
+from models.policy.economics import fit_economics
 from models.policy.policy import Policy
 from models.policy.selective_labels import FEWEST_FORCED, Leniency, Recalibration, leniency, recalibrate
 from models.policy.settings import PolicySettings
@@ -140,7 +141,7 @@ def _fitted(
         forward[decisive] = recalibration.platt.apply(forward[decisive])
         scorer = replace(scorer, grade_edges=grade_edges(_both(forward)))
 
-    margins = realised_margins(learning, settings)
+    margins = realised_margins(learning.fates, settings.margin_share)
     economics = fit_economics(learning, chance, margins, settings, threads=parameters.threads)
     known = _both({name: forward[name] for name in cut})
     policy = policy_of(
@@ -180,10 +181,7 @@ def _asked(learning: LearningSet, labels: Labels) -> tuple[np.ndarray, np.ndarra
     nobody = np.zeros(len(learning.frame), bool)
     if learning.logged is None:
         return nobody, nobody
-    over = (
-        learning.fates["as_of"] + pd.Timedelta(days=learning.horizon("pursue") + learning.horizon("convert"))
-        <= learning.known_until
-    )
+    over = learning.fates["as_of"] + learning.recipe.horizons.both <= learning.known_until
     asked = (learning.logged["arm"] == FORCED).to_numpy() & (labels.mature | over.to_numpy())
     won = asked & (labels.outcome == 1)
     return (asked, won) if asked.sum() >= FEWEST_FORCED and won.any() else (nobody, nobody)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import ibis
@@ -7,9 +8,10 @@ import pytest
 
 from features.labels import Horizons, convert_labels, pursue_labels
 from features.matrix import fetch
-from features.outcomes import fates
+from features.outcomes import fates, outcomes, realised_margins
 from features.tables import training_cohort
-from tests.worlds import STAGES, random_world
+from tests.twin import became
+from tests.worlds import STAGES, random_world, row_world
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:fetch_arrow_table:DeprecationWarning"
@@ -183,6 +185,47 @@ def test_fates_tell_the_first_time_each_stage_was_recorded():
             first = own.recorded_at.min()
             assert pd.isna(first) == pd.isna(getattr(row, f"{stage}_at"))
             assert pd.isna(first) or first == getattr(row, f"{stage}_at")
+
+
+OF_SEVERAL_KINDS = {
+    "all stages": lambda seed: random_world(seed),
+    "no acceptance": lambda seed: untold(random_world(seed)),
+    "outcomes without times": lambda seed: replace(random_world(seed), outcome_times=False),
+    "rows in order": lambda seed: row_world(seed),
+}
+
+
+def untold(world):
+    told = world.outcomes[world.outcomes.stage.isin(["won", "lost"])]
+    return replace(world, outcomes=told, stages=("won", "lost"))
+
+
+@pytest.mark.parametrize("kind", OF_SEVERAL_KINDS)
+@pytest.mark.parametrize("seed", range(2))
+def test_what_became_of_each_lead_is_what_one_reads_off_its_outcomes_one_by_one(kind, seed):
+    world = OF_SEVERAL_KINDS[kind](seed)
+    tables = world.tables(ibis.duckdb.connect(threads=1))
+    fate = fetch(fates(tables, training_cohort(tables, timedelta(days=1)))).to_pandas()
+    for days in (30, 75, 200) if world.clock == "time" else (0,):
+        until = min(AS_OF + timedelta(days=days), world.end) if days else world.end
+        found = outcomes(fate, HORIZONS, until, tables)
+        twin = pd.DataFrame([became(world, HORIZONS, row, until) for row in fate.itertuples()])
+        pd.testing.assert_frame_equal(found[list(twin.columns)], twin, check_dtype=False)
+
+
+def test_an_open_lead_is_no_lost_customer_and_one_never_taken_up_is_none():
+    leads = [fate(accepted=3), fate(), fate(accepted=3, won=8), fate(rejected=2)]
+    leads = pd.concat(leads, ignore_index=True).assign(margin=np.nan)
+    tables = random_world(0).tables(ibis.duckdb.connect(threads=1))
+    early, late = (outcomes(leads, HORIZONS, day(end), tables)["customer"].tolist() for end in (12, 31))
+    assert np.isnan(early).all()
+    assert late == [0, 0, 1, 0]
+
+
+def test_a_share_of_the_amount_stands_for_the_margin_only_where_no_win_has_one():
+    sums = pd.DataFrame({"amount": [100.0, 200.0, np.nan], "margin": [np.nan, 30.0, np.nan]})
+    np.testing.assert_array_equal(realised_margins(sums, 0.5), [np.nan, 30.0, np.nan])
+    np.testing.assert_array_equal(realised_margins(sums.assign(margin=np.nan), 0.5), [50.0, 100.0, np.nan])
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ import pandas as pd
 
 from features.definitions.emails import FREE
 from features.definitions.job_titles import DEPARTMENT, SENIORITY
+from features.labels import Horizons
 from features.recipe import Recipe
-from tests.worlds import World
+from tests.worlds import STAGES, World
 
 DAY = pd.Timedelta(days=1)
 MONTH = 30 * DAY
@@ -118,6 +119,47 @@ def fate_of(world: World, recipe: Recipe, lead) -> dict:
         "accepted": bool(taken <= decided),
         "settled_at": settled + late * recipe.horizons.convert_days,
         "won": bool(won <= ended),
+    }
+
+
+def became(world: World, horizons: Horizons, row, known_until: pd.Timestamp) -> dict:
+    """What one row of a cohort came to by a moment, read off its outcomes one after the other."""
+    own = world.outcomes[(world.outcomes.lead_id == row.lead_id) & (world.outcomes.recorded_at < known_until)]
+    first = {stage: own[own.stage == stage].recorded_at.min() for stage in STAGES}
+    taken, closed = earliest(first["accepted"], first["won"]), earliest(first["won"], first["lost"])
+    told, timed = "accepted" in world.stages, world.outcome_times
+    pursued = converted = customer = np.nan
+    pursued_judged = converted_judged = False
+    answer = earliest(taken, first["rejected"], first["lost"])
+    if told and row.as_of < known_until and not (timed and answer < row.as_of):
+        within = taken <= row.as_of + horizons.pursue_days * DAY if timed else not pd.isna(taken)
+        whole = row.as_of + horizons.pursue_days * DAY <= known_until
+        pursued_judged = whole if timed else not pd.isna(answer)
+        refused = not pd.isna(earliest(first["rejected"], first["lost"]))
+        if within or refused or pursued_judged:
+            pursued = float(within)
+    start = row.as_of if not told else taken
+    if not pd.isna(start) and row.as_of < known_until:
+        start = max(start, row.as_of) if timed else row.as_of
+        if not (timed and closed < start):
+            last = start + horizons.convert_days * DAY
+            within = first["won"] <= last if timed else not pd.isna(first["won"])
+            converted_judged = last <= known_until if timed else not pd.isna(closed)
+            if within or not pd.isna(first["lost"]) or converted_judged:
+                converted = float(within)
+    over = not timed or row.as_of + (horizons.pursue_days + horizons.convert_days) * DAY <= known_until
+    if over and pursued_judged and pursued == 0:
+        customer = 0.0
+    elif over and converted_judged:
+        customer = converted
+    return {
+        "lead_id": row.lead_id,
+        "pursued": pursued,
+        "converted": converted,
+        "pursued_judged": pursued_judged,
+        "converted_judged": converted_judged,
+        "over": over,
+        "customer": customer,
     }
 
 

@@ -143,7 +143,7 @@ def evaluate(
 
     parts = [(block, split) for block in (*blocks, *newest) for split in block.splits]
     trials = [
-        _Trial(name, block, split, _judged(final)[split.test])
+        _Trial(name, block, split, final.judged[split.test])
         for name, final in finals.items()
         for block, split in parts
     ]
@@ -178,7 +178,7 @@ def evaluate(
                 )
                 judged[trial.block.number > 0].append(table)
                 best_column = answer.rivals.best_column
-        told = _judged(final)
+        told = final.judged
         outcomes[name][told] = final.outcome[told]
         seen = told & np.isfinite(raw[name])
         platts[name] = fit_platt(raw[name][seen], final.outcome[seen])
@@ -300,22 +300,17 @@ def _answer(
     )
     p = hazard.probability(hazard.raw(learning.encoded.iloc[test], threads=parameters.threads))
     if not rivals:
-        return _Answer(p=p, rivals=None, known=_judged(labels))
+        return _Answer(p=p, rivals=None, known=labels.judged)
     # Baselines know no censoring: they learn from leads whose whole horizon was seen, or, where these tell
     # nothing, from all settled.
-    told = rows[_judged(labels)[rows]]
+    told = rows[labels.judged[rows]]
     if len(np.unique(labels.outcome[told])) < 2:
         told = rows[np.isfinite(labels.outcome[rows])]
     columns = [column.name for column in learning.recipe.columns]
     said = opinions(
         learning.frame.iloc[told], labels.outcome[told], learning.frame.iloc[test[trial.judged]], columns
     )
-    return _Answer(p=p, rivals=said, known=_judged(labels))
-
-
-def _judged(labels: Labels) -> np.ndarray:
-    """Who can be judged: a whole horizon seen, and its outcome known."""
-    return labels.at_risk & labels.mature & np.isfinite(labels.outcome)
+    return _Answer(p=p, rivals=said, known=labels.judged)
 
 
 def _cut(
@@ -323,7 +318,7 @@ def _cut(
 ) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
     """Blocks and holdout by the leads that convert can be judged on; by pursue's where those are too few."""
     for final in reversed(finals.values()):
-        judged = _judged(final)
+        judged = final.judged
         blocks = rolling_blocks(
             as_of, accounts, judged, final.outcome == 1, blocks=plan.blocks, test_share=plan.test_share
         )
@@ -350,7 +345,7 @@ def _report(
     best_column: str | None,
     plan: EvaluationPlan,
 ) -> ModelReport:
-    outcome = final.outcome[_judged(final)]
+    outcome = final.outcome[final.judged]
     tables = [pd.concat(parts, ignore_index=True) if parts else pd.DataFrame() for parts in (judged, newest)]
     figures = [
         judge(table, resamples=plan.resamples, seed=plan.seed) if len(table) else None for table in tables

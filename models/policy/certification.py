@@ -105,9 +105,7 @@ def last_win_of_each(
     """The rows of the settled wins that no filter has touched, the last of each account, in time order; and
     how many others there are.
     """
-    won = np.flatnonzero(
-        labels.at_risk & labels.mature & (labels.outcome == 1) & untouched(logged, len(as_of))
-    )
+    won = np.flatnonzero(labels.judged & (labels.outcome == 1) & untouched(logged, len(as_of)))
     won = won[np.argsort(as_of[won], kind="stable")]
     last = np.sort(len(won) - 1 - np.unique(accounts[won][::-1], return_index=True)[1])
     return won[last], len(won) - len(last)

@@ -152,18 +152,6 @@ class Economics:
         )
 
 
-def realised_margins(learning: LearningSet, settings: PolicySettings) -> np.ndarray:
-    """What each win brought: its margin, or the configured share of its amount where the source has no
-    margins; NaN where unknown.
-    """
-    margin = learning.fates["margin"].to_numpy(float)
-    return (
-        margin
-        if np.isfinite(margin).any()
-        else settings.margin_share * learning.fates["amount"].to_numpy(float)
-    )
-
-
 def fit_economics(
     learning: LearningSet,
     chance: Callable[[np.ndarray], np.ndarray],

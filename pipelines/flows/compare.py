@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from features.errors import ContractError, UsageError
-from features.labels import Horizons, Labels, convert_labels, pursue_labels
+from features.labels import Horizons
 from features.matrix import fetch, frame, matrix
-from features.outcomes import fates
+from features.outcomes import fates, outcomes
 from features.tables import Tables, moment, named, training_cohort
 from models.dataset import LearningSet
 from models.policy.policy import HOLD
@@ -115,34 +115,22 @@ def settled(
         ``account_id``, ``as_of``; ``pursued``, ``converted`` and ``became`` (a customer) as 0, 1 or NaN where
         that cannot be judged yet, or never; ``margin``. Leads that were held have no fate.
     """
-    known = (fate, horizons, tables.end, tables.stages, tables.outcome_times)
-    pursue, convert = pursue_labels(*known), convert_labels(*known)
-    pursued, converted = _judged(pursue), _judged(convert)
-    span = pd.Timedelta(days=horizons.pursue_days + horizons.convert_days)
-    over = (
-        (fate["as_of"] + span <= tables.end).to_numpy() if tables.outcome_times else np.ones(len(fate), bool)
-    )
-    became = np.where(pursued == 0, 0.0, converted) if "convert" in names else pursued
-    margin = fate["margin"] if fate["margin"].notna().any() else margin_share * fate["amount"]
+    found = outcomes(fate, horizons, tables.end, tables, margin_share=margin_share)
+    pursued = found["pursued"].where(found["pursued_judged"])
     leads = pd.DataFrame(
         {
-            "account_id": fate["account_id"],
-            "as_of": fate["as_of"],
+            "account_id": found["account_id"],
+            "as_of": found["as_of"],
             "pursued": pursued,
-            "converted": converted,
-            "became": np.where(over, became, np.nan),
-            "margin": margin.astype(float),
+            "converted": found["converted"].where(found["converted_judged"]),
+            "became": found["customer"] if "convert" in names else pursued.where(found["over"]),
+            "margin": found["margin"],
         }
-    ).set_index(pd.Index(fate["lead_id"], name="lead_id"))
+    ).set_index(pd.Index(found["lead_id"], name="lead_id"))
     logged = store.beside(fate["lead_id"])
     if logged is not None:
         leads.loc[(logged["action"] == HOLD).to_numpy(), ["pursued", "converted", "became"]] = np.nan
     return leads
-
-
-def _judged(labels: Labels) -> np.ndarray:
-    """Outcomes whose whole horizon was seen."""
-    return np.where(labels.at_risk & labels.mature, labels.outcome, np.nan)
 
 
 def _scored(

@@ -132,8 +132,7 @@ def _reference(tables: Tables, record: VersionRecord, columns: tuple[str, ...], 
 
 def _judged(before: pd.DataFrame, labels: Labels, name: str) -> pd.DataFrame:
     """Reference leads whose whole horizon was seen."""
-    whole = labels.at_risk & labels.mature & np.isfinite(labels.outcome)
-    return before.assign(outcome=labels.outcome, p=before[f"p_{name}"])[whole].reset_index(drop=True)
+    return before.assign(outcome=labels.outcome, p=before[f"p_{name}"])[labels.judged].reset_index(drop=True)
 
 
 def _from_creation(

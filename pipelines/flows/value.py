@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import ibis
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from features.errors import TooLittleDataError
-from features.labels import convert_labels, pursue_labels
 from features.matrix import fetch
-from features.outcomes import fates
+from features.outcomes import fates, outcomes
 from features.tables import Tables
 from models.policy.impact import Aftermath, aftermath
 from pipelines.flows.dataset import pull_source
@@ -123,23 +121,15 @@ def reckoned(decisions: pd.DataFrame, tables: Tables, settings: Settings) -> pd.
     leads = tables.leads.select("lead_id", "account_id", "created_at")
     cohort = leads.join(decided, "lead_id")
     fate = fetch(fates(tables, cohort)).to_pandas()
-    known = (fate, settings.label, tables.end, tables.stages, tables.outcome_times)
-    pursued, converted = pursue_labels(*known), convert_labels(*known)
-    span = pd.Timedelta(days=settings.label.pursue_days + settings.label.convert_days)
-    over = (
-        (fate["as_of"] + span <= tables.end).to_numpy()
-        if tables.outcome_times
-        else np.isfinite(converted.outcome)
-    )
-    margin = fate["margin"] if fate["margin"].notna().any() else settings.policy.margin_share * fate["amount"]
+    became = outcomes(fate, settings.label, tables.end, tables, margin_share=settings.policy.margin_share)
     found = pd.DataFrame(
         {
-            "lead_id": fate["lead_id"],
-            "settled": over,
-            "accepted": pursued.outcome == 1 if "accepted" in tables.stages else True,
-            "won": converted.outcome == 1,
-            "margin": margin.astype(float),
-            "rep": fate["rep"],
+            "lead_id": became["lead_id"],
+            "settled": became["over"] & (tables.outcome_times | became["converted"].notna()),
+            "accepted": became["pursued"] == 1 if "accepted" in tables.stages else True,
+            "won": became["converted"] == 1,
+            "margin": became["margin"],
+            "rep": became["rep"],
         }
     )
     return decisions.merge(found, on="lead_id", how="inner")

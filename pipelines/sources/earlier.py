@@ -47,7 +47,7 @@ def earlier_pull(snapshot: Snapshot, horizons: Horizons) -> EarlierPull | None:
     ]
     if not older:
         return None
-    settled = current.time - horizons.delay - timedelta(days=horizons.pursue_days + horizons.convert_days)
+    settled = current.time - horizons.delay - horizons.both
     return max((each for each in older if each.time <= settled), key=_time, default=min(older, key=_time))
 
 
