@@ -135,9 +135,76 @@ def test_a_value_of_the_outcome_column_that_no_list_names_is_a_breach(tmp_path):
     files = {"leads.csv": "lead_id,created_at,deal\n1,2026-01-01,1\n2,2026-01-20,perhaps\n"}
     said = refused(tmp_path, files, outcome=OutcomeColumn(column="deal", won=[1]))
     assert (
-        "deal: 1 row holds a value that no list names, such as 'perhaps'. Name it in [source.outcome] under won"
+        "deal: 1 row holds a word that no list names: 'perhaps' (1). Name each in [source.outcome] under won"
         in said
     )
+
+
+def test_a_stage_word_that_nobody_named_stops_with_the_words_counted(tmp_path):
+    history = "lead_id,stage,occurred_at\n1,Won,2026-02-01\n2,Gewonnen,2026-02-01\n2,Neu,2026-01-03\n1,Neu,2026-01-03\n"
+    files = {"leads.csv": LEADS, "outcomes.csv": history}
+    said = refused(tmp_path, files, outcomes=OutcomesSource(stages={"won": ["Won"]}))
+    assert "stage: 3 rows hold a word that no list names: 'Neu' (2), 'Gewonnen' (1)" in said
+    assert "Name each in [source.outcomes.stages] under won, lost, accepted, rejected, or open" in said
+    named = OutcomesSource(stages={"won": ["Won", "Gewonnen"], "open": ["Neu"]})
+    snapshot = pulled(tmp_path, files, outcomes=named)
+    assert rows(snapshot.tables.outcomes, "lead_id", "stage") == [("1", "won"), ("2", "won")]
+    assert snapshot.tables.stages == ("won",)
+
+
+def test_a_column_of_dates_for_each_stage_is_a_history(tmp_path):
+    leads = "lead_id,created_at,Became SQL,Closed Won,Closed Lost,Deal\n"
+    leads += "1,2026-01-01,2026-01-02 09:00,2026-02-01 10:00,,500\n2,2026-01-01,2026-01-05 09:00,,2026-02-02 10:00,0\n"
+    leads += "3,2026-01-01,,,,\n"
+    stages = {"accepted": "Became SQL", "won": "Closed Won", "lost": "Closed Lost"}
+    tables = pulled(tmp_path, {"leads.csv": leads}, leads=LeadsSource(stages=stages, amount="Deal")).tables
+    assert rows(tables.outcomes.drop("occurred_at")) == [
+        ("1", "accepted", datetime(2026, 1, 2, 9), None),
+        ("1", "won", datetime(2026, 2, 1, 10), 500.0),
+        ("2", "accepted", datetime(2026, 1, 5, 9), None),
+        ("2", "lost", datetime(2026, 2, 2, 10), None),
+    ]
+    assert tables.stages == ("accepted", "won", "lost")
+    assert tables.outcome_times
+    assert tables.leads.columns == ("lead_id", "account_id", "created_at")
+
+
+def test_where_each_lead_stands_now_does_not_tell_when_the_closed_ones_were_taken_up(tmp_path):
+    leads = "lead_id,created_at,Stage,Since\n1,2026-01-01,Won,2026-02-01\n2,2026-01-01,SQL,2026-01-02\n3,2026-01-01,Lost,2026-01-09\n"
+    outcome = OutcomeColumn(column="Stage", occurred_at="Since", accepted=["SQL"], won=["Won"], lost=["Lost"])
+    snapshot = pulled(tmp_path, {"leads.csv": leads}, outcome=outcome)
+    assert snapshot.tables.stages == ("won", "lost")
+    assert "won and lost imply accepted, but when is not known" in snapshot.warnings[0]
+
+
+def test_without_dates_a_lost_lead_was_taken_up_where_being_turned_down_is_another_word(tmp_path):
+    leads = "lead_id,created_at,r\n1,2026-01-01,bought\n2,2026-01-01,visited\n3,2026-01-01,no show\n"
+    outcome = OutcomeColumn(column="r", won=["bought"], lost=["visited"], rejected=["no show"])
+    tables = pulled(tmp_path, {"leads.csv": leads}, outcome=outcome).tables
+    stages = [("1", "accepted"), ("1", "won"), ("2", "accepted"), ("2", "lost"), ("3", "rejected")]
+    assert rows(tables.outcomes, "lead_id", "stage") == stages
+    assert tables.stages == ("accepted", "rejected", "won", "lost")
+
+
+@pytest.mark.parametrize(("wins", "stages"), [(20, ("won",)), (19, ("accepted", "won"))])
+def test_where_most_wins_lack_an_acceptance_none_is_guessed(tmp_path, wins, stages):
+    leads = "lead_id,created_at\n" + "".join(f"{i},2026-01-01\n" for i in range(30))
+    history = "lead_id,stage,occurred_at\n" + "".join(f"{i},won,2026-02-01\n" for i in range(wins))
+    history += "29,accepted,2026-01-02\n"
+    snapshot = pulled(tmp_path, {"leads.csv": leads, "outcomes.csv": history})
+    assert snapshot.tables.stages == stages
+    assert any("never accepted on record" in warning for warning in snapshot.warnings)
+
+
+def test_outcomes_that_are_days_are_compared_with_creation_and_acceptance_by_day(tmp_path):
+    leads = "lead_id,created_at\n1,2026-01-01 09:30\n2,2026-01-01 09:30\n"
+    history = "lead_id,stage,occurred_at\n1,accepted,2026-01-01\n1,won,2026-01-01\n2,lost,2026-01-03\n"
+    tables = pulled(tmp_path, {"leads.csv": leads, "outcomes.csv": history}).tables
+    assert rows(tables.outcomes, "lead_id", "stage", "recorded_at") == [
+        ("1", "accepted", datetime(2026, 1, 1, 9, 30)),
+        ("1", "won", datetime(2026, 1, 1, 9, 30)),
+        ("2", "lost", datetime(2026, 1, 3)),
+    ]
 
 
 def test_row_order_is_time_and_rows_without_ids_are_numbered(tmp_path):

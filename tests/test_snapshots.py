@@ -160,7 +160,7 @@ import os, sys
 from pathlib import Path
 from datetime import datetime
 from features.labels import Horizons
-from pipelines import snapshots
+from pipelines.sources import snapshots
 from pipelines.sources.mapping import SourceSettings
 def die(*args): os.kill(os.getpid(), 9)
 snapshots._judge = die

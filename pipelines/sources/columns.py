@@ -14,6 +14,7 @@ from pipelines.sources.mapping import SourceSettings
 ZONED = r":\d{2}(\.\d+)?\s*(Z|z|UTC|[+-]\d{2}(:?\d{2})?)$"
 DATED = r"^\s*\d{4}[-/]\d{1,2}[-/]\d{1,2}"
 PADDED = r"^[+-]?0\d"
+BLANKS = " \t\r\n\u00a0\u202f\ufeff"
 TRUTHS = ("true", "false")
 TIME = dt.Timestamp(scale=6)
 TIME_UTC = dt.Timestamp(timezone="UTC")
@@ -29,6 +30,11 @@ def md5(text):
     """The engine's own MD5, in hexadecimal."""
 
 
+@ibis.udf.scalar.builtin(name="trim", signature=(("string", "string"), "string"))
+def _trimmed(text, characters):
+    """The engine's own trimming of certain characters; plain ``strip`` leaves unbreakable blanks."""
+
+
 @dataclass(frozen=True)
 class Profile:
     """How many values of a text column there are, and how many read as a number, a truth value or a time."""
@@ -39,6 +45,7 @@ class Profile:
     truths: int
     zoned: int
     local: int
+    clocked: int
 
     @property
     def times(self) -> int:
@@ -94,7 +101,7 @@ def word(column: ir.Column, empty: tuple[str, ...] = ()) -> ir.StringColumn:
     elif column.type().is_boolean():
         text = ibis.ifelse(column, "true", "false")
     else:
-        text = column.cast("string")
+        text = _trimmed(column.cast("string"), BLANKS)
     for nothing in ("", *empty):
         text = text.nullif(nothing)
     return text
@@ -151,6 +158,7 @@ def profiles(table: ir.Table, columns: list[str], empty: tuple[str, ...]) -> dic
             f"{at} truths": text.lower().isin(TRUTHS).sum(),
             f"{at} zoned": (is_time & zoned).sum(),
             f"{at} local": (is_time & ~zoned).sum(),
+            f"{at} clocked": text.contains(":").sum(),
         }
     if not counts:
         return {}
@@ -272,6 +280,10 @@ class Columns:
             self._judge_times(role, name, raw, column, seen[column], value)
         return value
 
+    def days(self, raw: ir.Table, column: str, seen: dict[str, Profile]) -> bool:
+        """Whether a column of times holds days alone."""
+        return raw[column].type().is_date() or (column in seen and not seen[column].clocked)
+
     def number(
         self, role: str, name: str, raw: ir.Table, column: str, seen: dict[str, Profile]
     ) -> ir.FloatingColumn:
@@ -311,11 +323,8 @@ class Columns:
             mend = "Write them all with one, or all without one and say [source] timezone"
             self.breaches.append(Breach(role, name, few, "", text, mend))
         rows = seen.filled - seen.times
-        mapping = (
-            self.settings.outcome
-            if role == "outcomes" and self.settings.outcome
-            else getattr(self.settings, role)
-        )
+        section = self.settings.outcome_section if role == "outcomes" else role
+        mapping = getattr(self.settings, section)
         if rows and not mapping.drop_incomplete:
             self._unreadable(
                 role, name, raw, column, rows, value, "no time", "Write times like 2026-03-10 14:05:00"

@@ -13,7 +13,7 @@ from pipelines.sources.canonical import Reading
 from pipelines.sources.connections import Source
 from pipelines.sources.resolve import Resolved
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)

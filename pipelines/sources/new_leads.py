@@ -84,6 +84,9 @@ def _mapping(
     changes = {
         "table": name,
         "since": None,
+        "stages": {},
+        "amount": None,
+        "margin": None,
         "attributes": tuple(c for c in _attributes(tables, known) if c in raw.columns),
     }
     changes |= {option: None for option in LEAD_OPTIONS if getattr(known, option) not in raw.columns}
