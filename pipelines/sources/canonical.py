@@ -13,7 +13,8 @@ from ibis.expr.datatypes import DataType
 
 from features.contracts import Breach, counted
 from features.tables import FIRST_ROW, LEAD_KEYS, STAGES, Clock
-from pipelines.sources.columns import TIME, Columns, Profile, md5, word
+from pipelines.sources.column_reader import Columns
+from pipelines.sources.columns import TIME, Profile, md5, word
 from pipelines.sources.left_out import LeftOut, compared_by_day
 from pipelines.sources.mapping import SourceSettings
 from pipelines.sources.resolve import Resolved, attribute_columns
@@ -37,6 +38,7 @@ class Reading:
     has_accounts: bool
     breaches: tuple[Breach, ...]
     warnings: tuple[str, ...]
+    ways: dict[str, dict[str, str]]
 
     @property
     def tables(self) -> dict[str, ir.Table]:
@@ -57,6 +59,8 @@ class Canonical:
         Whether the engine reads times from text (DuckDB does; elsewhere a view has to cast them).
     types : mapping of str to data type, optional
         What attributes have to be; by default their values decide.
+    ways : mapping of str to str, optional
+        How columns of leads were read before; by default their values decide.
     """
 
     def __init__(
@@ -66,11 +70,12 @@ class Canonical:
         convert_days: float,
         parses: bool = True,
         types: Mapping[str, DataType] | None = None,
+        ways: Mapping[str, str] | None = None,
     ) -> None:
         self.settings: SourceSettings = resolved.settings
         self.raws = resolved.raws
         self.convert = timedelta(days=convert_days)
-        self.columns = Columns(self.settings, self.raws, parses=parses, types=types or {})
+        self.columns = Columns(self.settings, self.raws, parses=parses, types=types or {}, ways=ways)
         self.left_out = LeftOut(section=self.settings.outcome_section)
         self.left_out.warnings.extend(resolved.warnings)
 
@@ -92,7 +97,8 @@ class Canonical:
             stages=stages,
             has_accounts=self.settings.leads.account_id is not None,
             breaches=tuple(self.columns.breaches),
-            warnings=tuple(self.left_out.warnings),
+            warnings=tuple(self.left_out.warnings + self.columns.warnings),
+            ways=self.columns.ways,
         )
 
     # ── leads ──

@@ -32,6 +32,7 @@ class Note:
     newest: str
     pulled_until: str
     warnings: tuple[str, ...]
+    ways: dict[str, dict[str, str]]
 
 
 def read_note(folder: Path) -> Note:

@@ -51,12 +51,18 @@ class TableSource(Section):
         Words that mean "not answered", such as "Select"; an empty cell always does.
     drop_incomplete : bool
         Leave rows out that lack what the contract asks for, and say how many.
+    date_format : str or mapping of column to str, optional
+        How dates are written, such as "%d/%m/%Y"; found out where one way alone fits.
+    decimal : "." or "," or mapping of column to one of them, optional
+        The decimal mark; found out where one way alone fits.
     """
 
     table: str
     separator: str | None = None
     empty: Words = ()
     drop_incomplete: bool = False
+    date_format: str | dict[str, str] | None = None
+    decimal: Literal[".", ","] | dict[str, Literal[".", ","]] | None = None
 
 
 class LeadsSource(TableSource):

@@ -133,7 +133,12 @@ def pull(
         new_leads, warnings = None, note.warnings
         if leads_file is not None:
             tables, new_leads, more = with_new_leads(
-                tables, resolved, leads_file, connection=connection, until=until
+                tables,
+                resolved,
+                leads_file,
+                connection=connection,
+                until=until,
+                ways=note.ways.get("leads", {}),
             )
             warnings += more
             tables = forgotten.out_of_tables(tables)
@@ -346,6 +351,7 @@ def _note(
         newest=newest.isoformat(),
         pulled_until=until.isoformat(),
         warnings=reading.warnings + more,
+        ways=reading.ways,
     )
 
 
