@@ -10,9 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import LeadsieveError
+from features.labels import Horizons
 from pipelines.sources.connections import open_source
-from pipelines.sources.mapping import EventsSource, LeadsSource, OutcomeColumn, OutcomesSource
-from tests.pulling import LEADS, pulled, refused, rows
+from pipelines.sources.manifest import read_note
+from pipelines.sources.mapping import EventsSource, LeadsSource, OutcomeColumn, OutcomesSource, SourceSettings
+from pipelines.sources.snapshots import pull
+from tests.pulling import LEADS, NOW, pulled, refused, rows
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:fetch_arrow_table:DeprecationWarning"
@@ -135,9 +138,76 @@ def test_a_value_of_the_outcome_column_that_no_list_names_is_a_breach(tmp_path):
     files = {"leads.csv": "lead_id,created_at,deal\n1,2026-01-01,1\n2,2026-01-20,perhaps\n"}
     said = refused(tmp_path, files, outcome=OutcomeColumn(column="deal", won=[1]))
     assert (
-        "deal: 1 row holds a value that no list names, such as 'perhaps'. Name it in [source.outcome] under won"
+        "deal: 1 row holds a word that no list names: 'perhaps' (1). Name each in [source.outcome] under won"
         in said
     )
+
+
+def test_a_stage_word_that_nobody_named_stops_with_the_words_counted(tmp_path):
+    history = "lead_id,stage,occurred_at\n1,Won,2026-02-01\n2,Gewonnen,2026-02-01\n2,Neu,2026-01-03\n1,Neu,2026-01-03\n"
+    files = {"leads.csv": LEADS, "outcomes.csv": history}
+    said = refused(tmp_path, files, outcomes=OutcomesSource(stages={"won": ["Won"]}))
+    assert "stage: 3 rows hold a word that no list names: 'Neu' (2), 'Gewonnen' (1)" in said
+    assert "Name each in [source.outcomes.stages] under won, lost, accepted, rejected, or open" in said
+    named = OutcomesSource(stages={"won": ["Won", "Gewonnen"], "open": ["Neu"]})
+    snapshot = pulled(tmp_path, files, outcomes=named)
+    assert rows(snapshot.tables.outcomes, "lead_id", "stage") == [("1", "won"), ("2", "won")]
+    assert snapshot.tables.stages == ("won",)
+
+
+def test_a_column_of_dates_for_each_stage_is_a_history(tmp_path):
+    leads = "lead_id,created_at,Became SQL,Closed Won,Closed Lost,Deal\n"
+    leads += "1,2026-01-01,2026-01-02 09:00,2026-02-01 10:00,,500\n2,2026-01-01,2026-01-05 09:00,,2026-02-02 10:00,0\n"
+    leads += "3,2026-01-01,,,,\n"
+    stages = {"accepted": "Became SQL", "won": "Closed Won", "lost": "Closed Lost"}
+    tables = pulled(tmp_path, {"leads.csv": leads}, leads=LeadsSource(stages=stages, amount="Deal")).tables
+    assert rows(tables.outcomes.drop("occurred_at")) == [
+        ("1", "accepted", datetime(2026, 1, 2, 9), None),
+        ("1", "won", datetime(2026, 2, 1, 10), 500.0),
+        ("2", "accepted", datetime(2026, 1, 5, 9), None),
+        ("2", "lost", datetime(2026, 2, 2, 10), None),
+    ]
+    assert tables.stages == ("accepted", "won", "lost")
+    assert tables.outcome_times
+    assert tables.leads.columns == ("lead_id", "account_id", "created_at")
+
+
+def test_where_each_lead_stands_now_does_not_tell_when_the_closed_ones_were_taken_up(tmp_path):
+    leads = "lead_id,created_at,Stage,Since\n1,2026-01-01,Won,2026-02-01\n2,2026-01-01,SQL,2026-01-02\n3,2026-01-01,Lost,2026-01-09\n"
+    outcome = OutcomeColumn(column="Stage", occurred_at="Since", accepted=["SQL"], won=["Won"], lost=["Lost"])
+    snapshot = pulled(tmp_path, {"leads.csv": leads}, outcome=outcome)
+    assert snapshot.tables.stages == ("won", "lost")
+    assert "won and lost imply accepted, but when is not known" in snapshot.warnings[0]
+
+
+def test_without_dates_a_lost_lead_was_taken_up_where_being_turned_down_is_another_word(tmp_path):
+    leads = "lead_id,created_at,r\n1,2026-01-01,bought\n2,2026-01-01,visited\n3,2026-01-01,no show\n"
+    outcome = OutcomeColumn(column="r", won=["bought"], lost=["visited"], rejected=["no show"])
+    tables = pulled(tmp_path, {"leads.csv": leads}, outcome=outcome).tables
+    stages = [("1", "accepted"), ("1", "won"), ("2", "accepted"), ("2", "lost"), ("3", "rejected")]
+    assert rows(tables.outcomes, "lead_id", "stage") == stages
+    assert tables.stages == ("accepted", "rejected", "won", "lost")
+
+
+@pytest.mark.parametrize(("wins", "stages"), [(20, ("won",)), (19, ("accepted", "won"))])
+def test_where_most_wins_lack_an_acceptance_none_is_guessed(tmp_path, wins, stages):
+    leads = "lead_id,created_at\n" + "".join(f"{i},2026-01-01\n" for i in range(30))
+    history = "lead_id,stage,occurred_at\n" + "".join(f"{i},won,2026-02-01\n" for i in range(wins))
+    history += "29,accepted,2026-01-02\n"
+    snapshot = pulled(tmp_path, {"leads.csv": leads, "outcomes.csv": history})
+    assert snapshot.tables.stages == stages
+    assert any("never accepted on record" in warning for warning in snapshot.warnings)
+
+
+def test_outcomes_that_are_days_are_compared_with_creation_and_acceptance_by_day(tmp_path):
+    leads = "lead_id,created_at\n1,2026-01-01 09:30\n2,2026-01-01 09:30\n"
+    history = "lead_id,stage,occurred_at\n1,accepted,2026-01-01\n1,won,2026-01-01\n2,lost,2026-01-03\n"
+    tables = pulled(tmp_path, {"leads.csv": leads, "outcomes.csv": history}).tables
+    assert rows(tables.outcomes, "lead_id", "stage", "recorded_at") == [
+        ("1", "accepted", datetime(2026, 1, 1, 9, 30)),
+        ("1", "won", datetime(2026, 1, 1, 9, 30)),
+        ("2", "lost", datetime(2026, 1, 3)),
+    ]
 
 
 def test_row_order_is_time_and_rows_without_ids_are_numbered(tmp_path):
@@ -192,3 +262,72 @@ def test_what_is_dropped_is_asked_for_and_counted(tmp_path):
         "outcomes: 1 row closed before their lead was accepted was left out ([source.outcomes] drop_inconsistent)",
     )
     assert snapshot.counts == {"leads": 2, "events": 1, "outcomes": 2}
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        pytest.param(["1234,5", "7"], [1234.5, 7.0], id="decimal comma"),
+        pytest.param(["€ 1.181,84", "7,00 €"], [1181.84, 7.0], id="euros"),
+        pytest.param(['"$1,181.84"', "$7"], [1181.84, 7.0], id="dollars"),
+        pytest.param(["45%", "7%"], [45.0, 7.0], id="percent"),
+        pytest.param(["1.5", "N/A"], [1.5, None], id="a placeholder"),
+        pytest.param(["0000-00-00 00:00:00", "2026-01-02"], [None, datetime(2026, 1, 2)], id="a zero date"),
+        pytest.param(["13/02/2026 10:05", "01/02/2026"], [datetime(2026, 2, 13, 10, 5), datetime(2026, 2, 1)], id="day first"),
+        pytest.param(['"02/13/2026, 01:05 PM"', ""], [datetime(2026, 2, 13, 13, 5), None], id="twelve hours"),
+    ],
+)  # fmt: skip
+def test_a_column_is_read_in_the_one_way_that_fits_all_its_values(tmp_path, written, read):
+    lines = "".join(f"{at},2026-01-01,{value}\n" for at, value in enumerate(written))
+    text = "lead_id,created_at,x\n" + lines
+    if "," in written[0] and '"' not in written[0]:
+        text = text.replace(f"1,2026-01-01,{written[1]}", f'1,2026-01-01,"{written[1]}"').replace(
+            f"0,2026-01-01,{written[0]}", f'0,2026-01-01,"{written[0]}"'
+        )
+    assert [
+        value for _, value in rows(pulled(tmp_path, {"leads.csv": text}).tables.leads, "lead_id", "x")
+    ] == read
+
+
+def test_where_two_ways_fit_the_key_that_decides_is_named_and_decides(tmp_path):
+    files = {"leads.csv": "lead_id,created_at,x\n1,03/04/2026,5\n2,05/04/2026,6\n"}
+    said = refused(tmp_path, files)
+    assert "'created_at' fits two ways, '%d/%m/%Y' and '%m/%d/%Y', such as '03/04/2026'" in said
+    assert 'Say which: [source.leads] date_format = { "created_at" = "%d/%m/%Y" }' in said
+    tables = pulled(tmp_path, files, leads=LeadsSource(date_format="%m/%d/%Y")).tables
+    assert rows(tables.leads, "created_at") == [(datetime(2026, 3, 4),), (datetime(2026, 5, 4),)]
+
+
+def test_an_amount_that_both_decimal_marks_fit_is_refused_until_one_is_named(tmp_path):
+    amounts = {"leads.csv": 'lead_id,created_at,x\n1,2026-01-01,"1,234"\n2,2026-01-01,"5,678"\n'}
+    assert "'x' fits two ways, the decimal point and the decimal comma" in refused(tmp_path, amounts)
+    tables = pulled(tmp_path, amounts, leads=LeadsSource(decimal={"x": ","})).tables
+    assert rows(tables.leads, "x") == [(1.234,), (5.678,)]
+
+
+def test_how_a_column_was_read_is_said_and_holds_for_new_leads(tmp_path):
+    files = {"leads.csv": "lead_id,created_at,x\n1,2026-01-01,13/02/2026\n2,2026-01-01,01/02/2026\n"}
+    snapshot = pulled(tmp_path, files)
+    assert "'x' is written like '13/02/2026' and read by '%d/%m/%Y', which alone fits" in snapshot.warnings[0]
+    assert read_note(snapshot.folder).ways == {"leads": {"x": "%d/%m/%Y"}}
+    fresh = tmp_path / "fresh.csv"
+    fresh.write_text("lead_id,created_at,x\n9,2026-02-01,03/04/2026\n")
+    source = SourceSettings(url=f"files:{tmp_path}")
+    again = pull(source, Horizons(convert_days=30), home=tmp_path / "home", until=NOW, leads_file=fresh)
+    assert ("9", datetime(2026, 4, 3)) in rows(again.tables.leads, "lead_id", "x")
+    fresh.write_text("lead_id,created_at,x\n9,2026-02-01,03/14/2026\n")
+    with pytest.raises(LeadsieveError, match="1 row holds no time in 'x'"):
+        pull(source, Horizons(convert_days=30), home=tmp_path / "home", until=NOW, leads_file=fresh)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("45992", datetime(2025, 12, 1)),
+        ("1764547200000", datetime(2025, 12, 1)),
+        ("1764547200", datetime(2025, 12, 1)),
+    ],
+)
+def test_a_named_time_may_be_a_number(tmp_path, written, read):
+    tables = pulled(tmp_path, {"leads.csv": f"lead_id,created_at\n1,{written}\n"}).tables
+    assert rows(tables.leads, "created_at") == [(read,)]

@@ -122,6 +122,8 @@ def _mapped(source: SourceSettings) -> tuple[dict[str, str], set[str]]:
     apart = {*LEAD_KEYS, leads.lead_id, leads.created_at, leads.account_id}
     if flat is not None:
         apart |= {flat.column, flat.occurred_at, flat.amount, flat.margin}
+    if leads.stages:
+        apart |= {*leads.stages.values(), leads.amount, leads.margin}
     return renamed, apart - {None}
 
 

@@ -11,16 +11,18 @@ import ibis
 import ibis.expr.types as ir
 from ibis.expr.datatypes import DataType
 
-from features.contracts import Breach, closed_before_accepted, counted, negative_delays, unknown_leads
+from features.contracts import Breach, counted
 from features.tables import FIRST_ROW, LEAD_KEYS, STAGES, Clock
-from pipelines.sources.columns import TIME, Columns, Profile, md5, word
+from pipelines.sources.column_reader import Columns
+from pipelines.sources.columns import TIME, Profile, md5, word
+from pipelines.sources.left_out import LeftOut, compared_by_day
 from pipelines.sources.mapping import SourceSettings
 from pipelines.sources.resolve import Resolved, attribute_columns
 
 NO_DATES = "no dates: random split, figures are optimistic"
 ROW = "leadsieve row"
 FLAT = "leadsieve outcome "
-OUTCOME_KEY = ["lead_id", "stage", "occurred_at", "recorded_at"]
+SHOWN_WORDS = 10
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Reading:
     has_accounts: bool
     breaches: tuple[Breach, ...]
     warnings: tuple[str, ...]
+    ways: dict[str, dict[str, str]]
 
     @property
     def tables(self) -> dict[str, ir.Table]:
@@ -56,6 +59,8 @@ class Canonical:
         Whether the engine reads times from text (DuckDB does; elsewhere a view has to cast them).
     types : mapping of str to data type, optional
         What attributes have to be; by default their values decide.
+    ways : mapping of str to str, optional
+        How columns of leads were read before; by default their values decide.
     """
 
     def __init__(
@@ -65,12 +70,13 @@ class Canonical:
         convert_days: float,
         parses: bool = True,
         types: Mapping[str, DataType] | None = None,
+        ways: Mapping[str, str] | None = None,
     ) -> None:
         self.settings: SourceSettings = resolved.settings
         self.raws = resolved.raws
         self.convert = timedelta(days=convert_days)
-        self.columns = Columns(self.settings, self.raws, parses=parses, types=types or {})
-        self.left_out = LeftOut(flat=self.settings.outcome is not None)
+        self.columns = Columns(self.settings, self.raws, parses=parses, types=types or {}, ways=ways)
+        self.left_out = LeftOut(section=self.settings.outcome_section)
         self.left_out.warnings.extend(resolved.warnings)
 
     def read(self) -> Reading:
@@ -91,7 +97,8 @@ class Canonical:
             stages=stages,
             has_accounts=self.settings.leads.account_id is not None,
             breaches=tuple(self.columns.breaches),
-            warnings=tuple(self.left_out.warnings),
+            warnings=tuple(self.left_out.warnings + self.columns.warnings),
+            ways=self.columns.ways,
         )
 
     # ── leads ──
@@ -102,8 +109,10 @@ class Canonical:
         attributes = self._free_names(attribute_columns(self.settings, raw))
         times = [] if mapping.order else [mapping.created_at]
         flat = self.settings.outcome
-        numbers = [] if flat is None else [column for column in (flat.amount, flat.margin) if column]
+        worth = mapping if mapping.stages else flat
+        numbers = [] if worth is None else [column for column in (worth.amount, worth.margin) if column]
         times += [flat.occurred_at] if flat is not None and flat.occurred_at else []
+        times += mapping.stages.values()
         seen = self.columns.profiles("leads", raw, [*attributes, *times, *numbers])
 
         columns = {"lead_id": None if mapping.lead_id is None else word(raw[mapping.lead_id], mapping.empty)}
@@ -182,11 +191,14 @@ class Canonical:
         mapping, raw = self.settings.events, self.raws["events"]
         outcomes = self.settings.outcomes
         if outcomes is not None and outcomes.table == mapping.table and outcomes.stage == mapping.kind:
-            told = [each for words in outcomes.stages.values() for each in words if each not in mapping.keep]
+            told = [
+                each
+                for stage, words in outcomes.stages.items()
+                for each in words
+                if stage != "open" and each not in mapping.keep
+            ]
             raw = (
-                raw.filter(raw[mapping.kind].cast("string").notin(told) | raw[mapping.kind].isnull())
-                if told
-                else raw
+                raw.filter(word(raw[mapping.kind]).notin(told) | raw[mapping.kind].isnull()) if told else raw
             )
         seen = self.columns.profiles("events", raw, [mapping.occurred_at, mapping.recorded_at, mapping.value])
         columns = {
@@ -209,6 +221,8 @@ class Canonical:
     def _outcomes(self, leads: ir.Table, gone: ir.Table | None) -> tuple[ir.Table | None, tuple[str, ...]]:
         if self.settings.outcome is not None:
             return self._flat_outcomes(leads)
+        if self.settings.leads.stages:
+            return self._dated_outcomes(leads)
         if self.settings.outcomes is None:
             return None, ()
         mapping, raw = self.settings.outcomes, self.raws["outcomes"]
@@ -222,7 +236,8 @@ class Canonical:
             ibis.literal(mapping.stage_is) if mapping.stage_is else word(raw[mapping.stage], mapping.empty)
         )
         if stages:
-            stage = stage.cases(*stages.items(), else_=ibis.null("string"))
+            named = [(each, stage) for each, stage in stages.items() if stage != "open"]
+            stage = stage.cases(*named, else_=ibis.null("string"))
         columns = {"lead_id": word(raw[mapping.lead_id], mapping.empty), "stage": stage}
         columns |= self.columns.two_times("outcomes", raw, mapping.occurred_at, mapping.recorded_at, seen)
         for name in ("amount", "margin"):
@@ -239,6 +254,8 @@ class Canonical:
             drop=mapping.drop_incomplete,
         )
         outcomes = self.left_out.known("outcomes", outcomes, leads, drop=mapping.drop_unknown_leads)
+        if self.columns.days(raw, mapping.occurred_at, seen):
+            outcomes = compared_by_day(outcomes, leads)
         outcomes = self.left_out.consistent(outcomes, leads, drop=mapping.drop_inconsistent)
         if mapping.stage_is:
             return outcomes, (mapping.stage_is,)
@@ -248,29 +265,34 @@ class Canonical:
         return outcomes, tuple(stage for stage in STAGES if stage in there)
 
     def _named_stages(self, raw: ir.Table, stages: dict[str, str]) -> ir.Table:
-        """The rows whose word means a stage; others are told of, unless the table is that of the events too."""
+        """The rows whose word means a stage; others are a breach, unless the table is that of the events too."""
         mapping, events = self.settings.outcomes, self.settings.events
         text = word(raw[mapping.stage], mapping.empty)
         if events is None or events.table != mapping.table:
-            others = raw.filter(text.notin(list(stages)))
-            rows, example = (
-                others.aggregate(n=others.count(), word=others[mapping.stage].cast("string").min())
-                .to_pyarrow()
-                .to_pylist()[0]
-                .values()
-            )
-            if rows:
-                told = counted(rows, "holds a word", "hold a word")
-                self.left_out.warnings.append(
-                    f"outcomes: {told} that [source.outcomes.stages] does not name, such as '{example}'; left out"
-                )
-        return raw.filter(text.isin(list(stages)))
+            self._unnamed(raw, mapping.stage, text, list(stages), "[source.outcomes.stages]")
+        return raw.filter(text.isin([each for each, stage in stages.items() if stage != "open"]))
+
+    def _unnamed(
+        self, raw: ir.Table, column: str, text: ir.StringColumn, named: list[str], section: str
+    ) -> None:
+        """Wins or losses may hide in a word that nobody named: each is counted, and nothing is read."""
+        others = raw.select(word=text).filter(ibis._.word.notin(named))
+        found = others.group_by("word").aggregate(rows=ibis._.count()).order_by(ibis.desc("rows"), "word")
+        words = [(row["word"], row["rows"]) for row in found.to_pyarrow().to_pylist()]
+        if not words:
+            return
+        rows = sum(count for _, count in words)
+        listed = ", ".join(f"'{each}' ({count:,})" for each, count in words[:SHOWN_WORDS])
+        more = f" and {len(words) - SHOWN_WORDS} more" if len(words) > SHOWN_WORDS else ""
+        told = counted(rows, "holds a word", "hold a word") + f" that no list names: {listed}{more}"
+        mend = f"Name each in {section} under won, lost, accepted, rejected, or open if it says nothing yet"
+        self.columns.breaches.append(Breach("outcomes", column, rows, words[0][0], told, mend))
 
     def _flat_columns(self, raw: ir.Table, seen: dict[str, Profile]) -> dict[str, ir.Column]:
         """What the outcome column of the leads table says, beside each lead until its rows are made."""
         flat = self.settings.outcome
         if flat is None:
-            return {}
+            return self._dated_columns(raw, seen)
         text = word(raw[flat.column], self.settings.leads.empty)
         stages = [(each, stage) for stage in STAGES for each in getattr(flat, stage)]
         found = {FLAT + "stage": text.cases(*stages, else_=ibis.null("string"))}
@@ -282,20 +304,46 @@ class Canonical:
             if column := getattr(flat, name):
                 found[FLAT + name] = self.columns.number("outcomes", name, raw, column, seen)
         named = [each for each, _ in stages] + list(flat.open)
-        others = raw.filter(text.notin(named))
-        rows, example = (
-            others.aggregate(n=others.count(), word=others[flat.column].cast("string").min())
-            .to_pyarrow()
-            .to_pylist()[0]
-            .values()
-        )
-        if rows:
-            mend = "Name it in [source.outcome] under won, lost, accepted, rejected or open"
-            told = (
-                counted(rows, "holds a value", "hold a value") + f" that no list names, such as '{example}'"
-            )
-            self.columns.breaches.append(Breach("outcomes", flat.column, rows, example, told, mend))
+        self._unnamed(raw, flat.column, text, named, "[source.outcome]")
+        self._of_days = bool(flat.occurred_at) and self.columns.days(raw, flat.occurred_at, seen)
         return found
+
+    def _dated_columns(self, raw: ir.Table, seen: dict[str, Profile]) -> dict[str, ir.Column]:
+        """When each stage was reached, from a column for each, beside each lead until its rows are made."""
+        mapping = self.settings.leads
+        found = {
+            FLAT + stage: self.columns.time("outcomes", "occurred_at", raw, column, seen)
+            for stage, column in mapping.stages.items()
+        }
+        for name in ("amount", "margin"):
+            if mapping.stages and (column := getattr(mapping, name)):
+                found[FLAT + name] = self.columns.number("outcomes", name, raw, column, seen)
+        self._of_days = any(self.columns.days(raw, column, seen) for column in mapping.stages.values())
+        return found
+
+    def _dated_outcomes(self, leads: ir.Table) -> tuple[ir.Table, tuple[str, ...]]:
+        """One row for each lead and stage with a date; what a win brought stands in the row of the win."""
+        mapping = self.settings.leads
+        worth = [name for name in ("amount", "margin") if getattr(mapping, name)]
+        parts = []
+        for stage in mapping.stages:
+            there = leads.filter(leads[FLAT + stage].notnull())
+            when = there[FLAT + stage]
+            of_win = {name: there[FLAT + name] if stage == "won" else ibis.null("float64") for name in worth}
+            parts.append(
+                there.select(
+                    lead_id=there.lead_id,
+                    stage=ibis.literal(stage),
+                    occurred_at=when,
+                    recorded_at=when,
+                    **of_win,
+                )
+            )
+        outcomes = ibis.union(*parts) if len(parts) > 1 else parts[0]
+        if self._of_days:
+            outcomes = compared_by_day(outcomes, leads)
+        outcomes = self.left_out.consistent(outcomes, leads, drop=mapping.drop_inconsistent)
+        return outcomes, tuple(stage for stage in STAGES if stage in mapping.stages)
 
     def _flat_outcomes(self, leads: ir.Table) -> tuple[ir.Table, tuple[str, ...]]:
         """One row for each lead whose outcome column tells one."""
@@ -318,74 +366,28 @@ class Canonical:
         }
         columns |= {name: told[FLAT + name] for name in ("amount", "margin") if getattr(flat, name)}
         outcomes = told.select(**columns)
+        stages = tuple(stage for stage in STAGES if getattr(flat, stage))
         if flat.occurred_at:
             outcomes = self.left_out.complete(
                 "outcomes", outcomes, ("occurred_at",), drop=flat.drop_incomplete
             )
+            if self._of_days:
+                outcomes = compared_by_day(outcomes, leads)
             outcomes = self.left_out.consistent(outcomes, leads, drop=flat.drop_inconsistent)
-        return outcomes, tuple(stage for stage in STAGES if getattr(flat, stage))
-
-
-class LeftOut:
-    """Leaves rows out and keeps a warning for each reason. ``flat`` says that outcomes come from a column of
-    the leads.
-    """
-
-    def __init__(self, *, flat: bool) -> None:
-        self.flat = flat
-        self.warnings: list[str] = []
-
-    def without(self, table: ir.Table, gone: ir.Table | None) -> ir.Table:
-        """Without the rows of leads that were left out on request."""
-        return table if gone is None else table.anti_join(gone, "lead_id")
-
-    def complete(self, role: str, table: ir.Table, columns: tuple[str, ...], *, drop: bool) -> ir.Table:
-        if not drop:
-            return table
-        lacking = ibis.or_(*[table[column].isnull() for column in columns])
-        self.dropped(
-            table.aggregate(n=lacking.sum()).to_pyarrow()["n"][0].as_py(),
-            role,
-            "incomplete",
-            "drop_incomplete",
-        )
-        return table.filter(~lacking)
-
-    def known(self, role: str, table: ir.Table, leads: ir.Table, *, drop: bool) -> ir.Table:
-        if not drop:
-            return table
-        self.dropped(
-            unknown_leads(table, leads).count().to_pyarrow().as_py(),
-            role,
-            "of unknown leads",
-            "drop_unknown_leads",
-        )
-        return table.filter(table.lead_id.isnull()).union(table.semi_join(leads, "lead_id"))
-
-    def consistent(self, outcomes: ir.Table, leads: ir.Table, *, drop: bool) -> ir.Table:
-        if not drop:
-            return outcomes
-        early = negative_delays(outcomes, leads).select(*outcomes.columns)
-        self.dropped(
-            early.count().to_pyarrow().as_py(),
-            "outcomes",
-            "dated before their lead was created",
-            "drop_inconsistent",
-        )
-        outcomes = outcomes.anti_join(early, OUTCOME_KEY)
-        closed = closed_before_accepted(outcomes).select(*outcomes.columns)
-        self.dropped(
-            closed.count().to_pyarrow().as_py(),
-            "outcomes",
-            "closed before their lead was accepted",
-            "drop_inconsistent",
-        )
-        return outcomes.anti_join(closed, OUTCOME_KEY)
-
-    def dropped(self, rows: int | None, role: str, which: str, setting: str) -> None:
-        """Nothing is left out in silence."""
-        if rows:
-            section = "outcome" if role == "outcomes" and self.flat else role
-            self.warnings.append(
-                f"{role}: {counted(rows, which + ' was', which + ' were')} left out ([source.{section}] {setting})"
+        elif flat.rejected and (flat.won or flat.lost):
+            # Who was won or lost had been taken up; without a clock, it does not matter when.
+            closed = outcomes.filter(outcomes.stage.isin(("won", "lost")))
+            worth = {name: ibis.null("float64") for name in ("amount", "margin") if getattr(flat, name)}
+            taken_up = closed.mutate(stage=ibis.literal("accepted"), **worth).select(*outcomes.columns)
+            return outcomes.union(taken_up), tuple(
+                stage for stage in STAGES if stage in stages or stage == "accepted"
             )
+        if (flat.won or flat.lost) and (flat.accepted or flat.rejected):
+            # A lead stands in one stage: those that were closed no longer say when they were taken up.
+            self.left_out.warnings.append(
+                f"outcomes: '{flat.column}' says where each lead stands now: won and lost imply accepted, but when "
+                "is not known, so that only becoming a customer is learned, of all leads; to learn who is "
+                "taken up, name a date for each stage in [source.leads.stages]"
+            )
+            stages = tuple(stage for stage in stages if stage in ("won", "lost"))
+        return outcomes, stages

@@ -13,7 +13,7 @@ from pipelines.sources.canonical import Reading
 from pipelines.sources.connections import Source
 from pipelines.sources.resolve import Resolved
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Note:
     newest: str
     pulled_until: str
     warnings: tuple[str, ...]
+    ways: dict[str, dict[str, str]]
 
 
 def read_note(folder: Path) -> Note:

@@ -1,5 +1,6 @@
 """How a company's own tables become the canonical ones: the [source] section of the configuration."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -50,12 +51,18 @@ class TableSource(Section):
         Words that mean "not answered", such as "Select"; an empty cell always does.
     drop_incomplete : bool
         Leave rows out that lack what the contract asks for, and say how many.
+    date_format : str or mapping of column to str, optional
+        How dates are written, such as "%d/%m/%Y"; found out where one way alone fits.
+    decimal : "." or "," or mapping of column to one of them, optional
+        The decimal mark; found out where one way alone fits.
     """
 
     table: str
     separator: str | None = None
     empty: Words = ()
     drop_incomplete: bool = False
+    date_format: str | dict[str, str] | None = None
+    decimal: Literal[".", ","] | dict[str, Literal[".", ","]] | None = None
 
 
 class LeadsSource(TableSource):
@@ -76,6 +83,12 @@ class LeadsSource(TableSource):
         Leave out leads created before, with all that belongs to them.
     replace : mapping of str to str
         Spellings to mend, wrong to right.
+    stages : mapping of stage to str
+        Where each stage has a column of its own with the date on which it was reached: those columns.
+    amount, margin : str, optional
+        With ``stages``: columns of what a win brought.
+    drop_inconsistent : bool
+        With ``stages``: leave out outcomes dated before their lead, or closed before accepted.
     """
 
     table: str = "leads"
@@ -89,9 +102,17 @@ class LeadsSource(TableSource):
     attributes: tuple[str, ...] | None = None
     since: date | None = None
     replace: dict[str, str] = {}
+    stages: dict[Stage, str] = {}
+    amount: str | None = None
+    margin: str | None = None
+    drop_inconsistent: bool = False
 
     @model_validator(mode="after")
     def _one_time(self) -> "LeadsSource":
+        if not self.stages and self.model_fields_set & {"amount", "margin", "drop_inconsistent"}:
+            raise ValueError("amount, margin and drop_inconsistent go with stages: name the stages' columns")
+        if self.stages and self.order is not None:
+            raise ValueError("stages needs dates, and order says that there are none")
         if self.order is not None and "created_at" in self.model_fields_set:
             raise ValueError("order and created_at exclude each other: rows have either dates or an order")
         if self.order is not None and self.since is not None:
@@ -130,7 +151,7 @@ class OutcomesSource(TableSource):
     margin: str | None = None
     reason: str | None = None
     rep: str | None = None
-    stages: dict[Stage, Words] = {}
+    stages: dict[Stage | Literal["open"], Words] = {}
     drop_inconsistent: bool = False
     drop_unknown_leads: bool = False
 
@@ -138,7 +159,15 @@ class OutcomesSource(TableSource):
     def _one_stage(self) -> "OutcomesSource":
         if self.stage_is is not None and (self.stages or "stage" in self.model_fields_set):
             raise ValueError("stage_is says that every row is of one stage: leave stage and stages away")
+        _named_once(self.stages.values())
         return self
+
+
+def _named_once(lists: Iterable[Words]) -> None:
+    """Refuse a word that is named under two stages."""
+    words = [word for each in lists for word in each]
+    if twice := sorted({word for word in words if words.count(word) > 1}):
+        raise ValueError(f"{twice[0]!r} is named under two stages")
 
 
 class OutcomeColumn(Section):
@@ -158,12 +187,9 @@ class OutcomeColumn(Section):
 
     @model_validator(mode="after")
     def _one_meaning(self) -> "OutcomeColumn":
-        words = [
-            word for stage in (self.accepted, self.rejected, self.won, self.lost, self.open) for word in stage
-        ]
-        if twice := sorted({word for word in words if words.count(word) > 1}):
-            raise ValueError(f"{twice[0]!r} is named under two stages")
-        if len(words) == len(self.open):
+        stages = (self.accepted, self.rejected, self.won, self.lost)
+        _named_once((*stages, self.open))
+        if not any(stages):
             raise ValueError("no value is named: say which mean won, lost, accepted or rejected")
         return self
 
@@ -193,6 +219,13 @@ class SourceSettings(Section):
     extracted_at: datetime | None = None
     engine: Literal["snapshot", "source"] = "snapshot"
 
+    @property
+    def outcome_section(self) -> str:
+        """The section that says where outcomes are."""
+        if self.outcome is not None:
+            return "outcome"
+        return "leads" if self.leads.stages else "outcomes"
+
     @field_serializer("url", when_used="json")
     def _without_password(self, url: str) -> str:
         return redacted(url)
@@ -218,6 +251,10 @@ class SourceSettings(Section):
         if self.outcome is not None and self.outcomes is not None:
             raise ValueError(
                 "outcome and outcomes exclude each other: a column of the leads table, or a table of its own"
+            )
+        if self.leads.stages and (self.outcome is not None or self.outcomes is not None):
+            raise ValueError(
+                "leads.stages excludes outcome and outcomes: dates in the leads table, or one of the others"
             )
         if self.leads.order is not None:
             dated = [

@@ -24,7 +24,13 @@ _CREATED = "leadsieve created_at"
 
 
 def with_new_leads(
-    tables: Tables, resolved: Resolved, path: Path, *, connection: ibis.BaseBackend, until: datetime
+    tables: Tables,
+    resolved: Resolved,
+    path: Path,
+    *,
+    connection: ibis.BaseBackend,
+    until: datetime,
+    ways: dict[str, str],
 ) -> tuple[Tables, ir.Table, tuple[str, ...]]:
     """The tables with the leads of a file added, their ids, and warnings.
 
@@ -49,7 +55,9 @@ def with_new_leads(
             update={"leads": mapping, "events": None, "outcomes": None, "outcome": None}
         )
         types = {column: tables.leads[column].type() for column in mapping.attributes}
-        reading = Canonical(Resolved(settings, {"leads": raw}, ()), convert_days=0, types=types).read()
+        reading = Canonical(
+            Resolved(settings, {"leads": raw}, ()), convert_days=0, types=types, ways=ways
+        ).read()
         fresh = _placed(
             reading.leads, tables, made_ids=mapping.lead_id is None, undated=mapping.created_at == _CREATED
         )
@@ -84,6 +92,9 @@ def _mapping(
     changes = {
         "table": name,
         "since": None,
+        "stages": {},
+        "amount": None,
+        "margin": None,
         "attributes": tuple(c for c in _attributes(tables, known) if c in raw.columns),
     }
     changes |= {option: None for option in LEAD_OPTIONS if getattr(known, option) not in raw.columns}

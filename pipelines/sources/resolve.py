@@ -101,7 +101,7 @@ def _with_standing_tables(source: Source, settings: SourceSettings) -> tuple[Sou
     standing = []
     if settings.leads.order is None and settings.events is None:
         standing.append(("events", EventsSource(), ("lead_id", "kind", "occurred_at")))
-    if settings.leads.order is None and settings.outcomes is None and settings.outcome is None:
+    if settings.leads.order is None and settings.outcome_section == "outcomes" and settings.outcomes is None:
         standing.append(("outcomes", OutcomesSource(), ("lead_id", "stage", "occurred_at")))
     for name, mapping, columns in standing:
         if not source.has(name):
@@ -138,10 +138,17 @@ def _named(role: str, mapping: TableSource) -> dict[str, str]:
 
 def _outcome_columns(settings: SourceSettings) -> dict[str, str]:
     """Setting → column of the leads table that tells the outcome."""
-    if settings.outcome is None:
+    if settings.leads.stages:
+        mapping, keys = settings.leads, ("amount", "margin")
+        found = {f"[source.leads.stages] {stage}": column for stage, column in mapping.stages.items()}
+    elif settings.outcome is not None:
+        mapping, keys, found = settings.outcome, ("column", "occurred_at", "amount", "margin"), {}
+    else:
         return {}
-    keys = ("column", "occurred_at", "amount", "margin")
-    return {key: column for key in keys if (column := getattr(settings.outcome, key)) is not None}
+    section = f"[source.{settings.outcome_section}]"
+    return found | {
+        f"{section} {key}": column for key in keys if (column := getattr(mapping, key)) is not None
+    }
 
 
 def attribute_columns(settings: SourceSettings, raw: ir.Table) -> list[str]:
@@ -159,7 +166,7 @@ def absent_columns(role: str, mapping: TableSource, settings: SourceSettings, ra
     """A breach for every column that a mapping names and a table does not have."""
     wanted = [(f"[source.{role}] {key}", column) for key, column in _named(role, mapping).items()]
     if isinstance(mapping, LeadsSource):
-        wanted += [(f"[source.outcome] {key}", column) for key, column in _outcome_columns(settings).items()]
+        wanted += _outcome_columns(settings.model_copy(update={"leads": mapping})).items()
         wanted += [("[source.leads] attributes", column) for column in mapping.attributes or ()]
     return [
         _absent(mapping.table, key, column, raw.columns)

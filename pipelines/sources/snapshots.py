@@ -40,6 +40,7 @@ from pipelines.sources.resolve import Resolved, resolve
 TICK = timedelta(microseconds=1)
 NAMES = ("leads", "events", "outcomes")
 NOBODY = Forgotten()
+FEW_WINS = 20
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,12 @@ def pull(
         new_leads, warnings = None, note.warnings
         if leads_file is not None:
             tables, new_leads, more = with_new_leads(
-                tables, resolved, leads_file, connection=connection, until=until
+                tables,
+                resolved,
+                leads_file,
+                connection=connection,
+                until=until,
+                ways=note.ways.get("leads", {}),
             )
             warnings += more
             tables = forgotten.out_of_tables(tables)
@@ -203,14 +209,15 @@ def _store(
             raw.unlink()
         if fingerprint is None:
             fingerprint = fingerprint_of_rows(source, resolved, reading, tables, horizons)
+        stages, doubts = _accepted_on_record(tables)
         note = _note(
-            reading,
+            replace(reading, stages=stages),
             resolved,
             rows,
             newest=_newest(tables),
             until=until,
             fingerprint=fingerprint,
-            more=_doubts(tables),
+            more=doubts,
         )
         (folder / "snapshot.json").write_text(json.dumps(asdict(note), indent=2, ensure_ascii=False) + "\n")
         for written in (*folder.glob("*.*"), folder):
@@ -280,28 +287,36 @@ def _judge(reading: Reading, tables: Tables, settings: SourceSettings) -> None:
         breaches(tables, numbered=tables.leads.get_backend().name == "duckdb" and not filtered),
     )
     if found:
-        section = "[source.outcome]" if settings.outcome is not None else "[source.outcomes]"
+        section = f"[source.{settings.outcome_section}]"
         raise contract_error(
             [replace(breach, mend=breach.mend.replace("[source.outcomes]", section)) for breach in found],
             "nothing was stored",
         )
 
 
-def _doubts(tables: Tables) -> tuple[str, ...]:
-    """What keeps the contract and is still worth saying."""
-    outcomes = tables.outcomes
-    if outcomes is None or "accepted" not in tables.stages or "won" not in tables.stages:
-        return ()
+def _accepted_on_record(tables: Tables) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The stages that the source can tell, and what is to be said of them.
+
+    Where most wins have no acceptance, closings overwrote it: a loss without one is no "never taken up".
+    """
+    outcomes, stages = tables.outcomes, tables.stages
+    if outcomes is None or "accepted" not in stages or "won" not in stages:
+        return stages, ()
     accepted = outcomes.filter(outcomes.stage == "accepted")
-    won = (
-        outcomes.filter(outcomes.stage == "won")
-        .anti_join(accepted, "lead_id")
-        .lead_id.nunique()
-        .to_pyarrow()
-        .as_py()
+    won = outcomes.filter(outcomes.stage == "won").select("lead_id").distinct()
+    wins, lacking = (
+        query.count().to_pyarrow().as_py() for query in (won, won.anti_join(accepted, "lead_id"))
     )
-    who = "1 lead was" if won == 1 else f"{won:,} leads were"
-    return (f"{who} won and never accepted on record: that counts as accepted when won",) if won else ()
+    if not lacking:
+        return stages, ()
+    if wins >= FEW_WINS and lacking > wins / 2:
+        text = (
+            f"{lacking:,} of {wins:,} won leads were never accepted on record: won and lost imply accepted, but "
+            "when is not known, so that only becoming a customer is learned, of all leads"
+        )
+        return tuple(stage for stage in stages if stage in ("won", "lost")), (text,)
+    who = "1 lead was" if lacking == 1 else f"{lacking:,} leads were"
+    return stages, (f"{who} won and never accepted on record: that counts as accepted when won",)
 
 
 def _newest(tables: Tables) -> datetime:
@@ -338,4 +353,5 @@ def _note(
         newest=newest.isoformat(),
         pulled_until=until.isoformat(),
         warnings=reading.warnings + more,
+        ways=reading.ways,
     )
