@@ -14,6 +14,8 @@ from features.tables import STAGES, Tables
 
 FILL = "Fill them at the source, or drop them with [source.{table}] drop_incomplete = true"
 KNOWN = "Add those leads at the source, or drop the rows with [source.{table}] drop_unknown_leads = true"
+ALIKE = "Ids of leads are such as '{lead}': write them alike in both tables, or map the column that holds the same ids"
+ENOUGH = 20  # rows of unknown leads, from which on they may be most for a reason
 ORDER = "Mend the dates at the source, or drop the rows with [source.{table}] drop_inconsistent = true"
 
 
@@ -240,7 +242,10 @@ def _unknown_leads(name: str, table: ir.Table, leads: ir.Table) -> list[Breach]:
         counted(count, "is of a lead", "are of leads")
         + f" that table leads does not have, such as '{example}'"
     )
-    return [Breach(name, "lead_id", count, example, text, KNOWN.format(table=name))]
+    mend = KNOWN.format(table=name)
+    if count > ENOUGH and count > table.count().to_pyarrow().as_py() / 2:
+        mend = ALIKE.format(lead=_least(leads.lead_id))  # to drop most rows is no advice
+    return [Breach(name, "lead_id", count, example, text, mend)]
 
 
 def unknown_leads(table: ir.Table, leads: ir.Table) -> ir.Table:

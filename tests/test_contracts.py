@@ -100,6 +100,14 @@ def test_all_breaches_of_all_tables_come_at_once_in_the_words_of_the_style_guide
     assert raised.value.exit_code == 3
 
 
+def test_where_hardly_any_id_is_a_leads_nobody_is_told_to_drop_the_rows():
+    visits = "".join(f"{lead}.0  visit  2026-01-05  2026-01-05\n" for lead in range(1, 31))
+    (found,) = breaches(tables(events=f"lead_id  kind  occurred_at  recorded_at\n{visits}"))
+    assert found.rows == 30
+    assert found.mend.startswith("Ids of leads are such as '1': write them alike in both tables")
+    assert "drop" not in found.mend
+
+
 def test_rows_are_numbered_where_their_order_means_something():
     broken = tables("lead_id account_id created_at\n1 A 2026-01-01\n2 A -\n3 B -", events=None, outcomes=None)
     assert breaches(broken, numbered=True)[0].text == "2 rows are empty, first at row 2"

@@ -154,7 +154,7 @@ def test_a_name_that_means_two_files_has_to_be_said_in_full(tmp_path):
         (b"PK\x03\x04rest", "it looks like an Excel workbook"),
         (b"\x89PNG\r\n\x1a\n", "it looks like a picture"),
         (b"PAR1rest", "it looks like a Parquet file"),
-        ("lead_id,created_at\n".encode("utf-16"), "it looks like text in UTF-16"),
+        ("lead_id,created_at\n".encode("utf-16-be").join([b"\xfe\xff", b""]), "text in big-endian UTF-16"),
         (b"lead_id,created_at\n1,\x00\n", "it holds bytes that no text has"),
         (b"<!DOCTYPE html><html>", "it looks like a web page"),
         (b"  \n", "it is empty"),
@@ -182,6 +182,22 @@ def test_the_separator_is_found_out(tmp_path, name, between):
         ("1", 5.0),
         ("2", 7.0),
     ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(LEADS.encode("utf-16"), id="UTF-16"),
+        pytest.param(LEADS.replace(",", "\t").encode("utf-16"), id="UTF-16 with tabs"),
+        pytest.param(LEADS.replace("\n", "\r").encode(), id="line ends of an old Macintosh"),
+        pytest.param(LEADS.replace("\n", "\r\n").encode(), id="line ends of Windows"),
+        pytest.param(b"sep=;\r\n" + LEADS.replace(",", ";").replace("\n", "\r\n").encode(), id="a hint"),
+        pytest.param(b"\xef\xbb\xbfsep=|\n" + LEADS.replace(",", "|").encode(), id="a hint behind a mark"),
+    ],
+)
+def test_however_a_spreadsheet_writes_text_its_rows_are_the_same(tmp_path, content):
+    leads = pulled(tmp_path, {"leads.csv": content}).tables.leads
+    assert rows(leads, "lead_id", "size") == [("1", 5.0), ("2", 7.0)]
 
 
 def test_a_separator_may_be_said_and_a_file_compressed(tmp_path):

@@ -18,7 +18,7 @@ from models.policy.decisions import decide_all
 from models.policy.policy import HAND_OFF, HOLD
 from pipelines.home import store_of
 from pipelines.settings import Settings
-from pipelines.sources.csv_files import header
+from pipelines.sources.csv_files import layout_of
 from pipelines.sources.manifest import read_note
 from pipelines.sources.snapshots import pull
 from pipelines.store.decisions import said_of
@@ -145,7 +145,7 @@ def understood(
         for name, kind in tables.leads.schema().items()
     }
     wanted = [*keys, *(name for name in attributes if name not in KEYS)]
-    names = wanted if file is None else header(file, mapping["separator"])[1]
+    names = wanted if file is None else layout_of(file, mapping["separator"]).names
     taken = tuple(Understood(name, keys.get(name) or attributes.get(name)) for name in names)
     return taken, tuple(name for name in wanted if name not in names)
 

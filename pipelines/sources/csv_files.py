@@ -3,6 +3,7 @@
 import csv
 import gzip
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -21,17 +22,43 @@ LOOKS = (
     (b"GIF8", "a picture"),
     (b"%PDF", "a PDF document"),
     (b"PAR1", "a Parquet file"),
-    (b"\xff\xfe", "text in UTF-16"),
-    (b"\xfe\xff", "text in UTF-16"),
+    (b"\xfe\xff", "text in big-endian UTF-16"),
     (b"SQLite format 3", "an SQLite database"),
 )
 SEPARATORS = ",;\t|"
+UTF_16 = b"\xff\xfe"
+BEGINNING = 65_536  # bytes
+_HINT = re.compile(r"""^"?sep=(.)"?$""", re.IGNORECASE)  # a spreadsheet's first line, which is no data
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a CSV file is written.
+
+    Attributes
+    ----------
+    separator : str
+    names : tuple of str
+        Of the columns, each once.
+    encoding : "utf-8" or "utf-16"
+    line_end : str
+        As DuckDB names it; a lone carriage return ends lines of old Macintoshes.
+    hints : int
+        Lines before the names.
+    """
+
+    separator: str
+    names: tuple[str, ...]
+    encoding: str
+    line_end: str | None
+    hints: int
 
 
 def csv_view(connection: BaseBackend, path: Path, *, separator: str | None = None) -> ir.Table:
-    """A CSV file as a table whose columns all hold text; nothing is read yet but its first line.
+    """A CSV file as a table whose columns all hold text; nothing is read yet but its beginning.
 
-    The separator is the one that is commonest in the first line. An empty cell is empty, quoted or not.
+    The separator is the one that a spreadsheet's first line names (``sep=;``), else the one that is commonest in
+    the line of names. An empty cell is empty, quoted or not.
 
     Raises
     ------
@@ -40,10 +67,14 @@ def csv_view(connection: BaseBackend, path: Path, *, separator: str | None = Non
     """
     if what := _not_csv(path):
         raise _refusal(path, what)
-    separator, names = header(path, separator)
-    columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in names)
+    layout = layout_of(path, separator)
+    columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in layout.names)
     view = f"csv {path.resolve()}".replace('"', '""')
-    options = f"delim = {quoted(separator)}, quote = '\"', escape = '\"', header = true, auto_detect = false"
+    options = (
+        f"delim = {quoted(layout.separator)}, quote = '\"', escape = '\"', header = true, auto_detect = false"
+        f", encoding = '{layout.encoding}', skip = {layout.hints}"
+        f"{f', new_line = {quoted(layout.line_end)}' if layout.line_end else ''}"
+    )
     connection.raw_sql(
         f'CREATE OR REPLACE TEMP VIEW "{view}" AS SELECT * FROM read_csv({quoted(path)}, columns = {{{columns}}}, {options})'
     ).fetchall()
@@ -73,7 +104,7 @@ def unreadable(error: duckdb.Error) -> ContractError:
 def _not_csv(path: Path) -> str | None:
     """What is wrong with a file's beginning, or None."""
     with _bytes(path) as file:
-        start = file.read(65536)
+        start = file.read(BEGINNING)
     if not start.strip():
         return "it is empty"
     for magic, what in LOOKS:
@@ -81,27 +112,40 @@ def _not_csv(path: Path) -> str | None:
             return f"it looks like {what}"
     if start.lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         return "it looks like a web page, perhaps of a login"
-    if b"\x00" in start:
+    if b"\x00" in start and not start.startswith(UTF_16):
         return "it holds bytes that no text has"
     return None
 
 
-def header(path: Path, separator: str | None) -> tuple[str, list[str]]:
-    """The separator and the column names, each name once."""
+def layout_of(path: Path, separator: str | None = None) -> Layout:
+    """How a file is written, told from its beginning."""
     with _bytes(path) as file:
-        first = file.readline()
-    try:
-        line = first.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _refusal(path, "its first line is not text in UTF-8") from error
+        start = file.read(BEGINNING)
+    encoding = "utf-16" if start.startswith(UTF_16) else "utf-8"
+    end = "\r" if b"\r" in start and b"\n" not in start else "\n"
+    lines = _decoded(path, start, encoding).split(end)
+    hint = _HINT.match(lines[0].strip())
+    line = lines[1 if hint and len(lines) > 1 else 0]
     unquoted = re.sub(r'"[^"]*"', "", line)
-    separator = separator or max(SEPARATORS, key=unquoted.count)
+    separator = separator or (hint[1] if hint else max(SEPARATORS, key=unquoted.count))
     names: list[str] = []
-    for at, name in enumerate(next(csv.reader([line], delimiter=separator)), start=1):
+    for at, name in enumerate(next(csv.reader([line.rstrip("\r")], delimiter=separator), []), start=1):
         name = name.strip() or f"column {at}"
         taken = {each.lower() for each in names}
         names.append(name if name.lower() not in taken else f"{name} ({at})")
-    return separator, names
+    return Layout(separator, tuple(names), encoding, r"\r" if end == "\r" else None, 1 if hint else 0)
+
+
+def _decoded(path: Path, start: bytes, encoding: str) -> str:
+    """The lines that a file begins with; a last one that is cut off may end anywhere."""
+    if encoding == "utf-16":
+        return start[: len(start) // 2 * 2].decode("utf-16", errors="ignore")
+    try:
+        first = re.split(rb"[\r\n]", start.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n"), maxsplit=1)[0]
+        first.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _refusal(path, "its first line is not text in UTF-8") from error
+    return start.decode("utf-8-sig", errors="ignore")
 
 
 def _bytes(path: Path):
