@@ -1,17 +1,23 @@
 # Two doors for a newcomer: `make demo` and `make test`. Both make the environment first, from the pins in constraints.txt.
+# `make check` is the quick look for whoever changes something: format, lint, types, and tests that need nothing outside.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test format clean
+.PHONY: demo check test lint format clean
 
 demo: .venv/ready
 	$(BIN)/leadsieve demo
 
-test: .venv/ready
+check: lint
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not outside"
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/ty check
-	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .

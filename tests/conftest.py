@@ -16,7 +16,19 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# What takes long to make, or is a server or a browser: tests that ask for it are left to `make test`.
+OUTSIDE = {
+    *("postgres", "store_url", "prefect_server", "served", "browser", "shared_data", "forked", "project"),
+    *("world", "default_world", "market", "trained", "audited", "arena", "ours_trained"),
+}
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need what `make check` does without."""
+    for item in items:
+        if OUTSIDE & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.outside)
 
 
 def absent(what: str) -> None:

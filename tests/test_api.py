@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
+import httpx
 import pandas as pd
 import pytest
 import schemathesis
@@ -404,7 +405,12 @@ def test_nothing_that_the_description_allows_or_forbids_ends_in_a_bug(api, mode)
             sent["content"] = sent.pop("data", None)
             sent.pop("cookies", None)
             sent["headers"]["Authorization"] = f"Bearer {api.keys['admin']}"
-            answer = api.client.request(**{name: value for name, value in sent.items() if value is not None})
+            try:
+                answer = api.client.request(
+                    **{name: value for name, value in sent.items() if value is not None}
+                )
+            except httpx.InvalidURL:
+                return  # longer than a client can send
             seen.add(answer.status_code)
             assert answer.status_code < 500, answer.text
             assert answer.status_code < 400 or answer.headers["content-type"] == "application/problem+json"

@@ -104,7 +104,7 @@ def test_words_go_to_standard_output_and_progress_to_standard_error(world, home,
     said = scored(world, home, "--output", tmp_path / "out.csv")
     assert said.code == 0
     assert "handed off" in said.out
-    assert f"all decisions: {tmp_path / 'out.csv'}" in said.out
+    assert " ".join(said.out.split()).endswith(f"all decisions: {tmp_path / 'out.csv'}")
     assert "score and decide" in said.err
     assert "score and decide" not in said.out
 
@@ -530,8 +530,6 @@ def nobody(monkeypatch) -> int:
 
 @pytest.mark.parametrize("place", ["source", "registry", "store"])
 def test_a_server_that_is_down_ends_with_5_and_its_password_is_nowhere(world, home, tmp_path, nobody, place):
-    from prefect.settings import get_current_settings
-
     before = leadsieve("versions", "--json", home=home).json
     scheme = "http" if place == "registry" else "postgresql"
     urls = {"source": SIMULATED} | {place: f"{scheme}://ann:{PASSWORD}@127.0.0.1:{nobody}/crm"}
@@ -542,11 +540,7 @@ def test_a_server_that_is_down_ends_with_5_and_its_password_is_nowhere(world, ho
     assert "127.0.0.1" in said.err
     assert "Traceback" not in said.err
     assert leadsieve("versions", "--json", home=home).json == before
-    database = Path(
-        get_current_settings().server.database.connection_url.get_secret_value().partition("///")[2]
-    )
-    assert database.is_file()
-    assert hides(said, home, database.parent)
+    assert hides(said, home)
 
 
 def hides(said: Said, *folders: Path) -> bool:
