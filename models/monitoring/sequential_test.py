@@ -2,7 +2,7 @@
 looked at every week.
 
 Of every decided lead we know how much of its chance it has lived through: outcomes so far, ``O``, stand
-against the sum of predicted cumulative hazards so far, ``E`` (``models.expected``). Summed over the leads
+against the sum of predicted cumulative hazards so far, ``E`` (``models.monitoring.expected_outcomes``). Summed over the leads
 decided from some week on, and within a segment, their difference is a martingale as long as the model is
 right, whatever the ages. That gives for every week and segment ``z = (O - E) / sqrt(E)``, which people can
 read, and the evidence on which an alarm is raised.
