@@ -18,8 +18,8 @@ from models.policy.decisions import decide_all
 from models.policy.policy import HAND_OFF, HOLD
 from pipelines.home import store_of
 from pipelines.settings import Settings
-from pipelines.sources.csv_files import layout_of
 from pipelines.sources.manifest import read_note
+from pipelines.sources.reading.csv_files import layout_of
 from pipelines.sources.snapshots import pull
 from pipelines.store.decisions import said_of
 from pipelines.store.erasure import forgotten_of

@@ -13,10 +13,10 @@ from ibis.expr.datatypes import DataType
 
 from features.contracts import Breach, counted
 from features.tables import FIRST_ROW, LEAD_KEYS, STAGES, Clock
-from pipelines.sources.column_reader import Columns
-from pipelines.sources.columns import TIME, Profile, md5, word
 from pipelines.sources.left_out import LeftOut, compared_by_day
 from pipelines.sources.mapping import SourceSettings
+from pipelines.sources.reading.column_reader import Columns
+from pipelines.sources.reading.columns import TIME, Profile, md5, word
 from pipelines.sources.resolve import Resolved, attribute_columns
 
 NO_DATES = "no dates: random split, figures are optimistic"

@@ -19,8 +19,8 @@ from ibis.backends import BaseBackend
 from features.contracts import Breach, contract_error
 from features.errors import LeadsieveError, UnreachableError, UsageError
 from pipelines.addresses import redacted, without_secrets
-from pipelines.sources.csv_files import csv_view, unreadable
 from pipelines.sources.engine import let_go, local_engine, quoted
+from pipelines.sources.reading.csv_files import csv_view, unreadable
 
 ENDINGS = (".parquet", ".csv", ".csv.gz", ".tsv")
 NOTHING_STORED = "nothing was stored"

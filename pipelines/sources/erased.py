@@ -7,7 +7,7 @@ import ibis.expr.types as ir
 
 from features.tables import Tables
 from pipelines.sources.canonical import Reading
-from pipelines.sources.columns import md5
+from pipelines.sources.reading.columns import md5
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import ibis
 import ibis.expr.types as ir
 
 from features.contracts import closed_before_accepted, counted, negative_delays, unknown_leads
-from pipelines.sources.columns import TIME
+from pipelines.sources.reading.columns import TIME
 
 OUTCOME_KEY = ["lead_id", "stage", "occurred_at", "recorded_at"]
 

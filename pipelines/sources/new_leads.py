@@ -11,9 +11,9 @@ from features.contracts import Breach, breaches, contract_error, counted, merged
 from features.errors import UsageError
 from features.tables import Tables, row_time
 from pipelines.sources.canonical import Canonical
-from pipelines.sources.columns import TIME_UTC, plain
 from pipelines.sources.connections import FolderSource
 from pipelines.sources.mapping import LeadsSource
+from pipelines.sources.reading.columns import TIME_UTC, plain
 from pipelines.sources.resolve import LEAD_OPTIONS, Resolved, absent_columns
 
 TICK = timedelta(microseconds=1)

@@ -7,9 +7,9 @@ import ibis.expr.types as ir
 
 from features.contracts import Breach, contract_error
 from features.errors import UsageError
-from pipelines.sources.columns import plain
 from pipelines.sources.connections import NOTHING_STORED, Source
 from pipelines.sources.mapping import EventsSource, LeadsSource, OutcomesSource, SourceSettings, TableSource
+from pipelines.sources.reading.columns import plain
 
 LEAD_OPTIONS = ("account_id", "channel", "campaign", "owner")
 STANDING_LEAD_OPTIONS = (

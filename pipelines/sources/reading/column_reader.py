@@ -7,8 +7,9 @@ import ibis.expr.types as ir
 from ibis.expr.datatypes import DataType
 
 from features.contracts import Breach, counted
-from pipelines.sources.columns import TIME, Profile, from_zone, moment, number, profiles, truth, word
-from pipelines.sources.formats import (
+from pipelines.sources.mapping import SourceSettings
+from pipelines.sources.reading.columns import TIME, Profile, from_zone, moment, number, profiles, truth, word
+from pipelines.sources.reading.formats import (
     COMMA,
     EPOCHS,
     NUMBERS,
@@ -21,7 +22,6 @@ from pipelines.sources.formats import (
     time_as,
     time_ways,
 )
-from pipelines.sources.mapping import SourceSettings
 
 NEARLY_ALL = 0.9
 
