@@ -14,6 +14,7 @@ from features.contracts import breaches
 from features.errors import ContractError, UsageError
 from features.labels import Horizons
 from pipelines.sources import snapshots
+from pipelines.sources.manifest import read_note
 from pipelines.sources.mapping import LeadsSource, OutcomeColumn, SourceSettings
 from pipelines.sources.snapshots import Snapshot, pull
 from tests.conftest import REPOSITORY
@@ -153,6 +154,15 @@ def test_a_breach_leaves_nothing_behind_and_what_was_there_stays(folder):
         pulled(folder)
     assert stored(folder) == before
     assert len(list((folder / "home" / "snapshots").iterdir())) == 1
+
+
+def test_a_snapshot_of_another_format_is_refused_in_a_sentence(folder):
+    snapshot = pulled(folder)
+    snapshot.close()
+    note = snapshot.folder / "snapshot.json"
+    note.write_text(json.dumps(json.loads(note.read_text()) | {"format": 1}))
+    with pytest.raises(UsageError, match=r"is of format 1, and this leadsieve reads 2; .* Remove the folder"):
+        read_note(snapshot.folder)
 
 
 KILLED = """

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import ibis
 
+from features.errors import UsageError
 from features.labels import Horizons
 from features.tables import Clock, Tables
 from pipelines.sources.canonical import Reading
@@ -36,8 +37,19 @@ class Note:
 
 
 def read_note(folder: Path) -> Note:
-    """What is noted of a snapshot."""
+    """What is noted of a snapshot.
+
+    Raises
+    ------
+    UsageError
+        If another leadsieve kept it in a format of its own.
+    """
     note = json.loads((folder / "snapshot.json").read_text())
+    if note["format"] != FORMAT:
+        raise UsageError(
+            f"the snapshot '{folder}' is of format {note['format']}, and this leadsieve reads {FORMAT}; nothing was "
+            f"done. Remove the folder '{folder.parent}': the source is pulled again by the next command."
+        )
     return Note(**note | {"stages": tuple(note["stages"]), "warnings": tuple(note["warnings"])})
 
 
