@@ -25,6 +25,40 @@ UNITS = {
 }
 
 
+@dataclass(frozen=True)
+class OutcomeWords:
+    """How one of the two outcomes is spoken of.
+
+    Attributes
+    ----------
+    column : str
+        In tables of judged leads: 1, 0, or NaN where it is not known.
+    question : str
+    did : str
+        What happened to a lead, as in "238 leads were taken up".
+    about : str
+        The outcome as a noun.
+    whom : str
+        The leads to which it happened.
+    """
+
+    column: str
+    question: str
+    did: str
+    about: str
+    whom: str
+
+
+OUTCOMES = {
+    "pursue": OutcomeWords(
+        "pursued", "Will sales pursue it?", "taken up", "being taken up", "leads that sales takes up"
+    ),
+    "convert": OutcomeWords(
+        "converted", "Will it become a customer?", "won", "becoming a customer", "customers"
+    ),
+}
+
+
 @checked_dataclass(frozen=True)
 class Horizons:
     """How long an outcome may take to count, in days.

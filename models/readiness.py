@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from features.labels import Labels
+from features.labels import OUTCOMES, Labels
 from features.outcomes import realised_margins
 from models.dataset import LearningSet
 from models.evaluation.report import FEWEST_OF_EACH
@@ -20,7 +20,6 @@ from models.policy.settings import PolicySettings
 
 Word = Literal["ready", "ready, without a promise", "too little data"]
 SHARES = (0.05, 0.1, 0.2)
-DID = {"pursue": "taken up", "convert": "won"}
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class Readiness:
 def readiness(learning: LearningSet, settings: PolicySettings) -> Readiness:
     """Count what there is to learn from and to promise on."""
     labels = {name: learning.labels(name) for name in learning.names}
-    outcomes = {name: counted(labels[name]) if name in labels else None for name in DID}
+    outcomes = {name: counted(labels[name]) if name in labels else None for name in OUTCOMES}
     decisive = "convert" if labels["convert"].at_risk.any() or "pursue" not in labels else "pursue"
     as_of, accounts = (
         learning.frame["as_of"].to_numpy("datetime64[us]"),
@@ -96,7 +95,7 @@ def readiness(learning: LearningSet, settings: PolicySettings) -> Readiness:
     won, _ = last_win_of_each(labels[decisive], as_of, accounts, learning.logged)
     margins = realised_margins(learning.fates, settings.margin_share)[won]
     promises = tuple(_promises(margins, settings))
-    too_little = _too_little(outcomes[decisive], DID[decisive])
+    too_little = _too_little(outcomes[decisive], OUTCOMES[decisive].did)
     lacking = [_lacks(each, len(won)) for each in promises if each.configured and each.missing != 0]
     return Readiness(
         verdict="too little data"

@@ -16,14 +16,23 @@ from features.outcomes import realised_margins
 from models.dataset import LearningSet
 from models.evaluation.evaluate import Evaluation
 from models.policy.arms import FORCED
-from models.policy.certification import Withheld, policy_of, withhold
+from models.policy.certification import ENOUGH, NEWEST, Withheld, policy_of, withhold
 from models.policy.economics import fit_economics
 from models.policy.policy import Policy
-from models.policy.selective_labels import FEWEST_FORCED, Leniency, Recalibration, leniency, recalibrate
+from models.policy.selective_labels import (
+    FEWEST_FORCED,
+    Leniency,
+    Recalibration,
+    Worked,
+    leniency,
+    recalibrate,
+    worked_as_measured,
+    worked_within_bounds,
+)
 from models.policy.settings import PolicySettings
 from models.scoring.calibration import Platt
 from models.scoring.grades import GradeFigures, grade_figures
-from models.scoring.scorer import CalibratedHazard, Scorer, Target, fit_scorer, grade_edges
+from models.scoring.scorer import CalibratedHazard, Score, Scorer, Target, fit_scorer, grade_edges
 from models.survival.hazard import HazardParameters
 
 
@@ -43,6 +52,8 @@ class Challenger:
         Whether reps see something that the model does not; None where it cannot be told.
     withheld : Withheld
         The leads that what is cut has not learned from.
+    worked : Worked or None
+        What would become of the newest leads if sales worked them all; None where sales is not seen to choose.
     """
 
     scorer: Scorer
@@ -51,6 +62,7 @@ class Challenger:
     recalibration: Recalibration | None
     leniency: Leniency | None
     withheld: Withheld
+    worked: Worked | None
 
 
 def fit_challenger(
@@ -63,10 +75,9 @@ def fit_challenger(
 ) -> Challenger:
     """Fit a scorer on all settled and open leads, and certify its policy on the accounts kept from it.
 
-    What is cut, the chance to become a customer unless the settings say otherwise, has not learned from these
-    accounts; the other chance has learned from all. Where their wins certify no cut after all, it is fitted
-    again with them. Calibration comes from the evaluation's forward scores: it is increasing, so it moves no
-    lead across the cut.
+    No chance that the score is made of has learned from these accounts; another has learned from all. Where
+    their wins certify no cut after all, it is fitted again with them. Calibration comes from the evaluation's
+    forward scores.
 
     Parameters
     ----------
@@ -109,13 +120,13 @@ def _fitted(
     accounts = pd.factorize(learning.frame["account_id"])[0]
     labels = {name: found for name in learning.names if (found := learning.labels(name)).at_risk.any()}
     decisive = _decisive(learning)
-    cut = tuple(labels) if settings.score == "p_both" else (decisive,)
+    parts = tuple(labels) if settings.score == "p_both" else (decisive,)
     asked, came_true = _asked(learning, learning.labels(decisive))
     learn = withheld.learn & ~asked
 
     targets: dict[str, Target | None] = {"pursue": None, "convert": None}
     for name, label in labels.items():
-        weights = learn.astype(float) if name in cut and not learn.all() else None
+        weights = learn.astype(float) if name in parts and not learn.all() else None
         targets[name] = Target(
             label, evaluation.platts.get(name, Platt()), evaluation.intervals.get(name), weights
         )
@@ -125,7 +136,8 @@ def _fitted(
         **targets,
         recipe=learning.recipe,
         parameters=parameters,
-        grade_scores=_told(_both(forward)),
+        score=settings.score,
+        grade_scores=_told(_product(forward, parts)),
         data=(learning.categories, learning.data),
     )
 
@@ -137,32 +149,54 @@ def _fitted(
     rows = np.flatnonzero(asked)
     recalibration = recalibrate(chance(rows), came_true[rows], accounts[rows]) if len(rows) else None
     if recalibration:
-        scorer = replace(scorer, **{decisive: _recalibrated(scorer.models[decisive], recalibration.platt)})
         forward[decisive] = recalibration.platt.apply(forward[decisive])
-        scorer = replace(scorer, grade_edges=grade_edges(_both(forward)))
+        scorer = replace(
+            scorer,
+            **{decisive: _recalibrated(scorer.models[decisive], recalibration.platt)},
+            worked_by="forced",
+            grade_edges=grade_edges(_product(forward, parts)),
+        )
 
     margins = realised_margins(learning.fates, settings.margin_share)
     economics = fit_economics(learning, chance, margins, settings, threads=parameters.threads)
-    known = _both({name: forward[name] for name in cut})
+    score = _product(forward, parts)
     policy = policy_of(
         withheld,
-        partial(chance, names=cut),
+        partial(chance, names=parts),
         as_of,
         margins,
         settings,
         economics,
-        score="p_both" if len(cut) > 1 else f"p_{decisive}",
-        forward=known[np.isfinite(known)],
+        forward=score[np.isfinite(score)],
         moment=moment,
     )
-    both = _both(forward)
     return Challenger(
         scorer=scorer,
         policy=policy,
-        grades=grade_figures(scorer.grades(both), both, _became(evaluation.forward)),
+        grades=grade_figures(scorer.grades(score), score, _came_true(evaluation.forward, scorer.score_of)),
         recalibration=recalibration,
         leniency=_leniency(learning, evaluation, forward[decisive]) if decisive == "convert" else None,
         withheld=withheld,
+        worked=_worked(learning, scorer, recalibration),
+    )
+
+
+def _worked(learning: LearningSet, scorer: Scorer, recalibration: Recalibration | None) -> Worked | None:
+    """What would become of the newest leads if sales worked them all."""
+    if scorer.worked_by is None:
+        return None
+    first = int((1 - NEWEST) * len(learning.frame))
+    rows = np.arange(first, len(learning.frame))[:: max(1, (len(learning.frame) - first) // ENOUGH)]
+    scores = scorer.score_encoded(learning.encoded.iloc[rows])
+    if recalibration:
+        return worked_as_measured(scores["p_convert"].to_numpy(), recalibration)
+    as_of = learning.frame["as_of"].to_numpy("datetime64[us]")[first:]
+    days = (as_of[-1] - as_of[0]) / np.timedelta64(1, "D")
+    return worked_within_bounds(
+        scores["p_pursue"].to_numpy(),
+        scores["p_convert"].to_numpy(),
+        leads_a_week=7 * (len(learning.frame) - first) / days if days >= 7 else np.nan,
+        horizon_days=learning.recipe.horizons.both.days,
     )
 
 
@@ -187,8 +221,9 @@ def _asked(learning: LearningSet, labels: Labels) -> tuple[np.ndarray, np.ndarra
     return (asked, won) if asked.sum() >= FEWEST_FORCED and won.any() else (nobody, nobody)
 
 
-def _both(forward: dict[str, np.ndarray]) -> np.ndarray:
-    return np.prod(list(forward.values()), axis=0)
+def _product(forward: dict[str, np.ndarray], parts: tuple[str, ...]) -> np.ndarray:
+    """The score of judged leads, made of these chances."""
+    return np.prod([forward[name] for name in parts], axis=0)
 
 
 def _told(scores: np.ndarray) -> np.ndarray | None:
@@ -196,10 +231,14 @@ def _told(scores: np.ndarray) -> np.ndarray | None:
     return scores if np.isfinite(scores).any() else None
 
 
-def _became(forward: pd.DataFrame) -> np.ndarray:
-    """Whether judged leads became customers: no for those never taken up, unknown where either outcome is."""
-    converted = forward["converted"].to_numpy(float)
-    return np.where(forward["pursued"].to_numpy(float) == 0, 0.0, converted)
+def _came_true(forward: pd.DataFrame, score: Score) -> np.ndarray:
+    """Whether what the score is the chance of came true for judged leads, NaN where that is unknown: who was
+    never taken up has not been taken up and become a customer.
+    """
+    pursued, converted = (forward[name].to_numpy(float) for name in ("pursued", "converted"))
+    if score == "p_both":
+        return np.where(pursued == 0, 0.0, converted)
+    return pursued if score == "p_pursue" else converted
 
 
 def _recalibrated(model: CalibratedHazard, platt: Platt) -> CalibratedHazard:

@@ -156,7 +156,6 @@ def decided(wins: int, chance=None, **settings):
         np.full(leads, np.nan),
         PolicySettings(**settings),
         None,
-        score="p_convert",
         forward=drawn,
         moment=lambda time: str(time)[:10],
     )

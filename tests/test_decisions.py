@@ -27,9 +27,7 @@ PROMISE = Promise(
     why="",
 )
 NOBODY = Arms(pass_through=0.0, forced=0.0, salt="s")
-CERTIFIED = Policy(
-    cut=0.2, basis="certified", held_share=0.2, score="p_convert", promise=PROMISE, arms=NOBODY
-)
+CERTIFIED = Policy(cut=0.2, basis="certified", held_share=0.2, promise=PROMISE, arms=NOBODY)
 WORTH = Economics(None, 1000.0, 0.0, 100.0, 1.0, None, {})
 
 
@@ -39,14 +37,19 @@ class Fixed:
 
     chance: np.ndarray
     p_pursue: float = 0.5
+    score_of: str = "p_convert"
     categories: ClassVar[dict[str, None]] = {}
+    worked_by: ClassVar[str] = "bounds"
 
     def score_encoded(self, encoded: pd.DataFrame) -> pd.DataFrame:
         scores = pd.DataFrame(
             {"p_pursue": self.p_pursue, "p_convert": self.chance, "p_both": self.p_pursue * self.chance},
             index=encoded.index,
         )
-        return scores.assign(low=self.chance - 0.01, high=self.chance + 0.01, grade="B")
+        score = scores[self.score_of]
+        grade = np.array(["D", "C", "B", "A"], object)[np.digitize(score, [0.1, 0.2, 0.4])]
+        worked = {"p_worked": np.nan, "low": scores["p_both"], "high": self.chance}
+        return scores.assign(score=score, grade=grade, **worked)
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +60,7 @@ def _no_reasons(monkeypatch):
 
 
 def decided(
-    chance, policy: Policy = CERTIFIED, *, accounts=None, p_pursue: float = 0.5, **options
+    chance, policy: Policy = CERTIFIED, *, accounts=None, p_pursue=0.5, score_of="p_convert", **options
 ) -> pd.DataFrame:
     chance = np.asarray(chance, float)
     ids = [f"L{row}" for row in range(len(chance))]
@@ -68,7 +71,9 @@ def decided(
             "as_of": pd.Timestamp("2026-03-01"),
         }
     )
-    return decide_all(Fixed(chance, p_pursue), policy, leads, version="7", with_reasons=1, **options)
+    return decide_all(
+        Fixed(chance, p_pursue, score_of), policy, leads, version="7", with_reasons=1, **options
+    )
 
 
 def test_a_score_at_the_cut_is_handed_off_and_one_below_is_held():
@@ -168,14 +173,31 @@ def test_without_a_known_margin_the_week_is_filled_by_score():
     assert found["value"].isna().all()
 
 
-def test_a_lead_unlike_all_that_sales_took_up_is_flagged_and_its_interval_reaches_down():
-    found = decided([0.4], p_pursue=0.01).iloc[0]
-    assert (found["extrapolated"], found["low"], found["high"]) == (
-        True,
-        pytest.approx(0.2),
-        pytest.approx(0.41),
-    )
+def test_a_lead_unlike_all_that_sales_took_up_is_flagged():
+    assert decided([0.4], p_pursue=0.01)["extrapolated"].iloc[0]
     assert not decided([0.4], p_pursue=0.03)["extrapolated"].iloc[0]
+
+
+@pytest.mark.parametrize("score_of", ["p_both", "p_convert"])
+@pytest.mark.parametrize("seed", range(25))
+def test_nobody_of_a_better_grade_is_held_while_a_worse_one_is_handed_off_but_for_a_reason_that_stands_there(
+    score_of, seed
+):
+    rng = np.random.default_rng(seed)
+    economics = replace(WORTH, cost=rng.choice([None, 50.0, 300.0]), capacity=rng.choice([None, 20.0]))
+    policy = Policy(
+        cut=rng.choice([None, 0.05, 0.25]),
+        basis="certified",
+        held_share=0.2,
+        promise=PROMISE,
+        arms=Arms(pass_through=rng.choice([0.0, 0.1]), forced=rng.choice([0.0, 0.1]), salt=str(seed)),
+        economics=rng.choice([None, economics]),
+    )
+    found = decided(rng.beta(1, 4, 300), policy, p_pursue=rng.random(300), score_of=score_of)
+    usual = found[(found["arm"] == BY_SCORE) & (found["cut_by"] != "economic")]
+    held, offered = (usual[usual["action"] == action] for action in ("hold", "hand off"))
+    assert held["score"].max() < offered["score"].min() or held.empty or offered.empty
+    assert (held["grade"] >= offered["grade"].max()).all() or offered.empty, "A is the smallest letter"
 
 
 def test_no_lead_at_all_is_no_trouble():

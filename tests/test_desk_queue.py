@@ -43,7 +43,7 @@ def test_what_is_wanted_is_exported_as_shown(desk):
     said = browser.get("/export.csv?list=mine&channel=event")
     assert said.headers["content-disposition"] == 'attachment; filename="leads-accepted-2026-03-02.csv"'
     (row,) = csv.DictReader(io.StringIO(said.text))
-    assert (row["name"], row["answered_by"], row["chance"], row["low"], row["high"]) == (
+    assert (row["name"], row["answered_by"], row["score"], row["worked_low"], row["worked_high"]) == (
         "Ann Smith",
         "ann",
         "0.3",

@@ -76,7 +76,7 @@ def test_a_leads_page_shows_what_the_version_in_use_says_at_each_moment_and_ever
         "low": 0.1,
         "high": 0.2,
     }
-    rest = {"value": 5.0, "grade": "B", "version": "0", "score": 0.1, "cut": 0.01}
+    rest = {"value": 5.0, "grade": "B", "version": "0", "score": 0.123, "cut": 0.01}
     held = pd.read_parquet(folder / "leads.parquet", columns=["lead_id"])["lead_id"][0]
     store.record(
         pd.DataFrame(
@@ -108,5 +108,5 @@ def test_a_leads_page_shows_what_the_version_in_use_says_at_each_moment_and_ever
     )
     one = live.score(leads, happened, pa.array([as_of], pa.timestamp("us")))
     several, _ = live.chances(leads, happened, [as_of - timedelta(days=1), as_of, as_of + timedelta(days=30)])
-    assert several["chance"][1] == one["p_convert"][0]
-    assert several["chance"].nunique() > 1
+    assert several["score"][1] == one["score"][0]
+    assert several["score"].nunique() > 1

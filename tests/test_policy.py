@@ -27,7 +27,6 @@ POLICY = Policy(
     cut=0.031,
     basis="certified",
     held_share=0.21,
-    score="p_convert",
     promise=PROMISE,
     arms=Arms(pass_through=0.05, forced=0.02, salt="s"),
     economics=Economics(None, 900.0, 0.08, 60.0, 1.5, 40.0, {"north": 20.0}, price=3.5, notes=("so",)),

@@ -24,10 +24,16 @@ from models.promotion.rule import (
 
 CHAMPION, CHALLENGER = Rival("1", "ready"), Rival("2", "ready")
 BETTER = Difference(
-    LOSS, "being won", champion=0.3141, challenger=0.3123, worse=-0.005, at_worst=0.002, allowed=0.01
+    LOSS,
+    "becoming a customer",
+    champion=0.3141,
+    challenger=0.3123,
+    worse=-0.005,
+    at_worst=0.002,
+    allowed=0.01,
 )
 UNSURE = Difference(
-    LOSS, "being won", champion=0.3141, challenger=0.3144, worse=0.001, at_worst=0.014, allowed=0.01
+    LOSS, "becoming a customer", champion=0.3141, challenger=0.3144, worse=0.001, at_worst=0.014, allowed=0.01
 )
 WORSE = Difference(
     CAPTURED, "customers", champion=200, challenger=150, worse=0.25, at_worst=0.31, allowed=0.05
@@ -62,7 +68,7 @@ FAIR = Comparison(
             CHAMPION,
             replace(FAIR, differences=(BETTER, UNSURE)),
             False,
-            "harm is not excluded: log-loss of being won 0.3144 against 0.3141, 0.1 % of the entropy higher, at worst 1.4 % higher",
+            "harm is not excluded: log-loss of becoming a customer 0.3144 against 0.3141, 0.1 % of the entropy higher, at worst 1.4 % higher",
             id="one bad end is not",
         ),
         pytest.param(

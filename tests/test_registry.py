@@ -317,7 +317,9 @@ def test_mlflow_serves_the_champion_over_http(registry, store, tmp_path):
             os.killpg(server.pid, 15)
             server.wait(timeout=30)
     scored = answer["predictions"]
-    assert list(scored[0]) == ["p_pursue", "p_convert", "p_both", "low", "high", "grade"]
+    assert list(scored[0]) == [
+        *("p_pursue", "p_convert", "p_both", "score", "grade", "p_worked", "low", "high"),
+    ]
     assert scored[0]["p_pursue"] is None  # this scorer has no pursue model
     assert scored[0]["p_both"] > scored[1]["p_both"] > 0
 

@@ -6,7 +6,13 @@ from scipy.special import expit, logit
 
 from benchmarks.evidence_selection import picture, selection_grid
 from features.errors import TooLittleDataError
-from models.policy.selective_labels import extrapolated, leniency, recalibrate, widened
+from models.policy.selective_labels import (
+    extrapolated,
+    leniency,
+    recalibrate,
+    worked_as_measured,
+    worked_within_bounds,
+)
 from models.scoring.calibration import fit_platt
 
 
@@ -83,49 +89,36 @@ def test_leads_unlike_those_ever_accepted_are_flagged_and_unknown_ones_are_not()
     ]
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "probability", "p_pursue", "expected"),
-    [
-        pytest.param(0.08, 0.12, 0.10, 0.50, (0.08, 0.12, False), id="like those accepted: as it was"),
-        pytest.param(
-            0.08, 0.12, 0.10, 0.01, (0.05, 0.12, True), id="unlike them: down to half the probability"
-        ),
-        pytest.param(0.02, 0.12, 0.10, 0.01, (0.02, 0.12, True), id="wide enough already"),
-        pytest.param(
-            np.nan,
-            np.nan,
-            0.10,
-            0.01,
-            (0.05, 0.10, True),
-            id="unlike them and without an interval: now it has one",
-        ),
-        pytest.param(np.nan, np.nan, 0.10, 0.50, (np.nan, np.nan, False), id="no interval stays none"),
-        pytest.param(
-            0.11, 0.12, 0.10, 0.50, (0.10, 0.12, False), id="it never leaves the probability out below"
-        ),
-        pytest.param(0.08, 0.09, 0.10, np.nan, (0.08, 0.10, False), id="nor above"),
-    ],
-)
-def test_an_interval_is_widened_only_where_the_model_extrapolates(low, high, probability, p_pursue, expected):
-    found = widened(*(np.array([value]) for value in (low, high, probability, p_pursue)))
-    np.testing.assert_allclose([float(part[0]) for part in found], [float(part) for part in expected])
+def test_leads_that_sales_hardly_ever_takes_up_are_extrapolated():
+    assert extrapolated(np.array([0.01, 0.02, 0.5, np.nan])).tolist() == [True, False, False, False]
 
 
-def test_widening_keeps_low_probability_high_in_order_and_never_narrows():
-    rng = np.random.default_rng(1)
-    probability = rng.random(2_000)
-    low, high = probability * rng.random(2_000), probability + (1 - probability) * rng.random(2_000)
-    for least in (0.0, 0.5, 1.0):
-        wider_low, wider_high, _ = widened(low, high, probability, 0.1 * rng.random(2_000), least=least)
-        assert (
-            (wider_low <= low) & (low <= probability) & (probability <= high) & (high <= wider_high)
-        ).all()
+def test_where_nobody_was_worked_at_random_only_bounds_are_told_and_what_would_narrow_them():
+    found = worked_within_bounds(
+        np.array([0.5, 0.1]), np.array([0.2, 0.2]), leads_a_week=500, horizon_days=111
+    )
+    assert (found.low, found.high) == (pytest.approx(0.06), pytest.approx(0.2))
+    assert np.isnan(found.value)
+    # A share of .11 among 778 leads is known to a fifth; 15 a week are worked, and the last have to settle.
+    assert found.weeks == np.ceil(778 / 15 + 111 / 7)
+    assert "between 6.0 and 20.0 %" in found.words()
+    assert "forced = 0.03) would tell to within a fifth in about 68 weeks" in found.words()
 
 
-@pytest.mark.parametrize("least", [-0.1, 1.1, np.nan])
-def test_a_least_share_that_is_none_is_refused(least):
-    with pytest.raises(ValueError, match="least is"):
-        widened(*np.full((4, 1), 0.1), least=least)
+def test_without_dates_no_time_is_foretold():
+    found = worked_within_bounds(np.array([0.5]), np.array([0.2]), leads_a_week=np.nan, horizon_days=111)
+    assert "weeks" not in found.words()
+
+
+def test_leads_worked_at_random_give_a_figure_with_its_interval():
+    rng = np.random.default_rng(3)
+    p = np.full(600, 0.2)
+    won = (rng.random(600) < 0.1).astype(float)
+    correction = recalibrate(p, won, np.arange(600))
+    found = worked_as_measured(correction.platt.apply(p), correction)
+    assert found.low < found.value < found.high
+    assert found.low < 0.1 < found.high
+    assert "measured on 600 leads" in found.words()
 
 
 def dealt(rng: np.random.Generator, *, unseen: float, reps: int = 12, leads: int = 15_000):

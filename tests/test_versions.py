@@ -188,7 +188,7 @@ def test_an_equal_challenger_takes_over_and_a_rollback_puts_the_champion_back(fo
         listed["1"]["champion"][0]["to"],
         listed["1"]["champion"][1]["from"],
     )
-    assert any("log-loss of being won" in reason for reason in reign["reasons"])
+    assert any("log-loss of becoming a customer" in reason for reason in reign["reasons"])
     assert (listed["2"]["leads"], listed["2"]["verdict"], listed["1"]["alias"]) == (600, "ready", "champion")
     words = run(folder, "versions").out
     assert "rollback, by eve, instead of version 2: sales complained" in " ".join(words.split())
@@ -205,7 +205,9 @@ def test_a_challenger_that_may_do_harm_is_refused_with_4_and_its_reasons_are_pri
         "3",
         None,
     )
-    assert any(reason.startswith("it is worse: log-loss of being won") for reason in said.json["reasons"])
+    assert any(
+        reason.startswith("it is worse: log-loss of becoming a customer") for reason in said.json["reasons"]
+    )
     listed = run(folder, "versions", "--json").json
     assert listed["champion"] == "1"
     assert listed["versions"][0]["refused"]["reasons"] == said.json["reasons"]

@@ -130,17 +130,18 @@ def test_a_challenger_of_shuffled_labels_is_refused_because_its_scores_are_worse
     assert code == 4
     assert "its training's verdict is 'no better than chance'" in reasons
     assert "it is worse: log-loss of being taken up" in reasons
-    assert "it is worse: log-loss of being won" in reasons
+    assert "it is worse: log-loss of becoming a customer" in reasons
 
 
-def test_a_challenger_of_a_tenth_of_the_data_is_refused_because_it_misses_customers_among_leads_that_it_never_saw(
+def test_a_challenger_of_a_tenth_of_the_data_is_refused_because_of_what_it_says_of_leads_that_it_never_saw(
     arena, market
 ):
     exported(a_tenth(market), arena / "tenth")
     code, reasons = judged(arena, trained(arena, "tenth"))
     assert code == 4
     assert "it is worse: log-loss of being taken up" in reasons
-    assert "it is worse: among the best 30 % of leads, which sales would work: customers" in reasons
+    assert "it is worse: log-loss of becoming a customer" in reasons
+    assert "not excluded: among the best 30 % of leads, which sales would work: customers" in reasons
     compared_on = int(re.search(r"newest ([\d,]+) settled leads", reasons)[1].replace(",", ""))
     assert compared_on > market["leads"].num_rows / 10 * 2, "leads that the tenth lacks are compared on, too"
 

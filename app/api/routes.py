@@ -49,7 +49,7 @@ REFUSALS = {
     503: "not ready, or something this depends on is out of reach",
 }
 ARMS = ("arm", "propensity", "cut", "cut_by")
-FIGURES = ("p_pursue", "p_convert", "p_both", "low", "high", "value")
+FIGURES = ("score", "p_pursue", "p_convert", "p_both", "p_worked", "low", "high", "value")
 bearer = HTTPBearer(
     auto_error=False, description="A key that `leadsieve key make` gave: `Authorization: Bearer ls_…`"
 )
@@ -153,7 +153,7 @@ def ready(champions: Champions) -> LiveScorer:
 def scored(asked: ScoreRequest, live: LiveScorer, *, now: datetime) -> Scores:
     """The answer to a request."""
     tables = read(asked, live, now=now)
-    names = ("lead_id", "as_of", "grade", "extrapolated", "action", "reasons", *FIGURES)
+    names = ("lead_id", "as_of", "grade", "p_worked_by", "extrapolated", "action", "reasons", *FIGURES)
     found = live.score(tables.leads, tables.events, tables.as_of, worded=asked.reasons)
     rows = (
         dict(zip(names, values, strict=True))
@@ -164,6 +164,7 @@ def scored(asked: ScoreRequest, live: LiveScorer, *, now: datetime) -> Scores:
             lead_id=row["lead_id"],
             as_of=row["as_of"].isoformat(),
             grade=row["grade"],
+            p_worked_by=row["p_worked_by"],
             extrapolated=bool(row["extrapolated"]),
             action=row["action"],
             reasons=row["reasons"],

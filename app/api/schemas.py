@@ -106,13 +106,29 @@ class Score(BaseModel):
     lead_id: str
     as_of: Annotated[str, Field(description="UTC.")]
     grade: Literal["A", "B", "C", "D"]
-    p_pursue: Annotated[float | None, Field(description="Chance that sales takes the lead up.")]
-    p_convert: Annotated[float | None, Field(description="Chance that it becomes a customer once taken up.")]
-    p_both: float
-    low: Annotated[
-        float | None, Field(description="Between low and high the chance to become a customer lies.")
+    score: Annotated[
+        float,
+        Field(description="What orders leads, gives the grade and is cut: by default the chance of both."),
     ]
+    p_pursue: Annotated[float | None, Field(description="Chance that sales takes the lead up.")]
+    p_convert: Annotated[
+        float | None, Field(description="Of such leads that sales took up, this share became customers.")
+    ]
+    p_both: Annotated[float, Field(description="Chance that sales takes it up and it becomes a customer.")]
+    p_worked: Annotated[
+        float | None,
+        Field(description="Chance to become a customer if sales works it; null where only bounds are known."),
+    ]
+    low: Annotated[float | None, Field(description="Between low and high the chance if worked lies.")]
     high: float | None
+    p_worked_by: Annotated[
+        str | None,
+        Field(
+            description="How that is known: forced, from leads that sales was asked to work; bounds, between what such "
+            "leads came to that sales took up and the chance of both; null where sales is not seen to choose, and "
+            "low and high are the score's own."
+        ),
+    ]
     extrapolated: Annotated[bool, Field(description="Unlike all leads that sales ever took up.")]
     value: Annotated[
         float | None,
@@ -148,8 +164,11 @@ class Decision(BaseModel):
     p_pursue: float | None
     p_convert: float | None
     p_both: float | None
+    score: float | None
+    p_worked: float | None
     low: float | None
     high: float | None
+    p_worked_by: str | None
     value: float | None
     rank: int | None
     action: str

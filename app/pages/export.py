@@ -24,11 +24,11 @@ MOST = 100_000  # rows
 IN_MEMORY, PIECE = 2_000_000, 64_000  # bytes
 HEADINGS = {
     "lead_id": "lead_id", "name": "name", "about": "about", "country": "country", "channel": "channel", "owner": "owner", "grade": "grade",
-    "chance": "chance", "low": "low", "high": "high", "value": "expected_value", "created_at": "created_at", "state": "state",
+    "score": "score", "low": "worked_low", "high": "worked_high", "value": "expected_value", "created_at": "created_at", "state": "state",
     "answered_by": "answered_by", "answered_at": "answered_at", "until": "until", "asked": "must_work",
 }  # fmt: skip
 
-SECONDS, PLACES = pa.timestamp("s"), {"chance": 4, "low": 4, "high": 4, "expected_value": 2}
+SECONDS, PLACES = pa.timestamp("s"), {"score": 4, "worked_low": 4, "worked_high": 4, "expected_value": 2}
 
 
 def readable(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:

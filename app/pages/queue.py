@@ -82,7 +82,7 @@ def queue(
         lists=LISTS,
         ages=AGES,
         reasons=REASONS,
-        top=max([row.high or row.chance or 0 for row in found.rows], default=0),
+        top=max([row.high or row.score or 0 for row in found.rows], default=0),
     )
 
 
@@ -149,7 +149,7 @@ def answer(
     )
     row = worklist.listed(desk.store, lead_id)
     if request.headers.get("x-desk"):
-        top = row.high or row.chance or 0
+        top = row.high or row.score or 0
         states = {**dict.fromkeys(LISTS, 0), **worklist.states(desk.store, person.name, now=now)}
         each = shown(desk, [row], now)[0]
         return render(
@@ -187,5 +187,5 @@ def held(
         rows=[each | {"cut": cuts.get(each["lead"].lead_id)} for each in shown(desk, found.rows, now)],
         pursue_days=desk.settings.label.pursue_days,
         reasons=REASONS,
-        top=max([row.high or row.chance or 0 for row in found.rows], default=0),
+        top=max([row.high or row.score or 0 for row in found.rows], default=0),
     )

@@ -25,11 +25,11 @@ NICE = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 
 @dataclass(frozen=True)
 class Step:
-    """A moment, what had just happened, and the chance by what was known then."""
+    """A moment, what had just happened, and the score by what was known then."""
 
     at: datetime
     why: str
-    chance: float
+    score: float
     low: float | None
     high: float | None
 
@@ -80,7 +80,7 @@ def moves(
     except LeadsieveError:
         return None
     steps = [
-        Step(at, why, each.chance, *(None if bound != bound else bound for bound in (each.low, each.high)))
+        Step(at, why, each.score, *(None if bound != bound else bound for bound in (each.low, each.high)))
         for (at, why), each in zip(found, scores.itertuples(), strict=True)
     ]
     return Moves(
@@ -144,14 +144,14 @@ class Picture:
 
 def picture(steps: tuple[Step, ...]) -> Picture:
     """Of at least two steps."""
-    highest = max(step.chance if step.high is None else step.high for step in steps)
+    highest = max(step.score if step.high is None else step.high for step in steps)
     top = next((nice for nice in NICE if nice >= highest), 1.0)
 
     def x(place: int) -> float:
         return round(LEFT + (RIGHT - LEFT) * place / (len(steps) - 1), 1)
 
-    def y(chance: float) -> float:
-        return round(BOTTOM - (BOTTOM - TOP) * chance / top, 1)
+    def y(score: float) -> float:
+        return round(BOTTOM - (BOTTOM - TOP) * score / top, 1)
 
     bounded = [
         (place, step) for place, step in enumerate(steps) if step.low is not None and step.high is not None
@@ -162,7 +162,7 @@ def picture(steps: tuple[Step, ...]) -> Picture:
     marks = tuple(
         Mark(
             x(place),
-            y(step.chance),
+            y(step.score),
             "decided" if step.why == DECIDED else "latest" if place == last else "step",
             place in (0, last) or step.why == DECIDED,
             step,

@@ -120,7 +120,7 @@ class LiveScorer:
     def chances(
         self, lead: pa.Table, events: pa.Table | None, moments: Sequence[datetime]
     ) -> tuple[pd.DataFrame, list[Reason]]:
-        """One lead at several moments, each by what was known then: ``as_of, chance, low, high``; and all
+        """One lead at several moments, each by what was known then: ``as_of, score, low, high``; and all
         reasons for the last of them.
         """
         with self._worker() as worker:
@@ -132,9 +132,7 @@ class LiveScorer:
             champion.scorer, champion.policy, found, version=champion.version, with_reasons=0
         )
         told = reasons(champion.scorer, found.iloc[-1:], most=(ALL, ALL), least=FAINTEST)[0]
-        return decided[["as_of", "low", "high"]].assign(
-            chance=decided["p_convert"].fillna(decided["p_both"])
-        ), told
+        return decided[["as_of", "score", "low", "high"]], told
 
     def created_at(self, lead_id: str) -> datetime | None:
         """When the source has a lead created; None for one that it does not have."""

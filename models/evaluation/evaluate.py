@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from features.errors import TooLittleDataError
-from features.labels import Labels
+from features.labels import OUTCOMES, Labels
 from models.dataset import LearningSet
 from models.evaluation.baselines import BASELINES, Opinions, opinions
 from models.evaluation.performance import judge
@@ -30,7 +30,6 @@ from models.survival.hazard import HazardParameters, fit_hazard
 FEWEST_EVENTS = 10
 SAMPLE = 2_000
 NEWEST = "the fit before the newest leads"
-OUTCOMES = {"pursue": "pursued", "convert": "converted"}
 
 Progress = Callable[[int, int], None]
 
@@ -217,7 +216,7 @@ def _joined(scores: pd.DataFrame, judged: pd.DataFrame, name: str, *, with_model
     """Scores beside which the baselines' stand, and the model's own and the outcome where they are not there."""
     names = {rival: f"{name}_{rival}" for rival in BASELINES}
     if with_model:
-        names |= {"p": f"p_{name}", "outcome": OUTCOMES[name]}
+        names |= {"p": f"p_{name}", "outcome": OUTCOMES[name].column}
     table = judged[["lead_id", "as_of", *names]].rename(columns=names)
     return scores.merge(table, on=["lead_id", "as_of"], how="outer" if with_model else "left")
 

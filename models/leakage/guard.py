@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import scipy
 
+from features.labels import OUTCOMES
 from models.dataset import LearningSet
 from models.leakage import detectors
 from models.leakage.detectors import Strength, levels_beside
@@ -40,7 +41,8 @@ FEWEST_HONEST = 5
 ERRORS = 2.0
 BY_CHANCE = 0.01
 YOUNG_DAYS = 30
-SIDES = {"convert": ("won", "not won"), "pursue": ("taken up", "not taken up"), "closed": ("closed", "open")}
+SIDES = {name: (words.did, f"not {words.did}") for name, words in OUTCOMES.items()}
+SIDES["closed"] = ("closed", "open")
 
 
 def find_leaks(

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from features.labels import OUTCOMES
 from models.monitoring.expected_outcomes import Expectation, exposed
 from models.monitoring.sequential_test import (
     WEEKS,
@@ -30,8 +31,6 @@ MOST_GROUPS = 8
 FEWEST_LEADS = 50
 TELLING = np.log(20)  # evidence below which no week is told apart from the first
 NEARLY = np.log(10)  # evidence ten times too weak for an alarm is worth a look
-
-DID = {"pursue": "taken up", "convert": "won"}
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class Deviation:
         """One sentence: what is wrong, in which segment, since when."""
         z = f"{self.z:+.1f}".replace("-", "−")
         return (
-            f"{self.segment.words}, decided since {str(self.since)[:10]}: {self.observed:,.0f} {DID[self.outcome]} so far where "
+            f"{self.segment.words}, decided since {str(self.since)[:10]}: {self.observed:,.0f} {OUTCOMES[self.outcome].did} so far where "
             f"{self.expected:,.0f} were expected by now (× {self.ratio:.2f}, z {z})"
         )
 

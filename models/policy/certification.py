@@ -11,7 +11,7 @@ from features.labels import Labels
 from models.policy.arms import PASS_THROUGH, places
 from models.policy.economics import Economics
 from models.policy.margin_risk_control import margin_cap
-from models.policy.policy import Policy, Score, lowest_share_cut
+from models.policy.policy import Policy, lowest_share_cut
 from models.policy.risk_control import Certificate, Promise, certify, wins_needed
 from models.policy.settings import PolicySettings
 
@@ -126,7 +126,6 @@ def policy_of(
     settings: PolicySettings,
     economics: Economics | None,
     *,
-    score: Score,
     forward: np.ndarray,
     moment: Callable[[Any], Any],
 ) -> Policy:
@@ -158,11 +157,9 @@ def policy_of(
         cut=cut,
         basis=basis,
         held_share=0.0 if cut is None else float(np.mean(scores < cut)),
-        score=score,
         promise=_with_repeated(certificate.promise, withheld.repeated),
         arms=settings.arms,
         economics=economics,
-        extrapolated_low=settings.extrapolated_low,
     )
 
 

@@ -9,12 +9,13 @@ import pyarrow.compute as pc
 
 from models.policy.arms import FORCED, POLICY
 from models.policy.policy import HAND_OFF, HOLD, Policy
-from models.policy.selective_labels import widened
+from models.policy.selective_labels import extrapolated
 from models.scoring.reasons import reasons
 from models.scoring.scorer import Scorer
-from models.survival.encoding import Categories, encode
+from models.survival.encoding import encode
 
 ECONOMIC = "economic"
+CHANCES = ("p_pursue", "p_convert", "p_both", "p_worked", "low", "high", "score", "grade")
 
 
 def decide_all(
@@ -46,23 +47,17 @@ def decide_all(
     -------
     DataFrame
         In the order of ``leads``: ``lead_id``, ``account_id``, ``as_of``, ``p_pursue``, ``p_convert``,
-        ``p_both``, ``low``, ``high``, ``extrapolated``, ``value``, ``grade``, ``arm``, ``propensity`` (of the
-        arm), ``score`` (what is cut), ``cut`` and ``cut_by`` (the cut in force and whose it is), ``action``,
+        ``p_both``, ``p_worked``, ``low``, ``high``, ``p_worked_by``, ``extrapolated``, ``value``, ``score``
+        (what is cut), ``grade``, ``arm``, ``propensity`` (of the arm), ``cut`` and ``cut_by`` (the cut in force
+        and whose it is), ``action``,
         ``this_week`` (whether it fits into the week), ``rank`` (1 is the best, by value where it is known,
         else by score; ties in the order of ids), ``reasons`` (sentences), ``weights`` (of each, in logits),
         ``policy`` and ``version``.
     """
     encoded = encode(leads, scorer.categories)
     scores = scorer.score_encoded(encoded)
-    score = scores[policy.score].to_numpy()
-    low, high, extrapolated = widened(
-        scores["low"].to_numpy(),
-        scores["high"].to_numpy(),
-        score,
-        scores["p_pursue"].to_numpy(),
-        least=policy.extrapolated_low,
-    )
-    value, cut, cut_by = _cuts(policy, scores, leads, encoded, scorer.categories)
+    score = scores["score"].to_numpy()
+    value, cut, cut_by = _cuts(policy, scorer, scores, leads, encoded)
     arm = policy.arms.draw(leads["account_id"].to_numpy())
     held = (score < cut) & (arm == POLICY)
     this_week = _week(policy, value, score, held, arm, owners, listed)
@@ -89,17 +84,15 @@ def decide_all(
         weights[row] = [round(reason.logits, 3) for reason in told]
 
     decided = {name: leads[name].array for name in ("lead_id", "account_id", "as_of")}
-    decided |= {name: scores[name].array for name in ("p_pursue", "p_convert", "p_both", "grade")}
+    decided |= {name: scores[name].array for name in CHANCES}
     return pd.DataFrame(
         {
             **decided,
-            "low": low,
-            "high": high,
-            "extrapolated": extrapolated,
+            "p_worked_by": scorer.worked_by,
+            "extrapolated": extrapolated(scores["p_pursue"].to_numpy()),
             "value": value,
             "arm": arm,
             "propensity": policy.arms.propensity(arm),
-            "score": score,
             "cut": np.where(np.isfinite(cut), cut, np.nan),
             "cut_by": cut_by,
             "action": np.where(held, HOLD, HAND_OFF).astype(object),
@@ -114,7 +107,7 @@ def decide_all(
 
 
 def _cuts(
-    policy: Policy, scores: pd.DataFrame, leads: pd.DataFrame, encoded: pd.DataFrame, categories: Categories
+    policy: Policy, scorer: Scorer, scores: pd.DataFrame, leads: pd.DataFrame, encoded: pd.DataFrame
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every lead's value, and its cut in force, which is the smaller of the policy's and the economic one,
     with whose it is.
@@ -123,11 +116,11 @@ def _cuts(
     cut = np.full(len(leads), -np.inf if policy.cut is None else policy.cut)
     cut_by = np.full(len(leads), None if policy.cut is None else policy.basis, dtype=object)
     if policy.economics is not None:
-        margin = policy.economics.margin(leads, encoded=encoded, categories=categories)
+        margin = policy.economics.margin(leads, encoded=encoded, categories=scorer.categories)
         chance = scores["p_convert"].fillna(scores["p_both"]).to_numpy()
         value = policy.economics.value(chance, margin)
         own = policy.economics.cut(margin)
-        if policy.score == "p_both":
+        if scorer.score_of == "p_both":
             own = own * scores["p_pursue"].fillna(1.0).to_numpy()  # the same line, drawn on the other scale
         smaller = own < cut
         cut, cut_by = np.where(smaller, own, cut), np.where(smaller, ECONOMIC, cut_by)

@@ -18,13 +18,12 @@ from models.policy.risk_control import Promise
 
 HAND_OFF, HOLD = "hand off", "hold"
 
-Score = Literal["p_pursue", "p_convert", "p_both"]
 Basis = Literal["certified", "configured", "none"]
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Hold a lead of the policy arm iff its ``score`` is strictly below the cut in force.
+    """Hold a lead of the policy arm iff its score is strictly below the cut in force.
 
     Attributes
     ----------
@@ -34,25 +33,19 @@ class Policy:
         Whose cut it is. A lead's cut in force is the smaller of this and the one that its own value gives.
     held_share : float
         Of the newest leads before training ended, the share with a score below ``cut``.
-    score : str
-        The score that is cut.
     promise : Promise
         What the filter can lose, or why nothing is promised.
     arms : Arms
     economics : Economics or None
         What a lead is worth; None where nothing is known of it.
-    extrapolated_low : float
-        As in the settings.
     """
 
     cut: float | None
     basis: Basis
     held_share: float
-    score: Score
     promise: Promise
     arms: Arms
     economics: Economics | None = None
-    extrapolated_low: float = 0.5
 
     @cached_property
     def name(self) -> str:
@@ -66,7 +59,6 @@ class Policy:
             "cut": self.cut,
             "basis": self.basis,
             "held_share": self.held_share,
-            "score": self.score,
             "promise": self.promise.to_json(moment),
             "arms": asdict(self.arms) | {"words": list(self.arms.words())},
             "value": None if self.economics is None else self.economics.to_json(),
@@ -78,11 +70,9 @@ class Policy:
             "cut": self.cut,
             "basis": self.basis,
             "held_share": self.held_share,
-            "score": self.score,
             "promise": self.promise.to_json(),
             "arms": asdict(self.arms),
             "economics": None if self.economics is None else self.economics.to_dict(),
-            "extrapolated_low": self.extrapolated_low,
         }
 
     @classmethod

@@ -21,6 +21,8 @@ from models.scoring.calibration import Platt, fit_platt
 FEWEST_FORCED = 20
 EXTRAPOLATED_BELOW = 0.02
 FEWEST_REPS = 4
+FORCED_SHARE = 0.03  # of leads that sales could be asked to work
+PINNED = 0.2  # relative half-width of an interval that one would call known
 
 
 @dataclass(frozen=True)
@@ -100,45 +102,86 @@ def recalibrate(
     )
 
 
+@dataclass(frozen=True)
+class Worked:
+    """What share of leads would become customers if sales worked them all, as far as it is known.
+
+    Attributes
+    ----------
+    by : "forced" or "bounds"
+        From leads that sales was asked to work; or from what leads came to that sales chose.
+    value : float
+        NaN where only the bounds are known.
+    low, high : float
+        Forced: a 95 % interval. Bounds: leads that sales passes over are no better than those like them that
+        it took up, and no worse than leads that never buy.
+    leads : int
+        How many were worked because sales was asked to.
+    share, weeks : float
+        Asking sales to work this share of leads would pin the figure down to a fifth of itself within so many
+        weeks, at the number of leads that came lately; NaN where leads have no dates.
+    """
+
+    by: str
+    value: float
+    low: float
+    high: float
+    leads: int = 0
+    share: float = FORCED_SHARE
+    weeks: float = np.nan
+
+    def words(self) -> str:
+        """One sentence or two for the report."""
+        if self.by == "forced":
+            return (
+                f"if sales worked every lead, {100 * self.value:.1f} % would become customers ({100 * self.low:.1f} to {100 * self.high:.1f} %): "
+                f"measured on {self.leads:,} leads that it was asked to work"
+            )
+        told = (
+            f"if sales worked every lead, between {100 * self.low:.1f} and {100 * self.high:.1f} % would become customers: "
+            "nobody has seen what leads come to that sales passes over"
+        )
+        if np.isnan(self.weeks):
+            return told
+        return (
+            f"{told}. Asking it to work {100 * self.share:g} % of leads whatever their score ([policy] forced = {self.share:g}) "
+            f"would tell to within a fifth in about {self.weeks:,.0f} weeks, at the number of leads that came lately"
+        )
+
+
+def worked_within_bounds(
+    p_pursue: np.ndarray, p_convert: np.ndarray, *, leads_a_week: float, horizon_days: float
+) -> Worked:
+    """The chance if worked where nobody was worked at random.
+
+    Parameters
+    ----------
+    p_pursue, p_convert : array of float, shape (n,)
+        Of the newest leads.
+    leads_a_week : float
+        That came lately; NaN where it is not known.
+    horizon_days : float
+        Until an outcome is settled.
+    """
+    low, high = float(np.mean(p_pursue * p_convert)), float(np.mean(p_convert))
+    likely = np.sqrt(low * high)
+    # The standard error of a share p among n leads is sqrt(p (1 - p) / n).
+    forced = (1.96 / PINNED) ** 2 * (1 - likely) / likely if 0 < likely < 1 else np.nan
+    weeks = np.ceil(forced / (FORCED_SHARE * leads_a_week) + horizon_days / 7)
+    return Worked("bounds", np.nan, low, high, weeks=float(weeks))
+
+
+def worked_as_measured(p_convert: np.ndarray, recalibration: Recalibration) -> Worked:
+    """The chance if worked of the newest leads, by a model that was set right on leads of the forced arm."""
+    value, ratios = float(np.mean(p_convert)), recalibration.ratio_after
+    return Worked("forced", value, value / ratios.high, value / ratios.low, leads=recalibration.leads)
+
+
 def extrapolated(p_pursue: np.ndarray) -> np.ndarray:
     """True where sales hardly ever accepts such leads, so that what the model says of winning them rests on
     others; NaN is False.
     """
     return np.asarray(p_pursue, float) < EXTRAPOLATED_BELOW
-
-
-def widened(
-    low: np.ndarray, high: np.ndarray, probability: np.ndarray, p_pursue: np.ndarray, *, least: float = 0.5
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Let the interval of a lead unlike those ever accepted reach down to ``least`` times its probability.
-
-    Downwards alone: sales passes over leads for what it sees in them, so the model's error is to promise too
-    much.
-
-    Parameters
-    ----------
-    low, high : array of float, shape (n,)
-        Each lead's interval; NaN where it has none, which only an extrapolated lead then gets.
-    probability : array of float, shape (n,)
-    p_pursue : array of float, shape (n,)
-        Fitted probability that sales accepts the lead.
-    least : float
-        From 0 to 1.
-
-    Returns
-    -------
-    low, high : array of float, shape (n,)
-        Always around the probability.
-    flag : array of bool, shape (n,)
-        Which leads are extrapolated.
-    """
-    if not 0 <= least <= 1:
-        raise ValueError(f"least is {least}; it is a share of the probability, from 0 to 1")
-    low, high, probability = (np.asarray(values, float) for values in (low, high, probability))
-    flag = extrapolated(p_pursue)
-    low = np.where(flag, np.fmin(low, least * probability), np.minimum(low, probability))
-    high = np.where(flag, np.fmax(high, probability), np.maximum(high, probability))
-    return low, high, flag
 
 
 @dataclass(frozen=True)

@@ -25,16 +25,14 @@ class PolicySettings:
         How many settled wins the promise is certified on, at most; never more than a quarter of all unless
         fewer would certify nothing. Their accounts, drawn among the newest, are kept from the model.
     score
-        What is cut: the chance to become a customer once taken up, or the chance of both, as sales works
-        today.
+        What orders leads, is cut and gives the grades: the chance that sales takes a lead up and it becomes a
+        customer, or that of becoming one once taken up.
     hold_share, cut
         A cut of one's own where none is certified: the lowest-scored share of leads, or the score itself.
         Without either nobody is held.
     pass_through, forced, salt
         Shares of accounts that are handed off whatever their score, and that sales is asked to work; what
         they are drawn with.
-    extrapolated_low
-        The interval of a lead unlike all that sales ever took up reaches down to this share of its chance.
     cost_per_lead, margin_per_customer, margin_share
         Of working a lead; what a customer brings where the source has no margins; the share of an amount that
         is margin.
@@ -46,13 +44,12 @@ class PolicySettings:
     max_lost_share: Open = 0.05
     confidence: Open = 0.95
     certify_wins: Annotated[int, Field(ge=1)] = 400
-    score: Literal["p_convert", "p_both"] = "p_convert"
+    score: Literal["p_both", "p_convert"] = "p_both"
     hold_share: Share | None = None
     cut: Annotated[float, Field(ge=0, le=1)] | None = None
     pass_through: Share = 0.05
     forced: Share = 0.0
     salt: str = "leadsieve"
-    extrapolated_low: Annotated[float, Field(ge=0, le=1)] = 0.5
     cost_per_lead: Amount | None = None
     margin_per_customer: Amount | None = None
     margin_share: Annotated[float, Field(gt=0, le=1)] = 1.0

@@ -37,13 +37,13 @@ import pyarrow.compute as pc
 from pandas.api.extensions import take
 from scipy.sparse import csr_array
 
+from features.labels import OUTCOMES
 from models.evaluation.metrics import Counts, captured, groups_by_score, log_losses, ratio
 from models.evaluation.uncertainty import MOST_GROUPS, account_weights
 from models.policy.settings import PolicySettings
 from models.promotion.record import VersionRecord
 from models.promotion.rule import CAPTURED, LOSS, Comparison, Difference, PromotionSettings
 
-OUTCOMES = {"pursue": ("pursued", "being taken up"), "convert": ("converted", "being won")}
 WEEK = np.timedelta64(7, "D")
 SCORES = ["p_pursue", "p_convert"]
 
@@ -96,7 +96,9 @@ def incomparable(champion: VersionRecord, challenger: VersionRecord) -> str:
             f"the two answer different questions: taken up within {ours.pursue_days:g} days and won within {ours.convert_days:g}, "
             f"{ours.scored}, against {theirs.pursue_days:g} and {theirs.convert_days:g}, {theirs.scored}"
         )
-    lacking = [OUTCOMES[name][1] for name in champion.scorer.models if name not in challenger.scorer.models]
+    lacking = [
+        OUTCOMES[name].about for name in champion.scorer.models if name not in challenger.scorer.models
+    ]
     return (
         f"the champion tells the chance of {' and '.join(lacking)}, the challenger does not"
         if lacking
@@ -198,8 +200,8 @@ def compare(
     weights = account_weights(len(accounts), resamples=settings.resamples, seed=settings.seed)
     differences = []
     for name in names:
-        column, words = OUTCOMES[name]
-        outcome = leads[column].to_numpy(float)
+        words = OUTCOMES[name].about
+        outcome = leads[OUTCOMES[name].column].to_numpy(float)
         p = [side[f"p_{name}"].to_numpy(float) for side in (champion, challenger)]
         rows = np.isfinite(outcome) & np.isfinite(p[0]) & np.isfinite(p[1])
         if 0 < outcome[rows].sum() < rows.sum():

@@ -90,7 +90,7 @@ class Difference:
     ----------
     kind : "loss" or "captured"
     what : str
-        In words: "being won", "customers", "margin".
+        In words: "becoming a customer", "customers", "margin".
     champion, challenger : float
     worse, at_worst : float
         By what share the challenger is worse (below 0: better), and the upper bound of that; not a number

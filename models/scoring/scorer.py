@@ -1,4 +1,5 @@
-"""The scorer: a lead's chance to be taken up, to become a customer once taken up, and both; and its grade.
+"""The scorer: a lead's chance to be taken up, to become a customer once taken up, and both; one of them is
+its score, which orders leads, is cut, and gives the grade.
 
 It is kept as data, never as code. Beside each grade's letter stands what its leads have come to, with an
 exact interval.
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import lightgbm as lgb
 import numpy as np
@@ -22,11 +24,14 @@ from models.scoring.venn_abers import ScoreInterval
 from models.survival.encoding import Categories, binned, categorical_columns, categories_of, encode
 from models.survival.hazard import Hazard, HazardParameters, fit_hazard
 
-FORMAT = 4
+FORMAT = 5
 GRADES = ("D", "C", "B", "A")
 GRADE_SHARES = (0.2, 0.5, 0.8)
 FILE = "scorer.json"
 UNCHANGED = Platt()
+
+Score = Literal["p_pursue", "p_convert", "p_both"]
+WorkedBy = Literal["forced", "bounds"]
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,10 @@ class Scorer:
         The matrix's columns in order; values of category columns, None for numbers.
     pursue, convert : CalibratedHazard or None
         None where the source cannot tell, or had too little to learn from.
+    score_of : "p_both", "p_convert" or "p_pursue"
+        The chance that is the score.
     grade_edges : tuple of three floats
-        Lower bounds of the grades C, B and A in ``p_both``: fixed at the fit, so a grade means the same from
+        Lower bounds of the grades C, B and A in the score: fixed at the fit, so a grade means the same from
         week to week.
     usual : dict
         Median or commonest value of each column among the leads of the fit, None where it was always empty.
@@ -90,16 +97,21 @@ class Scorer:
         is none.
     filled : dict
         Share of the fit's leads that had a value, by column.
+    worked_by : "forced", "bounds" or None
+        How the chance if worked is known: from leads that sales was asked to work, or between bounds; None
+        where sales is not seen to choose among leads.
     """
 
     recipe: Recipe
     categories: Categories
     pursue: CalibratedHazard | None
     convert: CalibratedHazard | None
+    score_of: Score
     grade_edges: tuple[float, float, float]
     usual: dict[str, float | str | None]
     base_rates: dict[str, float | None]
     filled: dict[str, float]
+    worked_by: WorkedBy | None = None
 
     @property
     def models(self) -> dict[str, CalibratedHazard]:
@@ -116,9 +128,11 @@ class Scorer:
         Returns
         -------
         data frame
-            ``p_pursue``, ``p_convert`` (empty where there is no such model), ``p_both`` (their product, or
-            the only one there is), ``low`` and ``high``, the interval of ``p_convert`` (of ``p_pursue`` where
-            it is the only one), and ``grade``, with the frame's index.
+            ``p_pursue``, ``p_convert`` (of those taken up; empty where there is no such model), ``p_both``
+            (their product, or the only one there is), ``score`` (one of the three), ``grade``, and ``p_worked``
+            with ``low`` and ``high``: the chance to become a customer if sales works the lead, empty where
+            only its bounds are known. Where sales is not seen to choose, the bounds are the score's own. The
+            index is the frame's.
         """
         return self.score_encoded(encode(frame, self.categories))
 
@@ -130,14 +144,26 @@ class Scorer:
         for name, model in self.models.items():
             scores[f"p_{name}"] = model.probability(encoded)
         scores["p_both"] = np.prod([scores[f"p_{name}"] for name in self.models], axis=0)
+        scores["score"] = self.score_from(scores)
+        scores["grade"] = self.grades(scores["score"])
         decisive = "convert" if self.convert else "pursue"
-        scores["low"], scores["high"] = self.models[decisive].between(scores[f"p_{decisive}"])
-        scores["grade"] = self.grades(scores["p_both"])
-        return pd.DataFrame(scores, index=encoded.index)
+        low, high = self.models[decisive].between(scores[f"p_{decisive}"])
+        if self.worked_by == "bounds":
+            # A lead that sales passes over is no better than its twin that was taken up, and no worse than one
+            # that never buys.
+            low = low * scores["p_pursue"]
+        known = self.worked_by == "forced"
+        scores["p_worked"] = scores["p_convert"] if known else np.full(len(encoded), np.nan)
+        return pd.DataFrame({**scores, "low": low, "high": high}, index=encoded.index)
 
-    def grades(self, p_both: np.ndarray) -> np.ndarray:
+    def score_from(self, chances: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The score of leads whose ``p_pursue`` and ``p_convert`` are known, as far as it is made of them."""
+        names = [f"p_{name}" for name in self.models] if self.score_of == "p_both" else [self.score_of]
+        return np.prod([np.asarray(chances[name], float) for name in names], axis=0)
+
+    def grades(self, score: np.ndarray) -> np.ndarray:
         """A to D by the bands that were fixed at the fit."""
-        return np.array(GRADES, dtype=object)[np.searchsorted(self.grade_edges, p_both, side="right")]
+        return np.array(GRADES, dtype=object)[np.searchsorted(self.grade_edges, score, side="right")]
 
     def save(self, folder: Path) -> None:
         """Write ``scorer.json`` and one text file of trees for each model."""
@@ -161,6 +187,8 @@ class Scorer:
                 }
                 for name, model in self.models.items()
             },
+            "score_of": self.score_of,
+            "worked_by": self.worked_by,
             "grade_edges": list(self.grade_edges),
             "usual": self.usual,
             "base_rates": self.base_rates,
@@ -206,6 +234,8 @@ def load_scorer(folder: Path) -> Scorer:
         },
         pursue=models.get("pursue"),
         convert=models.get("convert"),
+        score_of=content["score_of"],
+        worked_by=content["worked_by"],
         grade_edges=tuple(content["grade_edges"]),
         usual=content["usual"],
         base_rates=content["base_rates"],
@@ -220,6 +250,7 @@ def fit_scorer(
     convert: Target | None,
     recipe: Recipe,
     parameters: HazardParameters,
+    score: Literal["p_both", "p_convert"] = "p_both",
     grade_scores: np.ndarray | None = None,
     data: tuple[Categories, lgb.Dataset] | None = None,
 ) -> Scorer:
@@ -231,9 +262,10 @@ def fit_scorer(
         The feature matrix, one row per entry of each target's labels.
     pursue, convert : Target or None
         What each model learns from; its ``platt`` comes from forward scores, never from these fits' own.
+    score : "p_both" or "p_convert"
+        Which chance is the score where both are known; else it is the one that is.
     grade_scores : array of float, optional
-        Forward scores ``p_both`` whose quantiles become the grades' bounds. Without them the fit's own scores
-        serve.
+        Forward scores whose quantiles become the grades' bounds. Without them the fit's own scores serve.
     data : categories and dataset, optional
         What ``categories_of`` and ``binned`` give, where they exist already.
 
@@ -272,12 +304,14 @@ def fit_scorer(
         categories=categories,
         pursue=models.get("pursue"),
         convert=models.get("convert"),
+        score_of=score if len(models) > 1 else f"p_{next(iter(models))}",
+        worked_by="bounds" if len(models) > 1 else None,
         grade_edges=(0.0, 0.0, 0.0),
         usual=usual_values(frame, categories),
         base_rates={"pursue": base_rate(pursue), "convert": base_rate(convert)},
         filled={name: float(frame[name].notna().mean()) for name in categories},
     )
-    scores = scorer.score(frame)["p_both"].to_numpy() if grade_scores is None else grade_scores
+    scores = scorer.score(frame)["score"].to_numpy() if grade_scores is None else grade_scores
     return replace(scorer, grade_edges=grade_edges(scores))
 
 

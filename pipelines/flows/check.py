@@ -15,13 +15,14 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from features.labels import OUTCOMES
 from features.tables import moment
 from models.dataset import LearningSet
 from models.leakage.findings import USUAL, Findings
 from models.leakage.guard import find_leaks
 from models.leakage.profiles import profile
 from models.leakage.samples import Drawn, draw
-from models.readiness import DID, Readiness, readiness
+from models.readiness import Readiness, readiness
 from pipelines.flows.dataset import columns_of, outcome_set, pull_source, unused
 from pipelines.flows.runs import flow, publish
 from pipelines.home import store_of
@@ -169,10 +170,12 @@ def _pictures(learning: LearningSet, judged: Judged, *, clock: Any) -> dict[str,
     """What is settled over time for each outcome, and every column that is not clean."""
     as_of = learning.frame["as_of"].to_numpy("datetime64[us]")
     found = {
-        f"over time: {did}": time_picture(
-            spans_of(as_of, learning.labels(name)), did=did, moment=lambda time: short(moment(time, clock))
+        f"over time: {words.did}": time_picture(
+            spans_of(as_of, learning.labels(name)),
+            did=words.did,
+            moment=lambda time: short(moment(time, clock)),
         )
-        for name, did in DID.items()
+        for name, words in OUTCOMES.items()
         if name in learning.names and clock != "none" and len(as_of)
     }
     for leak in judged.findings.leaks:

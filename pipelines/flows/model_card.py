@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.labels import OUTCOMES
 from features.recipe import Recipe
 from features.tables import LEAD_KEYS, Clock, moment, named
 from models.dataset import LearningSet
@@ -34,7 +35,6 @@ from pipelines.version_files import FORMAT, settings_told
 JUDGED_LEADS = 100_000  # by segment: more would narrow intervals that are narrow, and take seconds
 ALMOST_ALL = 0.99
 MOST_DRIVERS = 6  # by segment
-OUTCOMES = {"pursue": "pursued", "convert": "converted"}
 OF_THE_RUN = ("version", "alias", "seconds")
 USUAL = {
     "channel": ("channel", "leadsource", "source", "leadorigin", "origin", "utmsource"),
@@ -131,12 +131,12 @@ def _judged(learning: LearningSet, evaluation: Evaluation, challenger: Challenge
     today's, and not on the groups.
     """
     forward, policy = evaluation.forward, challenger.policy
-    cut_by = [name] if policy.score != "p_both" else list(challenger.scorer.models)
-    scores = [
-        challenger.scorer.models[each].platt.apply(evaluation.uncalibrated[f"p_{each}"].to_numpy())
-        for each in cut_by
-    ]
-    score, share = np.prod(scores, axis=0), min(policy.held_share, ALMOST_ALL)
+    calibrated = {
+        f"p_{each}": model.platt.apply(evaluation.uncalibrated[f"p_{each}"].to_numpy())
+        for each, model in challenger.scorer.models.items()
+    }
+    score = challenger.scorer.score_from(calibrated)
+    share = min(policy.held_share, ALMOST_ALL)
     rows = np.flatnonzero(np.isfinite(score) & np.isfinite(forward[f"p_{name}"].to_numpy(float)))
     rows = rows[:: max(1, -(-len(rows) // JUDGED_LEADS))]
     chosen = forward.iloc[rows]
@@ -153,7 +153,7 @@ def _judged(learning: LearningSet, evaluation: Evaluation, challenger: Challenge
             "lead_id": chosen["lead_id"].to_numpy(),
             "account_id": accounts.to_numpy(),
             "block": chosen["block"].to_numpy(),
-            "outcome": chosen[OUTCOMES[name]].to_numpy(float),
+            "outcome": chosen[OUTCOMES[name].column].to_numpy(float),
             "p": chosen[f"p_{name}"].to_numpy(float),
             "below": score[rows] < cuts.to_numpy(),
         }

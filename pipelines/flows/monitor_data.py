@@ -125,9 +125,7 @@ def _reference(tables: Tables, record: VersionRecord, columns: tuple[str, ...], 
         fate = fate[(logged["action"] != HOLD).to_numpy()].reset_index(drop=True)
     scores = forward.reindex(fate["lead_id"]).reset_index(drop=True)
     span = None if record.learned is None else record.learned["cutoff"].reindex(fate["lead_id"]).to_numpy()
-    return fate.assign(
-        **scores, span=span, **{BAND: record.scorer.grades(scores[names].prod(axis=1).to_numpy())}
-    )
+    return fate.assign(**scores, span=span, **{BAND: record.scorer.grades(record.scorer.score_from(scores))})
 
 
 def _judged(before: pd.DataFrame, labels: Labels, name: str) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from pipelines.flows.dataset import unused
 from pipelines.home import registry_of
 from pipelines.reports.model_report import PAGE, report_page
 from pipelines.reports.plots.report import figures_of
-from pipelines.reports.serialize import plain, recalibrated, told_leniency
+from pipelines.reports.serialize import plain, recalibrated, told_leniency, told_worked
 from pipelines.settings import Settings
 from pipelines.sources.snapshots import Snapshot
 from pipelines.version_files import save_challenger, write_card
@@ -65,9 +65,14 @@ class TrainingReport:
                     name: None if report is None else report.to_json(lambda time: moment(time, clock))
                     for name, report in self.evaluation.models.items()
                 },
-                "policy": made and made.policy.to_json(lambda time: moment(time, clock)),
+                "policy": made
+                and {
+                    "score": made.scorer.score_of,
+                    **made.policy.to_json(lambda time: moment(time, clock)),
+                },
                 "grades": made and [grade.to_json() for grade in made.grades],
                 "recalibration": made and made.recalibration and recalibrated(made.recalibration),
+                "worked": made and made.worked and told_worked(made.worked),
                 "leniency": made and made.leniency and told_leniency(made.leniency),
                 "withheld": made
                 and {

@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from features.labels import OUTCOMES
 from pipelines.files import replaced
 from pipelines.reports.formats import number, percent, short, when
 from pipelines.reports.page import Verdict, page
@@ -13,7 +14,6 @@ from pipelines.reports.render import markdown
 
 Result = Mapping[str, Any]
 
-QUESTIONS = {"pursue": "Taken up by sales?", "convert": "Won?"}
 VERDICTS = ("known too late", "suspicious", "ok")  # what is to be looked at first
 SHOWN_WORDS = 8
 MOODS = {"ready": "good", "ready, without a promise": "doubtful", "too little data": "bad"}
@@ -84,8 +84,8 @@ def _outcomes(ready: Result) -> list[list[str]]:
     """Of each outcome that the source tells, the leads by what is known of it."""
     counts = ("settled", "open", "unknown", "positives", "negatives")
     return [
-        [words, *(number(found[key]) for key in counts)]
-        for name, words in QUESTIONS.items()
+        [f"{words.did.capitalize()}?", *(number(found[key]) for key in counts)]
+        for name, words in OUTCOMES.items()
         if (found := ready["outcomes"][name])
     ]
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from features.labels import OUTCOMES
 from pipelines.files import replaced
 from pipelines.reports.formats import money, number, percent, sentence, short, span
 from pipelines.reports.page import Mood, page
 from pipelines.reports.plots.report import report_figures
 from pipelines.reports.render import markdown
-from pipelines.reports.summaries import BASELINES, CUT_ON, QUESTIONS
+from pipelines.reports.summaries import BASELINES, CUT_ON
 
 Card = Mapping[str, Any]
 
@@ -22,7 +23,6 @@ READY = {
     "no better than chance": ("No better than chance", "bad"),
     "too little data": ("Too little data", "bad"),
 }
-FOUND = {"pursue": "the leads that sales takes up", "convert": "the customers"}
 GRAVEST = ("held_wins", "held", "ratio", "auc")
 CALIBRATED = (0.8, 1.25)
 SHOWN_WORRIES = 6
@@ -94,8 +94,8 @@ def report_page(card: Card, version: str) -> str:
         figures=figures,
         known_until=short(card["as_of"], 16),
         more_worries=[worry.words for worry in troubles[SHOWN_WORRIES:]],
-        order=[(name, QUESTIONS[name]) for name in ("convert", "pursue") if card["models"][name]],
-        questions=QUESTIONS,
+        order=[(name, OUTCOMES[name].question) for name in ("convert", "pursue") if card["models"][name]],
+        questions={name: words.question for name, words in OUTCOMES.items()},
         rows=FIGURES,
         rivals=BASELINES,
         cut_on=CUT_ON,
@@ -204,7 +204,7 @@ def _good(card: Card) -> Answer:
             ("There were too few leads whose outcome is known.",),
         )
     lift, area, ratio = model["lift_at_10_percent"], model["auc"], model["calibration_ratio"]
-    words = f"{percent(lift['value'] / 10, 0)} of {FOUND[name]} are among the best tenth of leads"
+    words = f"{percent(lift['value'] / 10, 0)} of the {OUTCOMES[name].whom} are among the best tenth of leads"
     lines = (
         f"That is {number(lift['value'], 1)} times as many as drawing lots finds ({span(lift, 1)}). AUC {number(area['value'], 2)} ({span(area, 2)}).",
         f"On average it predicts {number(ratio['value'], 2)} times what comes true ({span(ratio, 2)}); 1 is exact.",
@@ -261,9 +261,10 @@ def _verdicts(card: Card) -> Iterator[Worry]:
             model is not None and model["verdict"] != "ready" and name != decisive(card)
         ):  # whose reasons are told already
             mood: Mood = "doubtful" if model["verdict"] == "weak" else "bad"
-            about = {"pursue": "Being taken up", "convert": "Becoming a customer"}[name]
             for reason in model["reasons"]:
-                yield Worry(f"{about}: {reason[:1].lower()}{reason[1:]}", mood, name)
+                yield Worry(
+                    f"{OUTCOMES[name].about.capitalize()}: {reason[:1].lower()}{reason[1:]}", mood, name
+                )
 
 
 def _unfair(card: Card) -> Iterator[Worry]:
@@ -315,7 +316,7 @@ def _fading(card: Card) -> Iterator[Worry]:
         if model is None or not model["blocks"]:
             continue
         last, whole = model["blocks"][-1], model["auc"]
-        about = {"pursue": "being taken up", "convert": "becoming a customer"}[name]
+        about = OUTCOMES[name].about
         if last["auc_high"] is not None and last["auc_high"] < whole["value"]:
             yield Worry(
                 f"In the newest block it ranks worse than before: AUC {number(last['auc'], 2)} against {number(whole['value'], 2)} over all ({about}).",

@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from features.labels import OUTCOMES
 from pipelines.files import replaced
 from pipelines.reports.formats import number, sentence, when
 from pipelines.reports.page import Verdict, page
@@ -20,7 +21,6 @@ VERDICTS = {
     "watch": Verdict("watch: something needs a look, nothing calls for training", "doubtful"),
     "retrain": Verdict("retrain: what it foretells does not come true any more", "bad"),
 }
-CAME = {"pursue": "taken up", "convert": "won"}
 STANDS_OUT = 2.5  # standard deviations
 
 
@@ -92,7 +92,7 @@ def _outcome(name: str, result: Result, *, whole: bool) -> dict[str, Any]:
         or abs(each["z"][-1]) >= STANDS_OUT
     ]
     rows = [_segment(each, since.get((each["column"], each["group"]))) for each in shown]
-    return {"came": CAME[name], "rows": rows, "more": len(segments) - len(shown)}
+    return {"came": OUTCOMES[name].did, "rows": rows, "more": len(segments) - len(shown)}
 
 
 def _segment(each: Result, since: str | None) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from models.policy.selective_labels import Leniency, Recalibration
+from models.policy.selective_labels import Leniency, Recalibration, Worked
 
 
 def recalibrated(found: Recalibration) -> dict[str, Any]:
@@ -25,6 +25,11 @@ def recalibrated(found: Recalibration) -> dict[str, Any]:
 def told_leniency(found: Leniency) -> dict[str, Any]:
     """The warning light in figures and in words."""
     return asdict(found) | {"warns": found.warns, "words": found.words()}
+
+
+def told_worked(found: Worked) -> dict[str, Any]:
+    """What would become of leads if sales worked them all, in figures and in words."""
+    return asdict(found) | {"words": found.words()}
 
 
 def plain(value: Any) -> Any:

@@ -7,12 +7,12 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from features.labels import OUTCOMES
 from pipelines.reports.formats import estimate, minute, number, percent, short
 from pipelines.reports.render import markdown
 
 Result = Mapping[str, Any]
 
-QUESTIONS = {"pursue": "Will sales pursue it?", "convert": "Will it become a customer?"}
 BASELINES = {
     "base_rate": "everyone alike",
     "newest_first": "newest first",
@@ -22,7 +22,7 @@ BASELINES = {
 }
 # What a policy's cut is on.
 CUT_ON = {
-    "p_convert": "chance to become a customer, if worked,",
+    "p_convert": "chance to become a customer once taken up",
     "p_pursue": "chance to be taken up",
     "p_both": "chance to be taken up and become a customer",
 }
@@ -55,7 +55,7 @@ def versions(result: Result) -> str:
 def train(result: Result, *, in_demo: bool = False) -> str:
     """A training run: the verdict first, then the figures it rests on."""
     models = [
-        model | {"question": QUESTIONS[name], "rows": _judged(model) if model["auc"] else []}
+        model | {"question": OUTCOMES[name].question, "rows": _judged(model) if model["auc"] else []}
         for name, model in result["models"].items()
         if model is not None
     ]
@@ -101,17 +101,16 @@ def score(result: Result, decisions: pd.DataFrame) -> str:
 
 def _lead(lead: Any) -> dict[str, Any]:
     """A lead as a rep would read it."""
-    chances = [
-        f"{percent(chance)} {words}"
-        for chance, words in ((lead.p_pursue, "pursued"), (lead.p_convert, "won if worked"))
-        if chance == chance
-    ]
-    if lead.low == lead.low:
-        chances[-1] += f" ({percent(lead.low)} – {percent(lead.high)})"
-    worth = [f"worth {number(lead.value)}"] * (lead.value == lead.value)
+    facts = [f"grade {lead.grade}", f"score {percent(lead.score)}"]
+    if lead.p_pursue == lead.p_pursue and lead.p_convert == lead.p_convert:
+        facts.append(f"{percent(lead.p_pursue)} taken up, of those {percent(lead.p_convert)} won")
+    if lead.low == lead.low and lead.p_worked_by:
+        facts.append(f"if worked {percent(lead.low)} – {percent(lead.high)}")
+    if lead.value == lead.value:
+        facts.append(f"worth {number(lead.value)} once taken up")
     return {
         "lead_id": lead.lead_id,
-        "facts": [f"grade {lead.grade}", *chances, *worth],
+        "facts": facts,
         "reasons": lead.reasons,
     }
 

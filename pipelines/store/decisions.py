@@ -20,7 +20,7 @@ from pipelines.store.schema import WORK, decisions_table, worklist_table
 from pipelines.store.users import note
 
 LOG = decisions_table.c
-UNSEEN = ("extrapolated", "score", "weights")  # kept for our own use
+UNSEEN = ("extrapolated", "weights")  # kept for our own use
 SAID = ("channel", "owner")
 # Without arm and cut: whoever works the list must not see which leads were drawn to pass whatever their
 # score.
@@ -35,11 +35,12 @@ COLUMNS = [
         "grade",
         "rank",
         "value",
+        "score",
         "p_pursue",
         "p_convert",
         "p_both",
     ),
-    *("low", "high", "extrapolated", "reasons", "as_of", "version"),
+    *("p_worked", "low", "high", "p_worked_by", "extrapolated", "reasons", "as_of", "version"),
 ]
 
 

@@ -18,8 +18,10 @@ decisions_table = sa.Table(
     sa.Column("p_pursue", sa.Float),
     sa.Column("p_convert", sa.Float),
     sa.Column("p_both", sa.Float),
-    sa.Column("low", sa.Float),
+    sa.Column("p_worked", sa.Float),
+    sa.Column("low", sa.Float),  # of p_worked
     sa.Column("high", sa.Float),
+    sa.Column("p_worked_by", sa.Text),  # forced · bounds
     sa.Column("extrapolated", sa.Integer),  # 1: unlike all that sales ever took up
     sa.Column("value", sa.Float),
     sa.Column("grade", sa.Text),
@@ -28,7 +30,7 @@ decisions_table = sa.Table(
     sa.Column("this_week", sa.Integer),  # 1: fits into the week's hours
     sa.Column("arm", sa.Text, nullable=False),
     sa.Column("propensity", sa.Float, nullable=False),  # of the arm, before the score was known
-    sa.Column("score", sa.Float),  # what is cut
+    sa.Column("score", sa.Float),  # what orders leads, is cut, and gives the grade
     sa.Column("cut", sa.Float),  # in force; null where none was
     sa.Column("cut_by", sa.Text),
     sa.Column("policy", sa.Text),
@@ -70,13 +72,14 @@ worklist_table = sa.Table(
     sa.Column("country", sa.Text),
     sa.Column("owner", sa.Text),
     sa.Column("grade", sa.Text),
-    sa.Column("chance", sa.Float),
-    sa.Column("low", sa.Float),
+    sa.Column("score", sa.Float),
+    sa.Column("low", sa.Float),  # of the chance if worked
     sa.Column("high", sa.Float),
+    sa.Column("p_worked_by", sa.Text),
     sa.Column("value", sa.Float),
     sa.Column(
         "worth", sa.Float, nullable=False
-    ),  # what the list is sorted by: the value, else the chance, below all values
+    ),  # what the list is sorted by: the value, else the score, below all values
     sa.Column("asked", sa.Integer, nullable=False),  # 1: sales is asked to work it
     sa.Column("this_week", sa.Integer, nullable=False),
     sa.Column("state", sa.Text, nullable=False),  # open · accepted · rejected · snoozed · held
@@ -159,7 +162,7 @@ sa.Index("worklist_by_worth", WORK.state, WORK.worth.desc(), WORK.lead_id)
 # Holds all that is filtered by, in the order of what is counted by: counts and rare finds are read off it
 # without a look at the rows.
 sa.Index(
-    "worklist_counts", WORK.state, WORK.grade, WORK.channel, WORK.country, WORK.owner, WORK.chance, WORK.created_at, WORK.asked,
+    "worklist_counts", WORK.state, WORK.grade, WORK.channel, WORK.country, WORK.owner, WORK.score, WORK.created_at, WORK.asked,
     WORK.answered_by, WORK.worth, WORK.lead_id, WORK.sought,
 )  # fmt: skip
 

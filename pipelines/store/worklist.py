@@ -31,7 +31,7 @@ class Wish:
         Who gave the latest answer.
     grades : tuple of str
     least : float, optional
-        The lowest chance, from 0 to 1.
+        The lowest score, from 0 to 1.
     channel, country, owner : str, optional
     days : int, optional
         Created within so many days.
@@ -70,7 +70,7 @@ class Wish:
             ]
             parts += [WORK.grade.in_(self.grades)] if self.grades else []
         if self.least is not None:
-            parts.append(WORK.chance >= self.least)
+            parts.append(WORK.score >= self.least)
         if self.days is not None:
             parts.append(WORK.created_at >= now - timedelta(days=self.days))
         if self.asked:
@@ -100,9 +100,10 @@ class Listed:
     country: str | None
     owner: str | None
     grade: str | None
-    chance: float | None
+    score: float | None
     low: float | None
     high: float | None
+    p_worked_by: str | None
     value: float | None
     asked: int
     this_week: int
@@ -311,8 +312,8 @@ def wake(store: Store, *, now: datetime) -> int:
         return connection.execute(worklist_table.update().where(due).values(state="open")).rowcount
 
 
-def worth_of(value: float | None, chance: float | None) -> float:
-    """What the list is sorted by: the value where there is one; below all those, the chance."""
+def worth_of(value: float | None, score: float | None) -> float:
+    """What the list is sorted by: the value where there is one; below all those, the score."""
     if value is not None:
         return value
-    return (chance or 0.0) - 1e12
+    return (score or 0.0) - 1e12

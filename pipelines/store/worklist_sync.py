@@ -17,7 +17,7 @@ from pipelines.store.worklist import worth_of
 AT_ONCE = 10_000
 ELSEWHERE = "the source"  # who answered, where it does not say
 TAKEN = (
-    "lead_id", "account_id", "batch", "decided_at", "channel", "owner", "grade", "p_convert", "p_both", "low", "high", "value", "arm",
+    "lead_id", "account_id", "batch", "decided_at", "channel", "owner", "grade", "score", "low", "high", "p_worked_by", "value", "arm",
     "action", "this_week",
 )  # fmt: skip
 
@@ -135,7 +135,6 @@ class Filler:
         for row in rows:
             lead = leads.get(row["lead_id"], {})
             portrait = painter.paint(row["lead_id"], lead)
-            chance = row["p_convert"] if row["p_convert"] is not None else row["p_both"]
             entries.append(
                 {
                     name: row[name]
@@ -147,8 +146,10 @@ class Filler:
                         "channel",
                         "owner",
                         "grade",
+                        "score",
                         "low",
                         "high",
+                        "p_worked_by",
                     )
                 }
                 | {
@@ -157,9 +158,8 @@ class Filler:
                     "sought": portrait.sought,
                     "country": str(lead[country]) if country and lead.get(country) is not None else None,
                     "created_at": lead.get("created_at") or row["decided_at"],
-                    "chance": chance,
                     "value": row["value"],
-                    "worth": worth_of(row["value"], chance),
+                    "worth": worth_of(row["value"], row["score"]),
                     "asked": int(row["arm"] == FORCED),
                     "this_week": row["this_week"] or 0,
                     "state": "held" if row["action"] == HOLD else "open",

@@ -14,7 +14,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from models.monitoring.outcome_drift import DID, Watch
+from features.labels import OUTCOMES
+from models.monitoring.outcome_drift import Watch
 from pipelines.reports.plots.style import BLUE, GREY, INK, ORANGE, STYLE
 
 FEWER_TO_MORE = LinearSegmentedColormap.from_list(
@@ -25,7 +26,6 @@ TOLD = 2.0  # from this z on the number stands in its cell
 MOST_CURVES = 6
 MOST_BESIDE = 13  # weeks: two panels side by side would be too small to read
 LONGEST_NAME = 26
-CAPITAL = {"pursue": "Taken up", "convert": "Won"}
 
 
 def z_picture(watches: Mapping[str, Watch]) -> Figure:
@@ -52,7 +52,7 @@ def z_picture(watches: Mapping[str, Watch]) -> Figure:
                 watches[name],
                 named=below or place == 0 or watches[name].segments != watches[names[0]].segments,
             )
-            axes.set_title(f"{CAPITAL[name]}: z by week and segment")
+            axes.set_title(f"{OUTCOMES[name].did.capitalize()}: z by week and segment")
         return figure
 
 
@@ -140,14 +140,14 @@ def _curve(axes: Axes, found: Watch, row: int, name: str) -> None:
     axes.text(
         right,
         heights[1] if above else max(heights),
-        f"{DID[name]}",
+        f"{OUTCOMES[name].did}",
         color=BLUE,
         va="center",
         fontsize=8,
         fontweight="bold",
     )
     axes.set(ylim=(0, None), xlim=(0 if len(weeks) > 1 else -0.5, weeks[-1] + 0.5))
-    axes.set_title(f"{_short(found.segments[row].words)}: {DID[name]} so far", fontsize=9)
+    axes.set_title(f"{_short(found.segments[row].words)}: {OUTCOMES[name].did} so far", fontsize=9)
     shown = weeks[:: max(1, -(-len(weeks) // 4))]
     axes.set_xticks(shown, [_day(found.looks[place]) for place in shown])
 

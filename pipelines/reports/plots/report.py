@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from features.labels import OUTCOMES
 from pipelines.reports.formats import short
 from pipelines.reports.plots.groups import drivers_picture, grades_picture, groups_picture
 from pipelines.reports.plots.model import (
@@ -17,9 +18,6 @@ from pipelines.reports.plots.model import (
 from pipelines.reports.plots.source import time_picture
 
 Card = Mapping[str, Any]
-TITLES = {"pursue": "Pursue", "convert": "Convert"}
-DID = {"pursue": "taken up", "convert": "won"}
-WHO = {"pursue": "taken up", "convert": "customers"}
 MOST_ROWS = 14
 
 
@@ -51,7 +49,7 @@ def model_pictures(card: Card, name: str) -> dict[str, Figure]:
     """What working the best leads finds, whether probabilities come true, how it held up over time, and what
     it counts.
     """
-    curves, judged, title = card["curves"][name], card["models"][name], TITLES[name]
+    curves, judged, title = card["curves"][name], card["models"][name], OUTCOMES[name].did.capitalize()
     pictures = {
         "gain": gain_picture(curves["gain"], title=f"{title}: what working the best leads finds"),
         "calibration": calibration_picture(
@@ -75,7 +73,7 @@ def model_pictures(card: Card, name: str) -> dict[str, Figure]:
 def time_pictures(card: Card) -> dict[str, Figure]:
     """Per model, leads over time by what is known of them."""
     return {
-        name: time_picture(_dated(pd.DataFrame(found["over_time"])), did=DID[name], moment=str)
+        name: time_picture(_dated(pd.DataFrame(found["over_time"])), did=OUTCOMES[name].did, moment=str)
         for name, found in card["outcomes"].items()
         if found["over_time"]
     }
@@ -97,7 +95,7 @@ def segment_pictures(card: Card) -> dict[str, Figure]:
         found.setdefault(segment["column"], []).append(segment)
     return {
         column: groups_picture(
-            _fewer(segments), title=column, outcome=WHO[of], whole=whole and whole["value"]
+            _fewer(segments), title=column, outcome=OUTCOMES[of].did, whole=whole and whole["value"]
         )
         for column, segments in found.items()
     }

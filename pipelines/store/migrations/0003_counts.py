@@ -5,7 +5,7 @@ from alembic import op
 revision = "0003"
 down_revision = "0002"
 COLUMNS = [
-    "state", "grade", "channel", "country", "owner", "chance", "created_at", "asked", "answered_by", "worth", "lead_id", "sought",
+    "state", "grade", "channel", "country", "owner", "score", "created_at", "asked", "answered_by", "worth", "lead_id", "sought",
 ]  # fmt: skip
 
 
