@@ -99,7 +99,7 @@ def answer(
     days: Annotated[int, Form(ge=1, le=366)] = 1,
     back: Annotated[str, Form(max_length=3000)] = "/queue",
 ) -> Response:
-    check_form(request, token, f"answer {lead_id}")
+    check_form(request, token)
     desk = desk_of(request)
     now = desk.clock()
     given = give(
