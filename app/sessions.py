@@ -1,10 +1,12 @@
-"""Who is there, and whether a form is one of ours: signed cookies, and tokens that are good once."""
+"""Who is there, and whether a form is one of ours: signed cookies, and a token for each session."""
 
+import hashlib
+import hmac
 import secrets
 from collections.abc import Callable
 
 from fastapi import Request, Response
-from itsdangerous import BadSignature, URLSafeSerializer, URLSafeTimedSerializer
+from itsdangerous import BadSignature, URLSafeSerializer
 
 from app.desk import Desk, desk_of
 from pipelines.store import users
@@ -24,7 +26,7 @@ class ForbiddenError(Exception):
 
 
 class StaleFormError(Exception):
-    """A form that is not ours, is not this person's, or was sent before."""
+    """A form that is not ours, or not of this session."""
 
 
 def person_at(request: Request) -> Person | None:
@@ -90,19 +92,18 @@ def _set(request: Request, response: Response, name: str, value: str) -> None:
     )
 
 
-def form_token(request: Request, purpose: str) -> str:
-    """A token for one form of one purpose, good once, for the person who is there."""
-    return _timed(desk_of(request)).dumps([_whose(request), purpose, secrets.token_urlsafe(9)])
+def form_token(request: Request) -> str:
+    """What every form of a session carries, and no page of another site knows.
+
+    A form that is sent twice does no harm: the second answer to a lead is refused by its turn.
+    """
+    secret = desk_of(request).secret.encode()
+    return hmac.new(secret, f"form {_whose(request)}".encode(), hashlib.sha256).hexdigest()
 
 
-def check_form(request: Request, token: str, purpose: str) -> None:
-    """Raise StaleFormError unless a form is ours, this person's, and sent for the first time."""
-    desk = desk_of(request)
-    try:
-        whose, meant, nonce = _timed(desk).loads(token, max_age=int(users.SESSION.total_seconds()))
-    except (BadSignature, ValueError):
-        raise StaleFormError from None
-    if (whose, meant) != (_whose(request), purpose) or not users.spend(desk.store, nonce, at=desk.clock()):
+def check_form(request: Request, token: str) -> None:
+    """Raise StaleFormError unless a form is of this session."""
+    if not hmac.compare_digest(form_token(request).encode(), token.encode()):
         raise StaleFormError
 
 
@@ -112,9 +113,8 @@ def _whose(request: Request) -> str:
     """
     person = person_at(request)
     if person is None:
-        return "before " + before(request)
-    token = session_token(request)
-    return users.digest(token or f"proxy {person.name}")[:16]
+        return f"before {before(request)}"
+    return f"session {token}" if (token := session_token(request)) else f"proxy {person.name}"
 
 
 def before(request: Request) -> str:
@@ -135,7 +135,3 @@ def address_of(request: Request) -> str | None:
 
 def _signer(desk: Desk) -> URLSafeSerializer:
     return URLSafeSerializer(desk.secret, salt="session")
-
-
-def _timed(desk: Desk) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(desk.secret, salt="form")

@@ -571,7 +571,7 @@ def test_a_server_that_answers_leaves_no_password_behind_either(world, tmp_path)
     with postgres() as server:
         where, lines = server.con.info, flat_leads(rows=600, signal=0.9).splitlines()[1:]
         with psycopg.connect(where.dsn, autocommit=True) as connection:
-            connection.execute("DROP TABLE IF EXISTS leads, decisions, store_step")
+            connection.execute("DROP TABLE IF EXISTS leads, decisions, store_version")
             connection.execute(
                 "CREATE TABLE leads (lead_id text, visits float, team text, won text, created_at timestamp)"
             )

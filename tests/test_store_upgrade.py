@@ -124,7 +124,7 @@ def test_a_step_that_fails_changes_nothing_and_is_gone_through_the_next_time(sto
 def test_a_store_that_a_newer_leadsieve_has_changed_is_left_alone(store_url):
     Store(store_url).record(decided("a"))
     with Store(store_url)._engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE store_step SET version_num = '9999'")
+        connection.exec_driver_sql("UPDATE store_version SET version_num = '9999'")
         connection.commit()
     with pytest.raises(
         UsageError,
@@ -133,6 +133,22 @@ def test_a_store_that_a_newer_leadsieve_has_changed_is_left_alone(store_url):
         Store(store_url).record(decided("b"))
     assert "hunter2" not in str(raised.value)
     assert step_of(store_url) == "9999"
+
+
+def test_a_store_from_before_the_first_release_is_refused_in_a_sentence(store_url):
+    store = Store(store_url)
+    if store.dialect == "sqlite":
+        store.own.engine(store.url)
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE decisions (lead_id TEXT PRIMARY KEY)")
+        connection.exec_driver_sql("CREATE TABLE store_step (version_num TEXT)")
+        connection.exec_driver_sql("INSERT INTO store_step VALUES ('0003')")
+        connection.commit()
+    with pytest.raises(
+        UsageError, match=r"was made before leadsieve's first release and cannot be read; nothing was read"
+    ):
+        Store(store_url).record(decided("b"))
+    assert columns_of(store_url) == {"lead_id"}
 
 
 def test_opening_a_store_that_is_up_to_date_loads_no_alembic_and_asks_one_query(store_url):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version as installed
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import anyio
 from anyio.to_thread import run_sync
@@ -14,6 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from app.api import errors
 from app.api.errors import RefusedError
+from app.api.queries import LogQuery
 from app.api.schemas import (
     AnswerRequest,
     Decision,
@@ -21,7 +22,6 @@ from app.api.schemas import (
     Given,
     Health,
     InUse,
-    Moment,
     Problem,
     Score,
     ScoreRequest,
@@ -35,7 +35,6 @@ from app.scoring.realtime import AT_ONCE, LiveScorer
 from app.sessions import ForbiddenError, NotSignedInError, address_of
 from pipelines.store import worklist
 from pipelines.store.answers import give
-from pipelines.store.decisions import DecisionFilter
 from pipelines.store.decisions import decisions as read_decisions
 from pipelines.store.users import Person, Role, with_key
 
@@ -181,28 +180,17 @@ def known_until(live: LiveScorer) -> str | None:
 
 
 @router.get("/decisions", responses=refusals(401, 403, 422, 503))
-def decisions(
-    request: Request,
-    person: AnyKey,
-    lead_id: Annotated[list[str] | None, Query(max_length=500, description="Only these leads.")] = None,
-    batch: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Of one scoring run.")] = None,
-    since: Annotated[Moment | None, Query(description="Decided at or after.")] = None,
-    until: Annotated[Moment | None, Query(description="Decided before.")] = None,
-    action: Annotated[Literal["hand off", "hold"] | None, Query()] = None,
-    grade: Annotated[Literal["A", "B", "C", "D"] | None, Query()] = None,
-    version: Annotated[str | None, Query(max_length=100)] = None,
-    channel: Annotated[str | None, Query(max_length=500)] = None,
-    owner: Annotated[str | None, Query(max_length=500)] = None,
-    after: Annotated[str | None, Query(max_length=500, description="The `next` of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
-) -> Decisions:
+def decisions(request: Request, person: AnyKey, asked: Annotated[LogQuery, Query()]) -> Decisions:
     """A page of the decision log, by lead id. That it was read is noted in the audit log."""
     desk = desk_of(request)
-    wanted = DecisionFilter(
-        tuple(lead_id or ()), batch, since, until, action, grade, version, channel, owner, after, limit
-    )
     rows, following = read_decisions(
-        desk.store, wanted, who=person.name, at=desk.clock(), address=address_of(request)
+        desk.store,
+        asked.wanted(),
+        who=person.name,
+        at=desk.clock(),
+        after=asked.after,
+        limit=asked.limit,
+        address=address_of(request),
     )
     return Decisions(decisions=[decision(row, arms=person.may("ops")) for row in rows], next=following)
 

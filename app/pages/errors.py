@@ -56,7 +56,7 @@ def _forbidden(request: Request, _error: Exception) -> Response:
 
 
 def _stale(request: Request, _error: Exception) -> Response:
-    message = "This form was sent before, or is older than your session; nothing was done. Load the page again and repeat it."
+    message = "This form is not of your session, which may have ended; nothing was done. Load the page again and repeat it."
     return refusal(request, 403, message)
 
 

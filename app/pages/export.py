@@ -12,8 +12,9 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.background import BackgroundTask
 
+from app.api.queries import given_of
 from app.desk import desk_of
-from app.pages.queue import given_of, wish_of
+from app.pages.queue import wanted_of
 from app.sessions import address_of, signed_in
 from pipelines.sinks.tables import defused
 from pipelines.store import worklist
@@ -48,11 +49,12 @@ def export(
     list: Annotated[str, Query(max_length=20)] = "open",
 ) -> Response:
     desk = desk_of(request)
-    wish, now = wish_of(given, list, person, 1), desk.clock()
+    now = desk.clock()
+    wanted = wanted_of(given, list, person, now)
     with ExitStack() as made:
         out, count = made.enter_context(SpooledTemporaryFile(IN_MEMORY)), 0
         out.write(",".join(f'"{heading}"' for heading in HEADINGS.values()).encode() + b"\n")
-        for columns in worklist.every(desk.store, wish, *HEADINGS, now=now, most=MOST):
+        for columns in worklist.every(desk.store, wanted, *HEADINGS, most=MOST):
             table = defused(pa.table({HEADINGS[name]: values for name, values in columns.items()}))
             table = pa.table({name: readable(name, table[name]) for name in table.column_names})
             pyarrow.csv.write_csv(table, out, pyarrow.csv.WriteOptions(include_header=False))
@@ -67,7 +69,7 @@ def export(
                 address=address_of(request),
             )
         close = made.pop_all().close  # once it is sent
-    name = f"leads-{wish.state}-{now:%Y-%m-%d}.csv"
+    name = f"leads-{wanted.state}-{now:%Y-%m-%d}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(out.tell())}
     out.seek(0)
     pieces = iter(partial(out.read, PIECE), b"")

@@ -9,13 +9,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from app.api.queries import ListQuery, given_of
 from app.desk import Desk, desk_of
 from app.pages.rendering import inside, render, say
 from app.sessions import address_of, check_form, signed_in
 from pipelines.store import worklist
 from pipelines.store.answers import REASONS, SAID, give
+from pipelines.store.filters import DecisionFilter
 from pipelines.store.users import Person
-from pipelines.store.worklist import Listed, Wish
+from pipelines.store.worklist import Listed
 
 router = APIRouter(include_in_schema=False)
 LATEST = 2  # happenings shown with each lead
@@ -34,30 +36,6 @@ def start() -> Response:
     return RedirectResponse("/queue", 303)
 
 
-def given_of(
-    grade: Annotated[list[str], Query(max_length=8)] = [],  # noqa: B006  FastAPI copies it
-    least: Annotated[str, Query(max_length=8)] = "",
-    channel: Annotated[str, Query(max_length=200)] = "",
-    country: Annotated[str, Query(max_length=200)] = "",
-    owner: Annotated[str, Query(max_length=200)] = "",
-    days: Annotated[str, Query(max_length=8)] = "",
-    asked: Annotated[str, Query(max_length=1)] = "",
-    q: Annotated[str, Query(max_length=200)] = "",
-) -> dict[str, str | list[str]]:
-    """The filters of an address, as they stand in it; those that are empty are not there."""
-    given = {
-        "grade": grade,
-        "least": least,
-        "channel": channel,
-        "country": country,
-        "owner": owner,
-        "days": days,
-        "asked": asked,
-        "q": q,
-    }
-    return {name: value for name, value in given.items() if value}
-
-
 @router.get("/queue")
 def queue(
     request: Request,
@@ -69,12 +47,14 @@ def queue(
     desk = desk_of(request)
     now = desk.clock()
     worklist.wake(desk.store, now=now)
-    wish = wish_of(given, list, person, page)
-    found = worklist.page_of(desk.store, wish, now=now)
+    wanted = wanted_of(given, list, person, now)
+    found = worklist.page_of(desk.store, wanted, page=page)
     return render(
         request,
         "queue.html",
-        wish=wish,
+        wanted=wanted,
+        within=ListQuery.of(given).days,
+        page=page,
         given={"list": list if list in LISTS else "open", **given},
         found=found,
         rows=shown(desk, found.rows, now),
@@ -86,24 +66,12 @@ def queue(
     )
 
 
-def wish_of(given: dict, name: str, person: Person, page: int) -> Wish:
-    """What a query asks for; what cannot be read leaves nothing out."""
-    number = given.get("least", "").replace(",", ".")
-    least = float(number) / 100 if number.replace(".", "", 1).isdigit() and number.isascii() else None
-    told = given.get("days", "")
-    days = int(told) if told.isdigit() and told.isascii() else None
-    return Wish(
+def wanted_of(given: dict, name: str, person: Person, now: datetime) -> DecisionFilter:
+    """What the address of one of the ``LISTS`` asks for; a list that is none of them is the queue."""
+    return ListQuery.of(given).wanted(
+        now=now,
         state={"mine": "accepted"}.get(name, name if name in LISTS else "open"),
-        by=person.name if name == "mine" else None,
-        grades=tuple(each for each in given.get("grade", ()) if each),
-        least=least,
-        channel=given.get("channel"),
-        country=given.get("country"),
-        owner=given.get("owner"),
-        days=min(days, 36_500) if days else None,
-        asked=given.get("asked") == "1",
-        search=given.get("q", ""),
-        page=page,
+        answered_by=person.name if name == "mine" else None,
     )
 
 
@@ -131,7 +99,7 @@ def answer(
     days: Annotated[int, Form(ge=1, le=366)] = 1,
     back: Annotated[str, Form(max_length=3000)] = "/queue",
 ) -> Response:
-    check_form(request, token, f"answer {lead_id}")
+    check_form(request, token)
     desk = desk_of(request)
     now = desk.clock()
     given = give(
@@ -175,13 +143,14 @@ def held(
 ) -> Response:
     desk = desk_of(request)
     now = desk.clock()
-    wish = Wish(state="held", search=q, page=page)
-    found = worklist.page_of(desk.store, wish, now=now, counted=())
+    wanted = ListQuery(q=q).wanted(now=now, state="held")
+    found = worklist.page_of(desk.store, wanted, page=page, counted=())
     cuts = worklist.cuts(desk.store, [row.lead_id for row in found.rows])
     return render(
         request,
         "held.html",
-        wish=wish,
+        wanted=wanted,
+        page=page,
         given={"q": q} if q else {},
         found=found,
         rows=[each | {"cut": cuts.get(each["lead"].lead_id)} for each in shown(desk, found.rows, now)],

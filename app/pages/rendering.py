@@ -144,7 +144,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
         "here": request.url.path,
         "address": _address(request),
         "said": said,
-        "token": lambda purpose: form_token(request, purpose),
+        "token": form_token(request),
     }
     response = HTMLResponse(TEMPLATES.get_template(template).render(**shown | values), status)
     if shown["person"] is None:

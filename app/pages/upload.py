@@ -56,7 +56,7 @@ def upload(
     token: Annotated[str, Form(max_length=1000)],
     file: Annotated[UploadFile, File()],
 ) -> Response:
-    check_form(request, token, "upload")
+    check_form(request, token)
     if file.size is None or file.size > LARGEST:
         raise HTTPException(413, f"A file may hold at most {LARGEST // 1_000_000} MB; nothing was scored.")
     desk = desk_of(request)
@@ -80,7 +80,7 @@ def score_source(
     token: Annotated[str, Form(max_length=1000)],
     source: Annotated[int, Form(ge=0, le=1000)],
 ) -> Response:
-    check_form(request, token, "upload source")
+    check_form(request, token)
     desk = desk_of(request)
     taken = uploads_of(request).take_source(source, who=person.name)
     with desk.store.writing() as connection:

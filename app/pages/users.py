@@ -52,7 +52,7 @@ def add(
     name: Annotated[str, Form(max_length=80)],
     role: Annotated[str, Form(max_length=10)],
 ) -> Response:
-    check_form(request, token, "add person")
+    check_form(request, token)
     desk, password = desk_of(request), users.fresh_password()
     users.add_person(desk.store, name, role, password, at=desk.clock(), by=person.name)
     return _page(request, password=password, whose=name.strip())  # shown now and never again: no redirect
@@ -62,7 +62,7 @@ def add(
 def remove(
     request: Request, person: Admin, token: Token, name: Annotated[str, Form(max_length=80)]
 ) -> Response:
-    check_form(request, token, f"remove {name}")
+    check_form(request, token)
     desk = desk_of(request)
     users.remove_person(desk.store, name, at=desk.clock(), by=person.name)
     return _back(request, f"{name} can sign in no more.")
@@ -76,7 +76,7 @@ def make_key(
     name: Annotated[str, Form(max_length=80)],
     role: Annotated[str, Form(max_length=10)],
 ) -> Response:
-    check_form(request, token, "make key")
+    check_form(request, token)
     desk = desk_of(request)
     return _page(request, key=users.make_key(desk.store, name, role, at=desk.clock(), by=person.name))
 
@@ -85,7 +85,7 @@ def make_key(
 def revoke_key(
     request: Request, person: Admin, token: Token, key_id: Annotated[str, Form(max_length=20)]
 ) -> Response:
-    check_form(request, token, f"revoke {key_id}")
+    check_form(request, token)
     desk = desk_of(request)
     users.revoke_key(desk.store, key_id, at=desk.clock(), by=person.name)
     return _back(request, f"Key {key_id} is revoked.")
@@ -131,7 +131,7 @@ def change_password(
     old: Annotated[str, Form(max_length=LONGEST_PASSWORD)],
     new: Annotated[str, Form(max_length=LONGEST_PASSWORD)],
 ) -> Response:
-    check_form(request, token, "change password")
+    check_form(request, token)
     desk = desk_of(request)
     if not users.change_password(desk.store, person.name, old, new, at=desk.clock()):
         return render(request, "password.html", status=400, wrong=True)
@@ -161,7 +161,7 @@ def sign_in(
     token: Annotated[str, Form()],
     next: Annotated[str, Form()] = "/queue",
 ) -> Response:
-    check_form(request, token, "sign in")
+    check_form(request, token)
     desk = desk_of(request)
     session = users.sign_in(desk.store, name, password, at=desk.clock(), address=address_of(request))
     if session is None:
@@ -175,7 +175,7 @@ def sign_in(
 def sign_out(
     request: Request, token: Annotated[str, Form()], person: Annotated[Person, Depends(signed_in)]
 ) -> Response:
-    check_form(request, token, "sign out")
+    check_form(request, token)
     desk = desk_of(request)
     if session := session_token(request):
         users.sign_out(desk.store, session, person.name, at=desk.clock(), address=address_of(request))

@@ -28,7 +28,7 @@ DTYPES = {sa.Text: "str", sa.Float: "float64", sa.Integer: "Int64"}
 LISTS = ("reasons", "weights")
 DEFAULTS = {"arm": "policy", "propensity": 1.0}
 STEPS = Path(__file__).with_name("migrations")
-TABLE = "store_step"  # one row, the number of the last step gone through
+TABLE = "store_version"  # one row, the number of the last step gone through
 last_step = sa.select(sa.column("version_num", sa.Text)).select_from(sa.table(TABLE))
 
 
@@ -319,7 +319,8 @@ def upgrade(connection: sa.Connection, *, place: str) -> None:
     Raises
     ------
     UsageError
-        If it has gone through steps that are not known here; nothing is changed then.
+        If it has gone through steps that are not known here, or was made before steps were counted from the
+        first release on; nothing is changed then.
     """
     from alembic.migration import MigrationContext
     from alembic.operations import Operations
@@ -331,6 +332,11 @@ def upgrade(connection: sa.Connection, *, place: str) -> None:
         opts={"version_table": TABLE, "fn": lambda done, _context: script._upgrade_revs("head", done)},
     )
     done = context.get_current_revision()
+    if done is None and sa.inspect(connection).has_table(decisions_table.name):
+        raise UsageError(
+            f"the store at {place} was made before leadsieve's first release and cannot be read; nothing was read or recorded. "
+            'Move it away and score anew, or name another one, such as [store] url = "sqlite:///new/store.db".'
+        )
     if done is not None and done not in steps():
         raise UsageError(
             f"the store at {place} has gone through step {done}, and this leadsieve knows those up to {steps()[-1]}; nothing was read or "

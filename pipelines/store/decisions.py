@@ -16,6 +16,7 @@ from features.matrix import fetch
 from features.tables import Tables, named
 from models.policy.arms import FORCED
 from pipelines.store.database import Store
+from pipelines.store.filters import DecisionFilter
 from pipelines.store.schema import WORK, decisions_table, worklist_table
 from pipelines.store.users import note
 
@@ -44,71 +45,31 @@ COLUMNS = [
 ]
 
 
-@dataclass(frozen=True)
-class DecisionFilter:
-    """Which decisions somebody wants; what is None leaves nothing out.
-
-    Attributes
-    ----------
-    lead_ids : tuple of str
-        Only these; none asks for all.
-    batch : int, optional
-        Of one scoring run.
-    since, until : datetime, optional
-        Decided at or after, and before.
-    action, grade, version, channel, owner : str, optional
-    after : str, optional
-        The lead id that ended the page before.
-    limit : int
-        Decisions of a page.
-    """
-
-    lead_ids: tuple[str, ...] = ()
-    batch: int | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    action: str | None = None
-    grade: str | None = None
-    version: str | None = None
-    channel: str | None = None
-    owner: str | None = None
-    after: str | None = None
-    limit: int = 100
-
-    def condition(self) -> sa.ColumnElement[bool]:
-        """The decisions that are wanted, as SQL."""
-        equal = {"batch": self.batch, "action": self.action, "grade": self.grade, "version": self.version}
-        equal |= {"channel": self.channel, "owner": self.owner}
-        parts = [LOG[name] == value for name, value in equal.items() if value is not None]
-        if self.lead_ids:
-            parts.append(LOG.lead_id.in_(self.lead_ids))
-        if self.since is not None:
-            parts.append(LOG.decided_at >= self.since)
-        if self.until is not None:
-            parts.append(LOG.decided_at < self.until)
-        if self.after is not None:
-            parts.append(LOG.lead_id > self.after)
-        return sa.and_(sa.true(), *parts)
-
-
 def decisions(
-    store: Store, asked: DecisionFilter, *, who: str, at: datetime, address: str | None = None
+    store: Store,
+    asked: DecisionFilter,
+    *,
+    who: str,
+    at: datetime,
+    after: str | None = None,
+    limit: int = 100,
+    address: str | None = None,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """A page of decisions by lead id, and the id after which the next page begins, None on the last one; that
-    it was read is noted.
+    """A page of at most so many decisions by lead id, those after an id, and the id after which the next page
+    begins, None on the last one; that it was read is noted.
 
     Each has the columns of the log, and ``state`` and ``turn`` of the list, None where it is not on it.
     """
     query = (
         sa.select(*(column for column in LOG if column.name not in UNSEEN), WORK.state, WORK.turn)
         .select_from(decisions_table.outerjoin(worklist_table, LOG.lead_id == WORK.lead_id))
-        .where(asked.condition())
+        .where(asked.condition(decisions_table), sa.true() if after is None else LOG.lead_id > after)
         .order_by(LOG.lead_id)
-        .limit(asked.limit + 1)
+        .limit(limit + 1)
     )
     with store.writing() as connection:
         rows = [dict(row) for row in connection.execute(query).mappings()]
-        page = rows[: asked.limit]
+        page = rows[:limit]
         if page:
             note(connection, at, who, "export", f"read {len(page):,} decisions", address=address)
     for row in page:

@@ -96,6 +96,7 @@ people_table = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("role", sa.Text, nullable=False),  # rep · ops · admin
     sa.Column("password", sa.Text, nullable=False),  # its Argon2 hash
+    sa.Column("temporary", sa.Integer, nullable=False),  # 1: somebody else knows the password; to be changed
     sa.Column("added_at", sa.DateTime, nullable=False),
 )
 sessions_table = sa.Table(
@@ -107,10 +108,11 @@ sessions_table = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("ends_at", sa.DateTime, nullable=False),
 )
-spent_table = sa.Table(
-    "spent_forms",
+tries_table = sa.Table(
+    "tries",
     metadata,
-    sa.Column("nonce", sa.Text, primary_key=True),  # of a form that was sent: it is not taken twice
+    sa.Column("entry", sa.Integer, primary_key=True),
+    sa.Column("whose", sa.Text, nullable=False),  # a name or an address that a password is tried for or from
     sa.Column("at", sa.DateTime, nullable=False),
 )
 keys_table = sa.Table(
@@ -146,7 +148,7 @@ forgotten_table = sa.Table(
     sa.Column("who", sa.Text, nullable=False),
 )
 TABLES = (
-    answers_table, worklist_table, people_table, sessions_table, spent_table, keys_table, audit_table, forgotten_table,
+    answers_table, worklist_table, people_table, sessions_table, tries_table, keys_table, audit_table, forgotten_table,
 )  # fmt: skip
 
 
@@ -174,6 +176,9 @@ sa.Index("worklist_by_account", WORK.account_id)
 
 
 sa.Index("worklist_by_batch", WORK.batch)
+
+
+sa.Index("tries_by_time", tries_table.c.whose, tries_table.c.at)
 
 
 sa.Index("audit_by_time", audit_table.c.what, audit_table.c.at)

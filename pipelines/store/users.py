@@ -13,13 +13,12 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from features.errors import UsageError
 from pipelines.store.database import Store
-from pipelines.store.schema import audit_table, keys_table, people_table, sessions_table, spent_table
+from pipelines.store.schema import audit_table, keys_table, people_table, sessions_table
 
 Role = Literal["rep", "ops", "admin"]
 ROLES = ("rep", "ops", "admin")  # each may do what those before it may
 SHORTEST_PASSWORD = 10
 SESSION = timedelta(hours=12)
-FORM = timedelta(hours=24)  # how long a sent form is remembered; longer than any form is good for
 PATIENCE = timedelta(minutes=15)  # in which so many wrong passwords are too many:
 MOST_BY_NAME, MOST_BY_ADDRESS = 5, 30
 # What OWASP asks of Argon2id at the least: it takes 20 MB, so that many who sign in at once do not fill the
@@ -83,7 +82,9 @@ def add_person(store: Store, name: str, role: Role, password: str, *, at: dateti
     hashed = HASHER.hash(password)
     with store.writing() as connection:
         there = connection.execute(people_table.delete().where(people_table.c.name == name)).rowcount
-        connection.execute(people_table.insert().values(name=name, role=role, password=hashed, added_at=at))
+        connection.execute(
+            people_table.insert().values(name=name, role=role, password=hashed, temporary=0, added_at=at)
+        )
         _shut_out(connection, name, at)
         note(connection, at, by, "person", f"{'changed' if there else 'added'} {name} as {role}")
 
@@ -211,16 +212,6 @@ def sign_out(store: Store, token: str, who: str, *, at: datetime, address: str |
     with store.writing() as connection:
         connection.execute(sessions_table.delete().where(sessions_table.c.digest == digest(token)))
         note(connection, at, who, "signed out", "", address=address)
-
-
-def spend(store: Store, nonce: str, *, at: datetime) -> bool:
-    """Whether a form is sent for the first time; from now on it has been."""
-    with store.writing() as connection:
-        connection.execute(spent_table.delete().where(spent_table.c.at < at - FORM))
-        if connection.scalar(sa.select(spent_table.c.nonce).where(spent_table.c.nonce == nonce)):
-            return False
-        connection.execute(spent_table.insert().values(nonce=nonce, at=at))
-    return True
 
 
 def fresh_password() -> str:

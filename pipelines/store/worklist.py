@@ -12,78 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipelines.store.database import Store
+from pipelines.store.filters import DecisionFilter
 from pipelines.store.schema import WORK, decisions_table, worklist_table
 
 A_PAGE = 50
 COUNTED = ("grade", "channel", "country", "owner")
 MOST_VALUES = 200  # of a column that can be filtered by
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What somebody wants to see of the list; everything that is None or empty leaves nothing out.
-
-    Attributes
-    ----------
-    state : str
-        "open", "accepted", "rejected", "snoozed", "held".
-    by : str, optional
-        Who gave the latest answer.
-    grades : tuple of str
-    least : float, optional
-        The lowest score, from 0 to 1.
-    channel, country, owner : str, optional
-    days : int, optional
-        Created within so many days.
-    asked : bool
-        Only leads that sales is asked to work.
-    search : str
-        Words that all have to be found in name, second line, address or id.
-    page : int
-        From 1 on.
-    """
-
-    state: str = "open"
-    by: str | None = None
-    grades: tuple[str, ...] = ()
-    least: float | None = None
-    channel: str | None = None
-    country: str | None = None
-    owner: str | None = None
-    days: int | None = None
-    asked: bool = False
-    search: str = ""
-    page: int = 1
-
-    def condition(self, now: datetime, *, counted_apart: bool = False) -> sa.ColumnElement[bool]:
-        """The rows that are wanted, as SQL; ``counted_apart`` leaves out the filters on what is counted by,
-        for `fits` to tell.
-        """
-        parts = [WORK.state == self.state]
-        if self.by is not None:
-            parts.append(WORK.answered_by == self.by)
-        if not counted_apart:
-            parts += [
-                WORK[name] == getattr(self, name)
-                for name in ("channel", "country", "owner")
-                if getattr(self, name) is not None
-            ]
-            parts += [WORK.grade.in_(self.grades)] if self.grades else []
-        if self.least is not None:
-            parts.append(WORK.score >= self.least)
-        if self.days is not None:
-            parts.append(WORK.created_at >= now - timedelta(days=self.days))
-        if self.asked:
-            parts.append(WORK.asked == 1)
-        parts += [WORK.sought.contains(word, autoescape=True) for word in self.search.lower().split()[:8]]
-        return sa.and_(*parts)
-
-    def fits(self, values: Mapping[str, Any], *, without: str | None = None) -> bool:
-        """Whether a row with these values of what is counted by is wanted; ``without`` leaves one filter out."""
-        if self.grades and without != "grade" and values["grade"] not in self.grades:
-            return False
-        asked = {name: getattr(self, name) for name in ("channel", "country", "owner") if name != without}
-        return all(value is None or values[name] == value for name, value in asked.items())
 
 
 @dataclass(frozen=True)
@@ -132,76 +66,73 @@ class Page:
         return max(1, math.ceil(self.count / A_PAGE))
 
 
-def page_of(store: Store, wish: Wish, *, now: datetime, counted: tuple[str, ...] = COUNTED) -> Page:
-    """The wanted rows, the most valuable first; those that were answered, the latest first."""
+def page_of(
+    store: Store, wanted: DecisionFilter, *, page: int = 1, counted: tuple[str, ...] = COUNTED
+) -> Page:
+    """The wanted rows, from page 1 on, the most valuable first; those that were answered, the latest first."""
     by = [WORK[name] for name in COUNTED]
-    grouped = sa.select(*by, sa.func.count()).where(wish.condition(now, counted_apart=True)).group_by(*by)
+    others = wanted.condition(worklist_table, without=COUNTED)
+    grouped = sa.select(*by, sa.func.count()).where(others).group_by(*by)
     with store.reading() as connection:
         groups = [
             (dict(zip(COUNTED, values, strict=True)), number)
             for *values, number in connection.execute(grouped)
         ]
-        count = sum(number for values, number in groups if wish.fits(values))
+        count = sum(number for values, number in groups if wanted.fits(values))
         rare = count * 20 < sum(number for _, number in groups)
-        ids = (
-            selected(wish.condition(now), wish.state, "lead_id", through_index=not rare)
-            .limit(A_PAGE)
-            .offset(A_PAGE * (wish.page - 1))
-        )
-        wanted = connection.scalars(ids).all()
-        rows = {row.lead_id: row for row in _some(connection, wanted)}
+        ids = connection.scalars(
+            selected(wanted, "lead_id", through_index=not rare).limit(A_PAGE).offset(A_PAGE * (page - 1))
+        ).all()
+        rows = {row.lead_id: row for row in _some(connection, ids)}
     return Page(
-        [rows[lead_id] for lead_id in wanted if lead_id in rows],
+        [rows[lead_id] for lead_id in ids if lead_id in rows],
         count,
-        {name: _counts(groups, wish, name) for name in counted},
+        {name: _counts(groups, wanted, name) for name in counted},
     )
 
 
-def _counts(groups: list[tuple[dict[str, Any], int]], wish: Wish, name: str) -> dict[str, int]:
+def _counts(groups: list[tuple[dict[str, Any], int]], wanted: DecisionFilter, name: str) -> dict[str, int]:
     """How many rows each value of a column has beside the other filters, the commonest values, in their
     order; and of what is asked for.
     """
-    asked = wish.grades if name == "grade" else tuple(filter(None, [getattr(wish, name)]))
+    asked = wanted.values(name)
     found = dict.fromkeys(asked, 0)
     for values, number in groups:
-        if values[name] is not None and wish.fits(values, without=name):
+        if values[name] is not None and wanted.fits(values, without=name):
             found[values[name]] = found.get(values[name], 0) + number
     commonest = sorted(found, key=lambda value: -found[value])[:MOST_VALUES]
     return {value: found[value] for value in sorted({*commonest, *asked})}
 
 
 def every(
-    store: Store, wish: Wish, *names: str, now: datetime, most: int
+    store: Store, wanted: DecisionFilter, *names: str, most: int
 ) -> Iterator[dict[str, tuple[Any, ...]]]:
     """Columns of all wanted rows, at most so many, a few thousand at a time: all of them at once would fill
     the memory.
     """
     with store.reading() as connection:
-        rows = connection.execution_options(yield_per=2_000).execute(
-            selected(wish.condition(now), wish.state, *names).limit(most)
-        )
+        rows = connection.execution_options(yield_per=2_000).execute(selected(wanted, *names).limit(most))
         for part in rows.partitions():
             yield dict(zip(names, zip(*part, strict=True), strict=True))
 
 
-def selected(
-    wanted: sa.ColumnElement[bool], state: str, *names: str, through_index: bool = True
-) -> sa.Select:
-    """Columns of the list in the order in which a state is looked at.
+def selected(wanted: DecisionFilter, *names: str, through_index: bool = True) -> sa.Select:
+    """Columns of the wanted rows of the list, in the order in which their state is looked at.
 
     With ``through_index`` rows may be met in that order; without, the few that are wanted are found first and
     put in order then.
     """
+    state = wanted.state
     column = (
         WORK.until if state == "snoozed" else WORK.worth if state in ("open", "held") else WORK.answered_at
     )
-    asked = (
+    order = (
         column if through_index else sa.literal_column(f"+{column.name}") if column is WORK.worth else column
     )
     return (
         sa.select(*(WORK[name] for name in names))
-        .where(wanted)
-        .order_by(asked if state == "snoozed" else sa.desc(asked), WORK.lead_id)
+        .where(wanted.condition(worklist_table))
+        .order_by(order if state == "snoozed" else sa.desc(order), WORK.lead_id)
     )
 
 

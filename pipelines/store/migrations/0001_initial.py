@@ -1,16 +1,48 @@
-"""What the desk keeps: answers, the list that sales works, people, sessions, keys, the audit log and who was
-forgotten.
+"""Decisions, and what the desk keeps: answers, the list that sales works, people, sessions, keys, the audit log and who
+was forgotten.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0001"
+down_revision = None
 
 
 def upgrade() -> None:
-    op.add_column("decisions", sa.Column("weights", sa.Text))
+    op.create_table(
+        "decisions",
+        sa.Column("lead_id", sa.Text, primary_key=True),
+        sa.Column("account_id", sa.Text),
+        sa.Column("batch", sa.Integer, nullable=False),
+        sa.Column("as_of", sa.DateTime, nullable=False),
+        sa.Column("decided_at", sa.DateTime, nullable=False),
+        sa.Column("p_pursue", sa.Float),
+        sa.Column("p_convert", sa.Float),
+        sa.Column("p_both", sa.Float),
+        sa.Column("p_worked", sa.Float),
+        sa.Column("low", sa.Float),
+        sa.Column("high", sa.Float),
+        sa.Column("p_worked_by", sa.Text),
+        sa.Column("extrapolated", sa.Integer),
+        sa.Column("value", sa.Float),
+        sa.Column("grade", sa.Text),
+        sa.Column("rank", sa.Integer),
+        sa.Column("action", sa.Text, nullable=False),
+        sa.Column("this_week", sa.Integer),
+        sa.Column("arm", sa.Text, nullable=False),
+        sa.Column("propensity", sa.Float, nullable=False),
+        sa.Column("score", sa.Float),
+        sa.Column("cut", sa.Float),
+        sa.Column("cut_by", sa.Text),
+        sa.Column("policy", sa.Text),
+        sa.Column("version", sa.Text, nullable=False),
+        sa.Column("reasons", sa.Text, nullable=False),
+        sa.Column("channel", sa.Text),
+        sa.Column("owner", sa.Text),
+        sa.Column("weights", sa.Text),
+    )
+    op.create_index("decisions_by_batch", "decisions", ["batch"])
     op.create_table(
         "answers",
         sa.Column("lead_id", sa.Text, primary_key=True),
@@ -53,15 +85,32 @@ def upgrade() -> None:
     )
     op.create_index("worklist_by_account", "worklist", ["account_id"])
     op.create_index("worklist_by_batch", "worklist", ["batch"])
-    op.create_index("worklist_by_grade", "worklist", ["state", "grade", sa.text("worth DESC"), "lead_id"])
-    op.create_index("worklist_by_owner", "worklist", ["state", "owner", sa.text("worth DESC"), "lead_id"])
     op.create_index("worklist_by_person", "worklist", ["answered_by", "state", "answered_at"])
     op.create_index("worklist_by_worth", "worklist", ["state", sa.text("worth DESC"), "lead_id"])
+    op.create_index(
+        "worklist_counts",
+        "worklist",
+        [
+            "state",
+            "grade",
+            "channel",
+            "country",
+            "owner",
+            "score",
+            "created_at",
+            "asked",
+            "answered_by",
+            "worth",
+            "lead_id",
+            "sought",
+        ],
+    )
     op.create_table(
         "people",
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("role", sa.Text, nullable=False),
         sa.Column("password", sa.Text, nullable=False),
+        sa.Column("temporary", sa.Integer, nullable=False),
         sa.Column("added_at", sa.DateTime, nullable=False),
     )
     op.create_table(
@@ -71,10 +120,12 @@ def upgrade() -> None:
         sa.Column("ends_at", sa.DateTime, nullable=False),
     )
     op.create_table(
-        "spent_forms",
-        sa.Column("nonce", sa.Text, primary_key=True),
+        "tries",
+        sa.Column("entry", sa.Integer, primary_key=True),
+        sa.Column("whose", sa.Text, nullable=False),
         sa.Column("at", sa.DateTime, nullable=False),
     )
+    op.create_index("tries_by_time", "tries", ["whose", "at"])
     op.create_table(
         "api_keys",
         sa.Column("key_id", sa.Text, primary_key=True),

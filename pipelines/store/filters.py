@@ -1,0 +1,104 @@
+"""Which decisions somebody wants: of the log, which programs read, and of the list, which sales works."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+EQUAL = ("batch", "action", "version", "state", "answered_by", "channel", "country", "owner")
+MOST_WORDS = 8  # of a search; each is looked for in every row
+
+
+@dataclass(frozen=True)
+class DecisionFilter:
+    """What is wanted; everything that is None or empty leaves nothing out.
+
+    Attributes
+    ----------
+    lead_ids : tuple of str
+        Only these.
+    batch : int, optional
+        Of one scoring run.
+    since, until : datetime, optional
+        Decided at or after, and before.
+    action, version : str, optional
+        What the log says.
+    state, answered_by : str, optional
+        What the list says: "open", "accepted", "rejected", "snoozed" or "held", and who gave the latest
+        answer.
+    grades : tuple of str
+    channel, country, owner : str, optional
+    least : float, optional
+        The lowest score, from 0 to 1.
+    created_since : datetime, optional
+    asked : bool
+        Only leads that sales is asked to work.
+    search : str
+        Words that all have to be found in name, second line, address or id.
+    """
+
+    lead_ids: tuple[str, ...] = ()
+    batch: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    action: str | None = None
+    version: str | None = None
+    state: str | None = None
+    answered_by: str | None = None
+    grades: tuple[str, ...] = ()
+    channel: str | None = None
+    country: str | None = None
+    owner: str | None = None
+    least: float | None = None
+    created_since: datetime | None = None
+    asked: bool = False
+    search: str = ""
+
+    def condition(self, table: sa.Table, *, without: Collection[str] = ()) -> sa.ColumnElement[bool]:
+        """The wanted rows of the log or the list, as SQL.
+
+        Parameters
+        ----------
+        table : Table
+            It has the columns that are asked for: names and states are on the list alone, actions and
+            versions in the log.
+        without : collection of str
+            Columns whose filters are left out, for `fits` to tell.
+        """
+        rows = table.c
+        asked = {name: getattr(self, name) for name in EQUAL if name not in without}
+        parts = [rows[name] == value for name, value in asked.items() if value is not None]
+        if self.lead_ids:
+            parts.append(rows.lead_id.in_(self.lead_ids))
+        if self.since is not None:
+            parts.append(rows.decided_at >= self.since)
+        if self.until is not None:
+            parts.append(rows.decided_at < self.until)
+        if self.grades and "grade" not in without:
+            parts.append(rows.grade.in_(self.grades))
+        if self.least is not None:
+            parts.append(rows.score >= self.least)
+        if self.created_since is not None:
+            parts.append(rows.created_at >= self.created_since)
+        if self.asked:
+            parts.append(rows.asked == 1)
+        words = self.search.lower().split()[:MOST_WORDS]
+        parts += [rows.sought.contains(word, autoescape=True) for word in words]
+        return sa.and_(sa.true(), *parts)
+
+    def fits(self, values: Mapping[str, Any], *, without: str | None = None) -> bool:
+        """Whether a row with these values of grade, channel, country and owner is wanted; ``without`` leaves
+        one filter out.
+        """
+        return all(
+            not wanted or values[name] in wanted
+            for name in ("grade", "channel", "country", "owner")
+            if name != without
+            for wanted in [self.values(name)]
+        )
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """The values of a column that are asked for; none where all are."""
+        return self.grades if name == "grade" else tuple(filter(None, [getattr(self, name)]))
