@@ -123,6 +123,13 @@ def unanswered(tables: Tables, cohort: ir.Table, max_age_days: float) -> ir.Tabl
     return cohort
 
 
+def came_before(tables: Tables, cohort: ir.Table, moment: datetime) -> int:
+    """How many leads of a cohort were created before a moment; none where times are made from row order."""
+    if tables.clock != "time":
+        return 0
+    return cohort.filter(cohort.created_at < moment).count().to_pyarrow().as_py()
+
+
 def named(lead_ids: Iterable[str]) -> ir.Table:
     """Lead ids as a table to join with."""
     # From Arrow: of a pandas column Ibis asks for an option that pandas is about to drop.

@@ -1,12 +1,13 @@
 """What tables hand out as known at a moment."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import ibis
 import pyarrow as pa
 import pytest
 
-from features.tables import Tables, row_of, row_time
+from features.tables import Tables, came_before, row_of, row_time
 
 LEADS = [("old", "03-01"), ("new", "03-09")]
 EVENTS = [("old", "03-02"), ("old", "03-06"), ("new", "03-03")]  # a visit may come before its lead does
@@ -51,3 +52,10 @@ def test_from_the_end_on_everything_is_known_and_the_end_stays(tables):
 
 def test_a_made_up_time_says_how_many_rows_lie_before_it():
     assert [row_of(row_time(row)) for row in (0, 1, 41188)] == [0, 1, 41188]
+
+
+def test_leads_that_had_been_there_for_long_are_counted(tables):
+    assert came_before(tables, tables.leads, day("03-09")) == 1
+    assert came_before(tables, tables.leads, day("03-10")) == 2
+    without_times = replace(tables, clock="rows")
+    assert came_before(without_times, tables.leads, day("03-10")) == 0, "the order of rows is no age"

@@ -2,14 +2,14 @@
 
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from features.matrix import frame, matrix
-from features.tables import moment, scoring_cohort, unanswered
+from features.tables import came_before, moment, scoring_cohort, unanswered
 from models.monitoring.data_drift import oddities
 from models.policy.decisions import decide_all
 from models.policy.policy import HAND_OFF, HOLD
@@ -23,6 +23,8 @@ from pipelines.settings import Settings
 from pipelines.sinks.tables import checked_output, write_decisions
 from pipelines.store.decisions import for_sales, pending_leads, said_of, week_of
 from pipelines.version_files import load_champion
+
+FRESH = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def score_leads(
         asked = pending_leads(cohort, store)
         found = frame(matrix(tables, asked.waiting, recipe), recipe)
         said = said_of(tables, asked.waiting)
+        late = came_before(tables, asked.waiting, as_of - recipe.horizons.delay - FRESH)
         odd = oddities(champion.scorer, found, max_new=settings.monitor.max_new)
 
     with watch.step("score", "score and decide"):
@@ -127,6 +130,7 @@ def score_leads(
         already_decided=len(elsewhere),
         output=output,
         warnings=(
+            *([_late(late)] if late else []),
             *(f"these leads are not as the model knows them: {each.words()}" for each in odd),
             *snapshot.warnings,
         ),
@@ -134,3 +138,12 @@ def score_leads(
     )
     publish("score", summaries.score(report.to_json(), report.decisions))
     return report
+
+
+def _late(leads: int) -> str:
+    """Those that sales wants are taken up first; so who is left is another kind of lead."""
+    came = "1 of these leads" if leads == 1 else f"{leads:,} of these leads"
+    return (
+        f"{came} came more than a day ago: a score is the chance of a lead as it arrives, and of those that sales has left waiting "
+        "since, fewer will be taken up and won"
+    )
