@@ -2,7 +2,6 @@
 and forms.
 """
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from fastapi import Request
 
-from pipelines.files import made_once
+from pipelines.files import kept_secret
 from pipelines.home import store_of
 from pipelines.settings import Settings
 from pipelines.sources.lead_lookup import Dossiers
@@ -69,13 +68,3 @@ class Desk:
 def desk_of(request: Request) -> Desk:
     """The desk that a request came to."""
     return request.app.state.desk
-
-
-def kept_secret(file: Path) -> str:
-    """A secret that stays the same over restarts; of two desks that start at once one makes it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if not file.exists():
-        with made_once(file) as draft:
-            draft.touch(mode=0o600)
-            draft.write_text(secrets.token_urlsafe(48), encoding="ascii")
-    return file.read_text(encoding="ascii")

@@ -8,9 +8,10 @@ import ctypes
 import gc
 import getpass
 import os
+import stat
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipelines.prefect_server import address_of, secret_of
@@ -60,7 +61,11 @@ def keep_in(home: Path, *, serving: bool = False) -> None:
     defaults = {"PREFECT_HOME": str(home / "prefect"), **LIBRARIES, **({} if serving else ALONE)}
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Leads are nobody else's business. What the owner has opened to a group stays so.
+    if (mode := stat.S_IMODE(home.stat().st_mode)) & stat.S_IRWXO:
+        with suppress(PermissionError):
+            home.chmod(mode & ~stat.S_IRWXO)
     if not serving and "PREFECT_API_URL" not in os.environ and (address := address_of(home)):
         run_on(address, secret_of(home))
 

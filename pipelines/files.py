@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from features.errors import UsageError
 
+SCRATCH = "scratch-"
 LOCK = ".lock"  # ends the name of the file whose lock guards the draft beside it
 
 
@@ -53,6 +54,32 @@ def made_once(path: Path) -> Iterator[Path]:
         with suppress(FileExistsError):
             os.link(draft, path)
         synced(path.parent)
+
+
+@contextmanager
+def scratch_in(home: Path) -> Iterator[Path]:
+    """A folder inside a home for what is needed for a moment; those of runs that were killed go with the next."""
+    sweep(home / "tmp", f"{SCRATCH}*")
+    folder = home / "tmp" / f"{SCRATCH}{secrets.token_hex(8)}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with held(folder):
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def kept_secret(file: Path) -> str:
+    """A secret that only the owner can read and that stays the same over restarts; of two processes that ask
+    for it at once one makes it.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not file.exists():
+        with made_once(file) as draft:
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_urlsafe(48), encoding="ascii")
+    return file.read_text(encoding="ascii")
 
 
 @contextmanager

@@ -7,7 +7,6 @@ there as runs, and a note that a killed server left behind misleads nobody. Kept
 import json
 import os
 import runpy
-import secrets
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from features.errors import UnreachableError, UsageError
-from pipelines.files import made_once, replaced
+from pipelines.files import kept_secret, replaced
 
 FOLDER, NOTE, LOCK, SECRET = "prefect", "server.json", "server.lock", "server.secret"
 GRACE = 5.0  # seconds to shut down in
@@ -48,13 +47,7 @@ def secret_file(home: Path) -> Path:
 
 def secret_of(home: Path) -> str:
     """What the server of this home asks for, as ``user:password``; made on first use, for the owner's eyes alone."""
-    file = secret_file(home)
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with made_once(file) as draft:
-            draft.touch(mode=0o600)
-            draft.write_text(f"leadsieve:{secrets.token_urlsafe(32)}")
-    return file.read_text()
+    return f"leadsieve:{kept_secret(secret_file(home))}"
 
 
 def protected(port: int, secret: str) -> dict[str, str]:

@@ -4,16 +4,19 @@ pull brings them back.
 
 import re
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 import sqlalchemy as sa
 
+from features.errors import UsageError
 from pipelines.flows.dataset import pull_source
 from pipelines.sources.engine import let_go, local_engine
 from pipelines.sources.manifest import read_note
 from pipelines.sources.snapshots import opened
+from pipelines.store import erasure
 from pipelines.store.answers import give
-from pipelines.store.schema import metadata, worklist_table
+from pipelines.store.schema import forgotten_table, metadata, worklist_table
 from tests.commands import Said, leadsieve
 from tests.desks import NOW, make_desk
 
@@ -139,3 +142,30 @@ def test_who_is_nowhere_cannot_be_forgotten_and_forgetting_twice_is_no_harm(desk
     assert (said.code, "nothing was changed" in said.err) == (2, True)
     assert forgetting(desk, "L1").code == 0
     assert forgetting(desk, "L1").code == 2
+
+
+def test_a_run_that_was_killed_between_the_files_and_their_note_is_mended_by_the_next(desk, monkeypatch):
+    with monkeypatch.context() as killed:
+        killed.setattr(erasure, "_settle", Mock(side_effect=[None, KeyboardInterrupt]))
+        with pytest.raises(KeyboardInterrupt):
+            erasure.forget(desk.store, desk.home, "L1", at=NOW, by="a test")
+    assert forgetting(desk, "L1").code == 0
+    assert lead_ids(desk) == {"L2", "L3", "L4", "L5", "L6"}
+
+
+def test_a_snapshot_that_cannot_be_read_any_more_goes_as_a_whole(desk):
+    (folder,) = (desk.home / "snapshots").glob("[!.]*")
+    (folder / "events.parquet").write_bytes(b"PAR1 L1")
+    assert forgetting(desk, "L1").code == 0
+    assert not folder.exists(), "whoever else is in it can be pulled again"
+
+
+def test_who_was_forgotten_cannot_be_told_from_the_store_alone_and_a_missing_key_is_said(desk):
+    forgetting(desk, "L1")
+    key = desk.home / "forget.key"
+    assert key.stat().st_mode & 0o077 == 0
+    with desk.store.reading() as connection:
+        assert key.read_text() not in repr(connection.execute(sa.select(forgotten_table)).all())
+    key.unlink()
+    with pytest.raises(UsageError, match=r"forget\.key' is missing.*leads: 1.*Copy it from the home"):
+        pull_source(desk.settings, home=desk.home, until=NOW)

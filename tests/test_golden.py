@@ -20,7 +20,7 @@ GOLDEN = REPOSITORY / "tests" / "golden"
 COMMANDS = {
     "check": check.check,
     "train": summaries.train,
-    "report": lambda result: model_report.report(result["report"] if "report" in result else result),
+    "report": model_report.report,
     "promote": summaries.promote,
     "versions": summaries.versions,
     "value": summaries.value,

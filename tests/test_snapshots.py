@@ -14,6 +14,7 @@ from features.contracts import breaches
 from features.errors import ContractError, UsageError
 from features.labels import Horizons
 from pipelines.sources import snapshots
+from pipelines.sources.lead_lookup import Dossiers
 from pipelines.sources.manifest import read_note
 from pipelines.sources.mapping import LeadsSource, OutcomeColumn, SourceSettings
 from pipelines.sources.snapshots import Snapshot, pull
@@ -161,7 +162,7 @@ def test_a_snapshot_of_another_format_is_refused_in_a_sentence(folder):
     snapshot.close()
     note = snapshot.folder / "snapshot.json"
     note.write_text(json.dumps(json.loads(note.read_text()) | {"format": 1}))
-    with pytest.raises(UsageError, match=r"is of format 1, and this leadsieve reads 2; .* Remove the folder"):
+    with pytest.raises(UsageError, match=r"is of format 1, and this leadsieve reads 3; .* Remove the folder"):
         read_note(snapshot.folder)
 
 
@@ -171,6 +172,7 @@ from pathlib import Path
 from datetime import datetime
 from features.labels import Horizons
 from pipelines.sources import snapshots
+from pipelines.sources.lead_lookup import Dossiers
 from pipelines.sources.mapping import SourceSettings
 def die(*args): os.kill(os.getpid(), 9)
 snapshots._judge = die
@@ -198,6 +200,7 @@ from pathlib import Path
 from datetime import datetime
 from features.labels import Horizons
 from pipelines.sources import snapshots
+from pipelines.sources.lead_lookup import Dossiers
 from pipelines.sources.mapping import SourceSettings
 os.getpid = lambda: 4_190_000  # a container's number, which means nothing outside it
 inner = snapshots._judge
@@ -348,3 +351,33 @@ def test_the_examples_read_the_real_data(name, counts, stages, end, shared_data,
     assert snapshot.tables.stages == stages
     assert f"{snapshot.tables.end:%Y-%m-%d}" == end
     assert breaches(snapshot.tables) == []
+
+
+@pytest.mark.parametrize("harm", ["emptied", "cut", "gone", "note emptied"])
+def test_a_damaged_snapshot_is_found_out_and_pulled_again(folder, harm):
+    first = pulled(folder)
+    before = ids(first.tables.leads)
+    first.close()
+    file = first.folder / ("snapshot.json" if harm == "note emptied" else "leads.parquet")
+    if harm == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[: 0 if "emptied" in harm else -20])
+    again = pulled(folder)
+    assert ids(again.tables.leads) == before
+    assert again.warnings[-1] == "the snapshot of these data was damaged, so they were pulled again"
+    again.close()
+    assert pulled(folder).warnings == first.warnings, "it is whole again"
+
+
+def test_the_newest_snapshot_is_the_one_pulled_last_whatever_the_clock_said(folder):
+    pulled(folder, until=datetime(2030, 1, 1)).close()
+    (folder / "source" / "leads.csv").write_text(LEADS + "3,2026-01-03,9,Ulm\n")
+    last = pulled(folder, until=NOW)
+    lookup = Dossiers(folder / "home", None)
+    assert last.stored
+    assert lookup.newest() == last.folder
+    (last.folder / "leads.parquet").write_bytes(b"")
+    assert Dossiers(folder / "home", None).newest() != last.folder, "a damaged one is passed over"
+    lookup.close()
+    last.close()

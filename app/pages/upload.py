@@ -99,7 +99,7 @@ def scores_of(desk: Desk, upload: Upload) -> pd.DataFrame | None:
     """What came of it, without those who were forgotten since."""
     if upload.scores is None:
         return None
-    scores, gone = upload.scores.scores, forgotten_of(desk.store)
+    scores, gone = upload.scores.scores, forgotten_of(desk.store, desk.home)
     return scores[~np.array(gone.are(scores["lead_id"]), dtype=bool)] if gone.digests else scores
 
 

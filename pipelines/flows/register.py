@@ -2,7 +2,6 @@
 fingerprint of the data.
 """
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from models.evaluation.evaluate import Evaluation
 from models.leakage.findings import Findings
 from models.promotion.record import write_record
 from models.training import Challenger
+from pipelines.files import scratch_in
 from pipelines.flows.dataset import unused
 from pipelines.home import registry_of
 from pipelines.reports.model_report import PAGE, report_page
@@ -112,7 +112,7 @@ def register_challenger(
         The ids of all leads that were there to learn from.
     """
     result, challenger = report.to_json(), report.challenger
-    with tempfile.TemporaryDirectory() as scratch:
+    with scratch_in(home) as scratch:
         folder = Path(scratch) / "scorer"
         save_challenger(challenger.scorer, challenger.policy, folder)
         write_record(

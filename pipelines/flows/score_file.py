@@ -96,7 +96,12 @@ def score_apart(
     tell(READING)
     recipe, store = champion.scorer.recipe, store_of(settings, home)
     pulled = pull(
-        settings.source, settings.label, home=home, until=now, leads_file=file, forgotten=forgotten_of(store)
+        settings.source,
+        settings.label,
+        home=home,
+        until=now,
+        leads_file=file,
+        forgotten=forgotten_of(store, home),
     )
     with closing(pulled) as snapshot:
         tables = snapshot.tables

@@ -11,7 +11,7 @@ import pandas as pd
 from features.labels import Horizons
 from features.tables import named
 from pipelines.sources.engine import let_go, local_engine
-from pipelines.sources.manifest import Note, read_note
+from pipelines.sources.manifest import Note, notes, read_note
 from pipelines.sources.snapshots import Snapshot
 
 YOUNG = timedelta(days=30)
@@ -34,14 +34,14 @@ def earlier_pull(snapshot: Snapshot, horizons: Horizons) -> EarlierPull | None:
     where there is no older snapshot of the same source under the same mapping, or where leads have no id of
     their own by which to be found again.
     """
-    current = _pull(snapshot.folder)
+    current = _pull(snapshot.folder, read_note(snapshot.folder))
     mapping = current.note.mapping["leads"]
     if mapping["lead_id"] is None:
         return None
     older = [
         each
-        for folder in sorted(snapshot.folder.parent.glob("[!.]*"))
-        if (each := _pull(folder)).time < current.time
+        for folder, note in notes(snapshot.folder.parent).items()
+        if (each := _pull(folder, note)).time < current.time
         and each.note.source == current.note.source
         and each.note.mapping["leads"] == mapping
     ]
@@ -51,11 +51,10 @@ def earlier_pull(snapshot: Snapshot, horizons: Horizons) -> EarlierPull | None:
     return max((each for each in older if each.time <= settled), key=_time, default=min(older, key=_time))
 
 
-def _pull(folder: Path) -> EarlierPull:
+def _pull(folder: Path, note: Note) -> EarlierPull:
     """Real times say how new the data are, unless a row is dated in the future; where times are made up, only
     the pull's own is one.
     """
-    note = read_note(folder)
     pulled, newest = datetime.fromisoformat(note.pulled_until), datetime.fromisoformat(note.newest)
     return EarlierPull(folder, note, min(pulled, newest) if note.clock == "time" else pulled)
 

@@ -12,14 +12,14 @@ from pipelines.sources.reading.columns import md5
 
 @dataclass(frozen=True)
 class Forgotten:
-    """The hashes, and the salt that they were made with."""
+    """The hashes, and the key that they were made with."""
 
-    salt: str = ""
+    key: str = ""
     digests: tuple[str, ...] = ()
 
     def digest(self, lead_id: str) -> str:
         """A lead's hash; MD5, because every engine that a source may live on has it."""
-        return hashlib.md5((self.salt + lead_id).encode(), usedforsecurity=False).hexdigest()
+        return hashlib.md5((self.key + lead_id).encode(), usedforsecurity=False).hexdigest()
 
     def are(self, lead_ids: Iterable[str]) -> list[bool]:
         """Which of some leads they are."""
@@ -49,5 +49,5 @@ class Forgotten:
         # A list in the statement and no table beside it, for files are written by plain SQL. Who breaks the
         # contract is still told so.
         return table.filter(
-            md5(ibis.literal(self.salt) + table.lead_id).notin(self.digests) | table.lead_id.isnull()
+            md5(ibis.literal(self.key) + table.lead_id).notin(self.digests) | table.lead_id.isnull()
         )

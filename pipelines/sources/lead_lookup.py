@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from pipelines.addresses import redacted
 from pipelines.sources.engine import quoted
-from pipelines.sources.manifest import Note, read_note
+from pipelines.sources.manifest import Note, whole
 
 KEYS = ("lead_id", "account_id", "created_at")
 PROPERTIES = {
@@ -73,7 +73,7 @@ class Dossiers:
     """
 
     def __init__(self, home: Path, url: str | None) -> None:
-        self.store = home / "snapshots"
+        self.home, self.store = home, home / "snapshots"
         self.source = None if url is None else redacted(url)
         self._database = duckdb.connect(config=PROPERTIES)
         self._notes: dict[Path, Note] = {}
@@ -85,7 +85,7 @@ class Dossiers:
     def newest(self) -> Path | None:
         """The folder of the newest snapshot, None where nothing was pulled."""
         found = [
-            (note.pulled_until, folder.stat().st_mtime_ns, folder)
+            (note.number, folder.stat().st_mtime_ns, folder)
             for folder in self.store.glob("[!.]*")
             if (note := self._note(folder)) and self.source in (None, note.source)
         ]
@@ -200,9 +200,9 @@ class Dossiers:
             ]
 
     def _note(self, folder: Path) -> Note | None:
-        """What is noted of a snapshot; it never changes."""
-        if folder not in self._notes and (folder / "snapshot.json").is_file():
-            self._notes[folder] = read_note(folder)
+        """What is noted of a snapshot, which never changes; None of one that is damaged."""
+        if folder not in self._notes and (note := whole(folder)):
+            self._notes[folder] = note
         return self._notes.get(folder)
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from features.errors import UsageError
 from features.labels import Horizons
@@ -14,14 +16,18 @@ from pipelines.sources.canonical import Reading
 from pipelines.sources.connections import Source
 from pipelines.sources.resolve import Resolved
 
-FORMAT = 2
+FORMAT = 3
+NOTE = "snapshot.json"
 
 
 @dataclass(frozen=True)
 class Note:
-    """What snapshot.json says of its files."""
+    """What snapshot.json says of its files; ``number`` says in which order snapshots were pulled, whatever the
+    clocks said and the time that was asked for.
+    """
 
     format: int
+    number: int
     fingerprint: str
     source: str
     mapping: dict
@@ -44,13 +50,35 @@ def read_note(folder: Path) -> Note:
     UsageError
         If another leadsieve kept it in a format of its own.
     """
-    note = json.loads((folder / "snapshot.json").read_text())
+    note = json.loads((folder / NOTE).read_text())
     if note["format"] != FORMAT:
         raise UsageError(
             f"the snapshot '{folder}' is of format {note['format']}, and this leadsieve reads {FORMAT}; nothing was "
             f"done. Remove the folder '{folder.parent}': the source is pulled again by the next command."
         )
     return Note(**note | {"stages": tuple(note["stages"]), "warnings": tuple(note["warnings"])})
+
+
+def whole(folder: Path) -> Note | None:
+    """What is noted of a snapshot whose files are all there and end where they should; None of one that is
+    damaged, by a full disk, a bad one, or a hand.
+
+    Raises
+    ------
+    UsageError
+        As `read_note`.
+    """
+    try:
+        note = read_note(folder)
+        rows = {name: pq.read_metadata(folder / f"{name}.parquet").num_rows for name in note.rows}
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowInvalid):
+        return None
+    return note if rows == note.rows else None
+
+
+def notes(store: Path) -> dict[Path, Note]:
+    """Every snapshot that is whole."""
+    return {folder: note for folder in sorted(store.glob("[!.]*")) if (note := whole(folder))}
 
 
 def stored_mapping(resolved: Resolved) -> dict:

@@ -27,11 +27,14 @@ from pipelines.sources.engine import let_go, local_engine, quoted
 from pipelines.sources.erased import Forgotten
 from pipelines.sources.manifest import (
     FORMAT,
+    NOTE,
     Note,
     fingerprint_of_files,
     fingerprint_of_rows,
+    notes,
     read_note,
     stored_mapping,
+    whole,
 )
 from pipelines.sources.mapping import SourceSettings
 from pipelines.sources.new_leads import with_new_leads
@@ -41,6 +44,7 @@ TICK = timedelta(microseconds=1)
 NAMES = ("leads", "events", "outcomes")
 NOBODY = Forgotten()
 FEW_WINS = 20
+DAMAGED = "the snapshot of these data was damaged, so they were pulled again"
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,10 @@ def pull(
         with source.answering():
             resolved = resolve(source, settings)
             fingerprint = fingerprint_of_files(source, resolved, horizons)
-            stored = fingerprint is None or not (store / fingerprint).is_dir()
+            damaged = (
+                fingerprint is not None and (store / fingerprint).exists() and not whole(store / fingerprint)
+            )
+            stored = fingerprint is None or damaged or not (store / fingerprint).is_dir()
             if stored:
                 fingerprint, stored = _store(
                     source,
@@ -131,7 +138,7 @@ def pull(
             else:
                 source.close()
         tables = forgotten.out_of_tables(tables).until(min(until, settings.extracted_at or until))
-        new_leads, warnings = None, note.warnings
+        new_leads, warnings = None, note.warnings + ((DAMAGED,) if damaged else ())
         if leads_file is not None:
             tables, new_leads, more = with_new_leads(
                 tables,
@@ -217,11 +224,16 @@ def _store(
             newest=_newest(tables),
             until=until,
             fingerprint=fingerprint,
+            number=1 + max((each.number for each in notes(store).values()), default=0),
             more=doubts,
         )
-        (folder / "snapshot.json").write_text(json.dumps(asdict(note), indent=2, ensure_ascii=False) + "\n")
+        (folder / NOTE).write_text(json.dumps(asdict(note), indent=2, ensure_ascii=False) + "\n")
         for written in (*folder.glob("*.*"), folder):
             synced(written)
+        if (store / fingerprint).exists() and not whole(store / fingerprint):
+            (store / fingerprint).rename(
+                store / f".{secrets.token_hex(8)}.draft"
+            )  # which the next pull sweeps
         try:
             folder.rename(store / fingerprint)
         except OSError:
@@ -338,10 +350,12 @@ def _note(
     newest: datetime,
     until: datetime,
     fingerprint: str = "",
+    number: int = 0,
     more: tuple[str, ...] = (),
 ) -> Note:
     return Note(
         format=FORMAT,
+        number=number,
         fingerprint=fingerprint,
         source=redacted(resolved.settings.url),
         mapping=stored_mapping(resolved),

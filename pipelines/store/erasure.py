@@ -7,20 +7,23 @@ run that is killed is run again.
 
 import json
 import secrets
+import shutil
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from features.errors import UsageError
-from pipelines.files import replaced, sweep
+from pipelines.files import kept_secret, replaced, sweep
 from pipelines.sources.engine import quoted
 from pipelines.sources.erased import Forgotten
 from pipelines.sources.lead_lookup import PROPERTIES
-from pipelines.sources.manifest import read_note
+from pipelines.sources.manifest import NOTE, read_note
 from pipelines.store.database import Store
 from pipelines.store.schema import (
     answers_table,
@@ -33,6 +36,7 @@ from pipelines.store.users import note
 
 TABLES = ("leads", "events", "outcomes")
 UPLOADS = "upload-"  # begins the name of a folder with a file that marketing dropped
+KEY = "forget.key"  # kept apart from the store: whoever has the hashes alone cannot try ids on them
 NOBODY = "forgotten-"  # begins the name under which the decision of a forgotten lead stays
 
 
@@ -58,17 +62,19 @@ def forget(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> 
     UsageError
         If neither a snapshot nor the store knows the lead; nothing is changed then.
     """
-    folders = [
-        folder
-        for folder in sorted((home / "snapshots").glob("[!.]*"))
-        if (folder / "snapshot.json").is_file()
+    folders = sorted((home / "snapshots").glob("[!.]*"))
+    for folder in folders:
+        _settle(folder)
+    holding = [
+        (folder, counts)
+        for folder in folders
+        if folder.exists() and any((counts := _rows_of(folder, lead_id)).values())
     ]
-    holding = [(folder, counts) for folder in folders if any((counts := _rows_of(folder, lead_id)).values())]
     if not holding and not _in_store(store, lead_id):
         raise UsageError(
             f"no snapshot and no decision knows a lead '{lead_id}'; nothing was changed. Is the id spelled as in the source?"
         )
-    _remember(store, lead_id, at=at, by=by)
+    _remember(store, home, lead_id, at=at, by=by)
     sweep_uploads(home)
     rows = dict.fromkeys(TABLES, 0)
     for folder, counts in holding:
@@ -93,13 +99,13 @@ def _in_store(store: Store, lead_id: str) -> bool:
         )
 
 
-def _remember(store: Store, lead_id: str, *, at: datetime, by: str) -> None:
-    known = forgotten_of(store)
-    known = known if known.digests else Forgotten(salt=secrets.token_hex(16))
+def _remember(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> None:
+    known = forgotten_of(store, home)
+    known = known if known.digests else Forgotten(key=kept_secret(home / KEY))
     digest = known.digest(lead_id)
     if digest not in known.digests:
         with store.writing() as connection:
-            connection.execute(forgotten_table.insert().values(digest=digest, salt=known.salt, at=at, who=by))
+            connection.execute(forgotten_table.insert().values(digest=digest, at=at, who=by))
 
 
 def _rows_of(folder: Path, lead_id: str) -> dict[str, int]:
@@ -121,10 +127,24 @@ def _erase(folder: Path, lead_id: str, counts: dict[str, int]) -> None:
             with replaced(file) as draft, duckdb.connect(config=PROPERTIES) as database:
                 kept = f"SELECT * FROM read_parquet({quoted(file)}) WHERE lead_id <> {quoted(lead_id)}"
                 database.execute(f"COPY ({kept}) TO {quoted(draft)} (FORMAT parquet, COMPRESSION snappy)")
-    told = read_note(folder)
-    told = replace(told, rows={name: number - counts.get(name, 0) for name, number in told.rows.items()})
-    with replaced(folder / "snapshot.json") as draft:
-        draft.write_text(json.dumps(asdict(told), indent=2, ensure_ascii=False) + "\n")
+    _settle(folder)
+
+
+def _settle(folder: Path) -> None:
+    """Have the note say what the files hold: a run may have been killed between the two. Who is in a file that
+    cannot be read nobody can tell, so a snapshot with one goes as a whole.
+    """
+    try:
+        told = read_note(folder)
+        rows = {name: pq.read_metadata(folder / f"{name}.parquet").num_rows for name in told.rows}
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowInvalid):
+        shutil.rmtree(folder)
+        return
+    if rows != told.rows:
+        with replaced(folder / NOTE) as draft:
+            draft.write_text(
+                json.dumps(asdict(replace(told, rows=rows)), indent=2, ensure_ascii=False) + "\n"
+            )
 
 
 def _make_anonymous(store: Store, lead_id: str, *, at: datetime, by: str) -> tuple[int, int]:
@@ -157,8 +177,19 @@ def _make_anonymous(store: Store, lead_id: str, *, at: datetime, by: str) -> tup
     return decisions, told
 
 
-def forgotten_of(store: Store) -> Forgotten:
-    """Who is to stay forgotten."""
+def forgotten_of(store: Store, home: Path) -> Forgotten:
+    """Who is to stay forgotten.
+
+    Raises
+    ------
+    UsageError
+        If people were forgotten and the key is not there: nobody could be told from them.
+    """
     with store.reading() as connection:
-        rows = connection.execute(sa.select(forgotten_table.c.salt, forgotten_table.c.digest)).all()
-    return Forgotten(rows[0][0], tuple(digest for _, digest in rows)) if rows else Forgotten()
+        digests = tuple(connection.scalars(sa.select(forgotten_table.c.digest)))
+    if digests and not (home / KEY).is_file():
+        raise UsageError(
+            f"'{home / KEY}' is missing, and without it nobody can tell who was forgotten (leads: {len(digests):,}); nothing was done. "
+            "Copy it from the home that shares this store, or from a backup."
+        )
+    return Forgotten(kept_secret(home / KEY), digests) if digests else Forgotten()

@@ -142,8 +142,7 @@ forgotten_table = sa.Table(
     metadata,
     sa.Column(
         "digest", sa.Text, primary_key=True
-    ),  # of a salt and the lead's id: a pull recognises the lead, and nobody can read it
-    sa.Column("salt", sa.Text, nullable=False),
+    ),  # of a key and the lead's id: a pull recognises the lead, and nobody can read it
     sa.Column("at", sa.DateTime, nullable=False),
     sa.Column("who", sa.Text, nullable=False),
 )

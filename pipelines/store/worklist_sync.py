@@ -95,7 +95,7 @@ class Filler:
         """Take off whom somebody had forgotten while we put them on: their decisions were read before, and
         written down here after.
         """
-        gone = forgotten_of(self.store)
+        gone = forgotten_of(self.store, self.dossiers.home)
         if len(gone.digests) == self._gone:
             return
         with self.store.writing() as connection:

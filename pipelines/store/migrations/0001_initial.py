@@ -150,7 +150,6 @@ def upgrade() -> None:
     op.create_table(
         "forgotten",
         sa.Column("digest", sa.Text, primary_key=True),
-        sa.Column("salt", sa.Text, nullable=False),
         sa.Column("at", sa.DateTime, nullable=False),
         sa.Column("who", sa.Text, nullable=False),
     )
