@@ -13,7 +13,6 @@ from pipelines.store import users
 from pipelines.store.users import Person, Role
 
 COOKIE, BEFORE = "leadsieve", "leadsieve_before"
-LONGEST_PASSWORD = 1000
 THROUGH = "leadsieve.through_proxy"
 
 
@@ -23,6 +22,10 @@ class NotSignedInError(Exception):
 
 class ForbiddenError(Exception):
     """Who is there may not do this."""
+
+
+class TemporaryPasswordError(Exception):
+    """Who is there has a password that others know, and has to change it first."""
 
 
 class StaleFormError(Exception):
@@ -36,11 +39,19 @@ def person_at(request: Request) -> Person | None:
     return request.state.person
 
 
-def signed_in(request: Request) -> Person:
-    """Who is at the desk; somebody has to be."""
+def somebody(request: Request) -> Person:
+    """Who is at the desk; somebody has to be, if only to change a password or to go."""
     person = person_at(request)
     if person is None:
         raise NotSignedInError
+    return person
+
+
+def signed_in(request: Request) -> Person:
+    """Who is at the desk, with a password that nobody else knows."""
+    person = somebody(request)
+    if person.temporary:
+        raise TemporaryPasswordError
     return person
 
 

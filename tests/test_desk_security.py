@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from features.errors import UsageError
-from pipelines.store import users
+from pipelines.store import passwords, users
 from pipelines.store.users import add_person, make_key, revoke_key, with_key
 from tests.commands import leadsieve
 from tests.desks import LEADS, NOW, PASSWORD, decided, hidden, make_desk
@@ -114,7 +114,7 @@ NEW = "another long password"
 @pytest.mark.parametrize("change", ["removed", "demoted"])
 def test_who_is_removed_or_demoted_while_changing_the_password_stays_so(either_desk, change, monkeypatch):
     store, browser = either_desk.store, either_desk.browser("ann", "admin")
-    inner = users.HASHER
+    inner = passwords.HASHER
 
     class Slow:
         """Hashes as ever, and lets an administrator be faster."""
@@ -123,7 +123,7 @@ def test_who_is_removed_or_demoted_while_changing_the_password_stays_so(either_d
 
         @staticmethod
         def hash(password: str) -> str:
-            monkeypatch.setattr(users, "HASHER", inner)
+            monkeypatch.setattr(passwords, "HASHER", inner)
             if change == "removed":
                 users.remove_person(store, "ann", at=NOW, by="eve")
             else:
@@ -131,7 +131,7 @@ def test_who_is_removed_or_demoted_while_changing_the_password_stays_so(either_d
             return inner.hash(password)
 
     form = {"token": hidden(browser.get("/password").text.split("</header>")[1]), "old": PASSWORD, "new": NEW}
-    monkeypatch.setattr(users, "HASHER", Slow)
+    monkeypatch.setattr(passwords, "HASHER", Slow)
     assert browser.client.post("/password", data=form).status_code in (400, 403)
     after = {each.name: each.role for each in users.people(store)}
     assert after == ({} if change == "removed" else {"ann": "rep"})

@@ -8,10 +8,11 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from app.pages.rendering import inside, render
-from app.sessions import ForbiddenError, NotSignedInError, StaleFormError
+from app.sessions import ForbiddenError, NotSignedInError, StaleFormError, TemporaryPasswordError
 from features.errors import LeadsieveError, UnreachableError
 from pipelines.store.answers import TooLateError
-from pipelines.store.users import TooManyTriesError
+from pipelines.store.passwords import TooManyTriesError
+from pipelines.store.users import NotAllowedError
 
 SENTENCES = {404: "There is no such page.", 405: "This page takes no such request."}
 
@@ -21,6 +22,8 @@ def answer_in(app: FastAPI) -> None:
     for kind, handler in (
         (NotSignedInError, _not_signed_in),
         (ForbiddenError, _forbidden),
+        (NotAllowedError, _forbidden),
+        (TemporaryPasswordError, _temporary),
         (StaleFormError, _stale),
         (LeadsieveError, _refused),
         (RequestValidationError, _misfilled),
@@ -53,6 +56,12 @@ def _forbidden(request: Request, _error: Exception) -> Response:
         403,
         "Your role may not see or do this; nothing was done. An administrator can change your role.",
     )
+
+
+def _temporary(request: Request, _error: Exception) -> Response:
+    if request.method == "GET":
+        return RedirectResponse("/password", 303)
+    return refusal(request, 403, "Change your password first; nothing was done.")
 
 
 def _stale(request: Request, _error: Exception) -> Response:

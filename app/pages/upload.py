@@ -19,8 +19,9 @@ from app.sessions import address_of, at_least, check_form
 from pipelines.addresses import redacted
 from pipelines.flows.score_file import as_table, spread
 from pipelines.sinks.tables import defused
+from pipelines.store.audit import note
 from pipelines.store.erasure import forgotten_of
-from pipelines.store.users import Person, note
+from pipelines.store.users import Person
 
 router = APIRouter(include_in_schema=False)
 LARGEST = 64_000_000  # bytes

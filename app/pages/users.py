@@ -8,7 +8,6 @@ from fastapi.responses import RedirectResponse, Response
 from app.desk import desk_of
 from app.pages.rendering import inside, render, say
 from app.sessions import (
-    LONGEST_PASSWORD,
     address_of,
     at_least,
     begin,
@@ -16,9 +15,9 @@ from app.sessions import (
     end,
     person_at,
     session_token,
-    signed_in,
+    somebody,
 )
-from pipelines.store import users
+from pipelines.store import audit, passwords, users
 from pipelines.store.users import ROLES, Person
 
 router = APIRouter(include_in_schema=False)
@@ -53,8 +52,17 @@ def add(
     role: Annotated[str, Form(max_length=10)],
 ) -> Response:
     check_form(request, token)
-    desk, password = desk_of(request), users.fresh_password()
-    users.add_person(desk.store, name, role, password, at=desk.clock(), by=person.name)
+    desk, password = desk_of(request), passwords.fresh()
+    users.add_person(
+        desk.store,
+        name,
+        role,
+        password,
+        at=desk.clock(),
+        by=person.name,
+        temporary=True,
+        as_admin=True,
+    )
     return _page(request, password=password, whose=name.strip())  # shown now and never again: no redirect
 
 
@@ -64,7 +72,7 @@ def remove(
 ) -> Response:
     check_form(request, token)
     desk = desk_of(request)
-    users.remove_person(desk.store, name, at=desk.clock(), by=person.name)
+    users.remove_person(desk.store, name, at=desk.clock(), by=person.name, as_admin=True)
     return _back(request, f"{name} can sign in no more.")
 
 
@@ -78,7 +86,8 @@ def make_key(
 ) -> Response:
     check_form(request, token)
     desk = desk_of(request)
-    return _page(request, key=users.make_key(desk.store, name, role, at=desk.clock(), by=person.name))
+    key = users.make_key(desk.store, name, role, at=desk.clock(), by=person.name, as_admin=True)
+    return _page(request, key=key)
 
 
 @router.post("/people/keys/revoke")
@@ -87,7 +96,7 @@ def revoke_key(
 ) -> Response:
     check_form(request, token)
     desk = desk_of(request)
-    users.revoke_key(desk.store, key_id, at=desk.clock(), by=person.name)
+    users.revoke_key(desk.store, key_id, at=desk.clock(), by=person.name, as_admin=True)
     return _back(request, f"Key {key_id} is revoked.")
 
 
@@ -104,36 +113,38 @@ def log(
     what: Annotated[str, Query(max_length=40)] = "",
     page: Annotated[int, Query(ge=1, le=100_000)] = 1,
 ) -> Response:
-    entries, count = users.entries(desk_of(request).store, what=what or None, page=page)
-    pages = max(1, -(-count // users.A_PAGE))
+    entries, count = audit.entries(desk_of(request).store, what=what or None, page=page)
+    pages = max(1, -(-count // audit.A_PAGE))
     return render(
         request,
         "audit.html",
         entries=entries,
         count=count,
         what=what,
-        kinds=users.KINDS,
+        kinds=audit.KINDS,
         page=page,
         pages=pages,
     )
 
 
 @router.get("/password")
-def password_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+def password_page(request: Request, person: Annotated[Person, Depends(somebody)]) -> Response:
     return render(request, "password.html", wrong=False)
 
 
 @router.post("/password")
 def change_password(
     request: Request,
-    person: Annotated[Person, Depends(signed_in)],
+    person: Annotated[Person, Depends(somebody)],
     token: Token,
-    old: Annotated[str, Form(max_length=LONGEST_PASSWORD)],
-    new: Annotated[str, Form(max_length=LONGEST_PASSWORD)],
+    old: Annotated[str, Form(max_length=passwords.LONGEST)],
+    new: Annotated[str, Form(max_length=passwords.LONGEST)],
 ) -> Response:
     check_form(request, token)
     desk = desk_of(request)
-    if not users.change_password(desk.store, person.name, old, new, at=desk.clock()):
+    if not users.change_password(
+        desk.store, person.name, old, new, at=desk.clock(), address=address_of(request)
+    ):
         return render(request, "password.html", status=400, wrong=True)
     response = RedirectResponse("/sign-in", 303)
     end(response)
@@ -157,7 +168,7 @@ def sign_in_page(request: Request, next: str = "/queue") -> Response:
 def sign_in(
     request: Request,
     name: Annotated[str, Form(max_length=200)],
-    password: Annotated[str, Form(max_length=LONGEST_PASSWORD)],
+    password: Annotated[str, Form(max_length=passwords.LONGEST)],
     token: Annotated[str, Form()],
     next: Annotated[str, Form()] = "/queue",
 ) -> Response:
@@ -173,7 +184,7 @@ def sign_in(
 
 @router.post("/sign-out")
 def sign_out(
-    request: Request, token: Annotated[str, Form()], person: Annotated[Person, Depends(signed_in)]
+    request: Request, token: Annotated[str, Form()], person: Annotated[Person, Depends(somebody)]
 ) -> Response:
     check_form(request, token)
     desk = desk_of(request)

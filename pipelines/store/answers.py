@@ -10,9 +10,9 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from features.errors import UsageError
+from pipelines.store.audit import note
 from pipelines.store.database import Store
 from pipelines.store.schema import WORK, answers_table, worklist_table
-from pipelines.store.users import note
 
 Kind = Literal["accepted", "rejected", "snoozed", "undone", "released"]
 REASONS = (
