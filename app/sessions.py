@@ -3,13 +3,19 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
 
 from fastapi import Request, Response
+from fastapi.routing import APIRoute
 from itsdangerous import BadSignature, URLSafeSerializer
+from starlette.concurrency import run_in_threadpool
 
 from app.desk import Desk, desk_of
+from features.errors import LeadsieveError
 from pipelines.store import users
+from pipelines.store.audit import note_refusal
 from pipelines.store.users import Person, Role
 
 COOKIE, BEFORE = "leadsieve", "leadsieve_before"
@@ -64,7 +70,53 @@ def at_least(role: Role) -> Callable[[Request], Person]:
             raise ForbiddenError
         return person
 
-    return allowed
+    return first(allowed)
+
+
+GATES: set[Callable] = set()
+
+
+def first(gate: Callable) -> Callable:
+    """Let a dependency that asks who is there be asked before a body is read, wherever it guards a route."""
+    GATES.add(gate)
+    return gate
+
+
+first(somebody)
+first(signed_in)
+
+
+class AskedFirst(APIRoute):
+    """A route that reads nothing of what was sent before it knows who sent it: what strangers send costs
+    nothing.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+        gates = [each.call for each in self.dependant.dependencies if each.call in GATES]
+
+        async def asked(request: Request) -> Response:
+            for gate in gates:
+                await run_in_threadpool(gate, request)
+            await self.look(request)
+            return await handler(request)
+
+        return asked
+
+    async def look(self, request: Request) -> None:
+        """Refuse a body before it is read into objects."""
+
+
+def note_refused(request: Request, words: str, *, who: str | None = None) -> None:
+    """Note in the audit log that something was refused; where the log is out of reach, the refusal stands
+    nevertheless.
+    """
+    with suppress(LeadsieveError):
+        if who is None:
+            person = person_at(request)
+            who = person.name if person else "nobody"
+        desk = desk_of(request)
+        note_refusal(desk.store, desk.clock(), who, words, address=address_of(request))
 
 
 def _by_session(request: Request) -> Person | None:

@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from app.desk import desk_of
 from app.pages.rendering import inside, render, say
 from app.sessions import (
+    AskedFirst,
     address_of,
     at_least,
     begin,
@@ -20,7 +21,7 @@ from app.sessions import (
 from pipelines.store import audit, passwords, users
 from pipelines.store.users import ROLES, Person
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=AskedFirst)
 Admin = Annotated[Person, Depends(at_least("admin"))]
 Token = Annotated[str, Form(max_length=1000)]
 
