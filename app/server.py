@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST_CONNECTIONS = 500  # of the 1,024 files that a process commonly may open
+AT_ONCE = 50  # that are let in before those that are too many are closed
 HEAD_SECONDS = 20  # until a request's head is whole
 IDLE_SECONDS = 20  # that a connection may wait for its next request
 LARGEST_HEAD = 64_000  # bytes
@@ -66,6 +67,7 @@ def server_of(web: ASGIApp) -> uvicorn.Server:
             log_level="warning",
             server_header=False,
             proxy_headers=False,
+            backlog=AT_ONCE,
             limit_concurrency=MOST_CONNECTIONS,
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=ENDING_SECONDS,

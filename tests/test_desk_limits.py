@@ -68,10 +68,10 @@ def sent(app, method: str, path: str, parts: list[bytes], **headers: str) -> Sim
 )
 def test_nothing_is_read_of_what_strangers_send(desk, path):
     app = desk.browser().client.app
-    key = "Bearer ls_12345678_nothing" if path.startswith("/api") else ""
-    answer = sent(
-        app, "POST", path, [b"x" * 60_000] * 1000, content_type="application/json", authorization=key
-    )
+    headers = {"content_type": "multipart/form-data; boundary=x"}
+    if path.startswith("/api"):
+        headers = {"content_type": "application/json", "authorization": "Bearer ls_12345678_nothing"}
+    answer = sent(app, "POST", path, [b"x" * 60_000] * 1000, **headers)
     assert (answer.status, answer.read) == (401, 0)
 
 
