@@ -134,25 +134,45 @@ def _by_proxy(request: Request) -> Person | None:
 def session_token(request: Request) -> str | None:
     """What the session's cookie holds, if we have signed it."""
     try:
-        return _signer(desk_of(request)).loads(request.cookies.get(COOKIE, ""))
+        return _signer(desk_of(request)).loads(cookie(request, COOKIE) or "")
     except BadSignature:
         return None
 
 
 def begin(request: Request, response: Response, token: str) -> None:
     """Let the browser keep a session until it closes."""
-    _set(request, response, COOKIE, _signer(desk_of(request)).dumps(token))
-    response.delete_cookie(BEFORE)
+    set_cookie(request, response, COOKIE, _signer(desk_of(request)).dumps(token))
+    drop_cookie(request, response, BEFORE)
 
 
-def end(response: Response) -> None:
-    response.delete_cookie(COOKIE)
+def end(request: Request, response: Response) -> None:
+    """Let the browser forget a session, and what it kept of its pages."""
+    drop_cookie(request, response, COOKIE)
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
 
 
-def _set(request: Request, response: Response, name: str, value: str) -> None:
-    response.set_cookie(
-        name, value, httponly=True, samesite="lax", secure=request.url.scheme == "https", path="/"
-    )
+def cookie(request: Request, name: str) -> str | None:
+    """A cookie of ours."""
+    return request.cookies.get(_named(request, name))
+
+
+def set_cookie(
+    request: Request, response: Response, name: str, value: str, *, seconds: int | None = None
+) -> None:
+    """Let the browser keep something that no script and no other site sees."""
+    secure = request.url.scheme == "https"
+    name = _named(request, name)
+    response.set_cookie(name, value, max_age=seconds, httponly=True, samesite="lax", secure=secure, path="/")
+
+
+def drop_cookie(request: Request, response: Response, name: str) -> None:
+    secure = request.url.scheme == "https"
+    response.delete_cookie(_named(request, name), httponly=True, samesite="lax", secure=secure, path="/")
+
+
+def _named(request: Request, name: str) -> str:
+    """Behind TLS a name that browsers take from this very host alone, and over TLS alone."""
+    return f"__Host-{name}" if request.url.scheme == "https" else name
 
 
 def form_token(request: Request) -> str:
@@ -183,12 +203,12 @@ def _whose(request: Request) -> str:
 def before(request: Request) -> str:
     """The value that ties the sign-in form to this browser."""
     if not hasattr(request.state, "before"):
-        request.state.before = request.cookies.get(BEFORE) or secrets.token_urlsafe(18)
+        request.state.before = cookie(request, BEFORE) or secrets.token_urlsafe(18)
     return request.state.before
 
 
 def keep_before(request: Request, response: Response) -> None:
-    _set(request, response, BEFORE, before(request))
+    set_cookie(request, response, BEFORE, before(request))
 
 
 def address_of(request: Request) -> str | None:

@@ -148,7 +148,7 @@ def change_password(
     ):
         return render(request, "password.html", status=400, wrong=True)
     response = RedirectResponse("/sign-in", 303)
-    end(response)
+    end(request, response)
     return response
 
 
@@ -175,7 +175,14 @@ def sign_in(
 ) -> Response:
     check_form(request, token)
     desk = desk_of(request)
-    session = users.sign_in(desk.store, name, password, at=desk.clock(), address=address_of(request))
+    session = users.sign_in(
+        desk.store,
+        name,
+        password,
+        at=desk.clock(),
+        address=address_of(request),
+        instead_of=session_token(request),
+    )
     if session is None:
         return render(request, "sign_in.html", status=401, next=inside(next), wrong=True, nobody=False)
     response = RedirectResponse(inside(next), 303)
@@ -192,5 +199,5 @@ def sign_out(
     if session := session_token(request):
         users.sign_out(desk.store, session, person.name, at=desk.clock(), address=address_of(request))
     response = RedirectResponse("/sign-in", 303)
-    end(response)
+    end(request, response)
     return response

@@ -178,8 +178,17 @@ def person(store: Store, name: str) -> Person | None:
     return Person(*row) if row else None
 
 
-def sign_in(store: Store, name: str, password: str, *, at: datetime, address: str | None) -> str | None:
-    """A new session's token for the right password, None for a wrong one.
+def sign_in(
+    store: Store,
+    name: str,
+    password: str,
+    *,
+    at: datetime,
+    address: str | None,
+    instead_of: str | None = None,
+) -> str | None:
+    """A new session's token for the right password, None for a wrong one; the session of another token, in
+    whose place it is, ends.
 
     Raises
     ------
@@ -200,7 +209,9 @@ def sign_in(store: Store, name: str, password: str, *, at: datetime, address: st
             note(connection, at, name, "sign-in refused", "wrong name or password", address=address)
             return None
         passwords.forgive_tries(connection, name, address=address)
-        connection.execute(sessions_table.delete().where(sessions_table.c.ends_at < at))
+        row = sessions_table.c
+        replaced = sa.false() if instead_of is None else row.digest == digest(instead_of)
+        connection.execute(sessions_table.delete().where((row.ends_at < at) | replaced))
         connection.execute(
             sessions_table.insert().values(digest=digest(token), name=name, ends_at=at + SESSION)
         )
