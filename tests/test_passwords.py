@@ -2,18 +2,21 @@
 at, passwords that guessers know.
 """
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from argon2 import PasswordHasher
 
+from app.pages.rendering import inside
 from features.errors import UsageError
 from pipelines.store import passwords, users
 from pipelines.store.audit import entries
 from pipelines.store.database import Store
 from pipelines.store.passwords import TooManyTriesError
 from pipelines.store.users import NotAllowedError, add_person, change_password, make_key, sign_in, with_key
+from tests.conftest import REPOSITORY
 from tests.desks import NOW, PASSWORD, hidden, make_desk
 
 NEW = "another long password"
@@ -192,3 +195,44 @@ def test_a_password_that_others_made_opens_nothing_before_it_is_changed(tmp_path
     assert changed.status_code == 303
     assert browser.sign_in("ann", NEW).status_code == 303
     assert browser.get("/people").status_code == 200
+
+
+def test_nobody_is_in_before_somebody_was_added(tmp_path, hasher):
+    store = Store(f"sqlite:///{tmp_path / 'store.db'}")
+    assert (users.people(store), users.keys(store)) == ([], [])
+    for name in ("admin", "root", "leadsieve", ""):
+        assert sign_in(store, name, name, at=NOW, address=None) is None
+
+
+def test_a_password_is_looked_at_to_its_last_character(tmp_path, hasher):
+    store, long = Store(f"sqlite:///{tmp_path / 'store.db'}"), "correct horse battery ß 🔑 " * 20
+    add_person(store, "ann", "rep", long, at=NOW, by="a test")
+    for wrong in (long[:-1], long + " ", long.upper(), long.strip()):
+        assert sign_in(store, "ann", wrong, at=NOW, address=None) is None
+    assert sign_in(store, "ann", long, at=NOW, address=None)
+
+
+def test_password_fields_hide_what_is_typed_and_let_helpers_fill_them():
+    for page, helpers in (("sign_in", ["current"]), ("password", ["current", "new"])):
+        text = (REPOSITORY / "app" / "templates" / f"{page}.html").read_text(encoding="utf-8")
+        fields = re.findall(r"<input[^>]*autocomplete=\"(\w+)-password\"[^>]*>", text)
+        assert fields == helpers
+        assert text.count('type="password"') == len(helpers)
+    assert "paste" not in (REPOSITORY / "app" / "static" / "desk.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "/a\r\nX: y",
+        "",
+        None,
+    ],
+)
+def test_after_a_form_nobody_is_sent_to_another_site(address):
+    assert inside(address) == "/queue"
+    assert inside("/held?q=a") == "/held?q=a"
