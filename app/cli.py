@@ -32,8 +32,7 @@ def desk(
     giving_back()
     settings = settings_of(config, source)
 
-    import uvicorn
-
+    from app.server import server_of
     from app.web import create_app
 
     web = create_app(settings, folder, clock, hosts=(host,))
@@ -42,9 +41,7 @@ def desk(
     with listening(host, port) as door, suppress(KeyboardInterrupt):
         named = f"[{host}]" if ":" in host else host
         print(f"The desk is at http://{named}:{door.getsockname()[1]}; Ctrl-C ends it.", flush=True)
-        uvicorn.Server(
-            uvicorn.Config(web, log_level="warning", server_header=False, proxy_headers=False)
-        ).run([door])
+        server_of(web).run([door])
 
 
 def listening(host: str, port: int) -> socket.socket:

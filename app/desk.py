@@ -19,6 +19,7 @@ from pipelines.store.database import Store
 from pipelines.store.worklist_sync import Filler
 
 SECRET_FILE = "desk.secret"
+PATIENCE = 5.0  # seconds that whoever looks at a page waits for another's transaction
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Desk:
     @cached_property
     def store(self) -> Store:
         """Decisions, answers and people."""
-        return store_of(self.settings, self.home)
+        return store_of(self.settings, self.home, patience=PATIENCE)
 
     @cached_property
     def dossiers(self) -> Dossiers:

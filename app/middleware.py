@@ -5,20 +5,23 @@ as it comes, whatever it says of its own length; and a proxy in front of the des
 named.
 """
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from fastapi import HTTPException
+import anyio
+from fastapi import HTTPException, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.api.errors import problem
-from app.sessions import THROUGH
+from app.sessions import THROUGH, note_refused
 
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
+        "default-src 'none'; object-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
         "frame-ancestors 'none'; base-uri 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -29,29 +32,16 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 LONGEST_FORM = 64_000  # bytes
+SLOWEST = 30  # seconds that the next part of a body may take
 
 
-class Guard:
-    """Middleware around the whole app.
+class SecurityHeaders:
+    """Middleware around all others, so that also what a bug answers carries the policy."""
 
-    Parameters
-    ----------
-    app : ASGI app
-    hosts : tuple of str
-        Names under which the desk may be reached; ``*.example.com`` stands for all below.
-    large : tuple of str
-        Beginnings of paths that may take more than a form: uploads and the API, which have limits of their
-        own.
-    """
-
-    def __init__(self, app: ASGIApp, *, hosts: tuple[str, ...], large: tuple[str, ...] = ()) -> None:
-        self.app, self.hosts, self.large = app, hosts, large
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
@@ -62,13 +52,45 @@ class Guard:
                         "Cache-Control", "no-store"
                     )  # names of people stay in no shared machine's cache
                 if scope["scheme"] == "https":
-                    headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+                    headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
             await send(message)
 
-        refused = self._refused(scope["method"], scope["path"], Headers(scope=scope))
-        await (refused or self.app)(scope, receive, with_headers)
+        await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
 
-    def _refused(self, method: str, path: str, headers: Headers) -> Response | None:
+
+class Guard:
+    """Middleware that lets in what comes under our names, from our own pages, and within limits.
+
+    A body is counted as it comes, whatever it says of its own length; more than it may hold is a 413, which
+    the app's own handlers word.
+
+    Parameters
+    ----------
+    app : ASGI app
+    hosts : tuple of str
+        Names under which the desk may be reached; ``*.example.com`` stands for all below.
+    largest : mapping of str to int
+        Bytes that a body may hold, by the beginning of the path; any other path takes a form.
+    """
+
+    def __init__(self, app: ASGIApp, *, hosts: tuple[str, ...], largest: Mapping[str, int]) -> None:
+        self.app, self.hosts, self.largest = app, hosts, largest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        path, headers = scope["path"], Headers(scope=scope)
+        most = next((size for start, size in self.largest.items() if path.startswith(start)), LONGEST_FORM)
+        refused = self._refused(scope["method"], path, headers, most)
+        if refused is None:
+            await self.app(scope, _counted(receive, most), send)
+            return
+        if refused.status_code == 403:
+            await run_in_threadpool(note_refused, Request(scope), f"from another site: {path}", who="nobody")
+        await refused(scope, receive, send)
+
+    def _refused(self, method: str, path: str, headers: Headers, most: int) -> Response | None:
         """What is said to a request that goes no further."""
         if not self._ours(headers.get("host", "")):
             return _refusal(
@@ -76,12 +98,11 @@ class Guard:
                 400,
                 "This desk is not reached under this name; nothing was done. [desk] hosts in the configuration adds one.",
             )
-        if method in ("GET", "HEAD", "OPTIONS"):
-            return None
-        if _foreign(headers):
+        if method not in ("GET", "HEAD", "OPTIONS") and _foreign(headers):
             return _refusal(path, 403, "This form came from another site; nothing was done.")
-        if not path.startswith(self.large) and _too_large(headers):
-            return _refusal(path, 413, "This is more than a form can hold; nothing was done.")
+        told = headers.get("content-length", "")
+        if told.isdigit() and int(told) > most:
+            return _refusal(path, 413, _too_large(most))
         return None
 
     def _ours(self, host: str) -> bool:
@@ -92,6 +113,31 @@ class Guard:
         return any(
             ours in ("*", name) or (ours.startswith("*.") and name.endswith(ours[1:])) for ours in self.hosts
         )
+
+
+def _counted(receive: Receive, most: int) -> Receive:
+    """A body's parts, no more than so many bytes, and none that lets us wait."""
+    left, more = most, True
+
+    async def counted() -> Message:
+        nonlocal left, more
+        if not more:  # whoever still listens waits for the other end to go
+            return await receive()
+        with anyio.move_on_after(SLOWEST) as waiting:
+            message = await receive()
+        if waiting.cancelled_caught:
+            raise HTTPException(408, f"Nothing came for {SLOWEST} seconds; nothing was done.")
+        left -= len(message.get("body", b""))
+        more = message.get("more_body", False)
+        if left < 0:
+            raise HTTPException(413, _too_large(most))
+        return message
+
+    return counted
+
+
+def _too_large(most: int) -> str:
+    return f"This may hold at most {most:,} bytes; nothing was done."
 
 
 def _refusal(path: str, status: int, detail: str) -> Response:
@@ -108,44 +154,6 @@ def _foreign(headers: Headers) -> bool:
         except ValueError:  # such as http://[
             return True
     return headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
-
-
-def _too_large(headers: Headers) -> bool:
-    length = headers.get("content-length", "")
-    return not length.isdigit() or int(length) > LONGEST_FORM  # a form without a length is of no browser
-
-
-class Limit:
-    """Middleware that reads no more than so many bytes of a request's body.
-
-    Parameters
-    ----------
-    app : ASGI app
-    most : int
-        Bytes; more is a 413, which the app's own handlers word.
-    """
-
-    def __init__(self, app: ASGIApp, *, most: int) -> None:
-        self.app, self.most = app, most
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        told = Headers(scope=scope).get("content-length", "")
-        left = self.most
-
-        async def counted() -> Message:
-            nonlocal left
-            if told.isdigit() and int(told) > self.most:
-                raise HTTPException(413, f"A request may hold at most {self.most:,} bytes; nothing was done.")
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
-                raise HTTPException(413, f"A request may hold at most {self.most:,} bytes; nothing was done.")
-            return message
-
-        await self.app(scope, counted, send)
 
 
 class Proxies(ProxyHeadersMiddleware):

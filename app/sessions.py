@@ -3,17 +3,22 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
 
 from fastapi import Request, Response
+from fastapi.routing import APIRoute
 from itsdangerous import BadSignature, URLSafeSerializer
+from starlette.concurrency import run_in_threadpool
 
 from app.desk import Desk, desk_of
+from features.errors import LeadsieveError
 from pipelines.store import users
+from pipelines.store.audit import note_refusal
 from pipelines.store.users import Person, Role
 
 COOKIE, BEFORE = "leadsieve", "leadsieve_before"
-LONGEST_PASSWORD = 1000
 THROUGH = "leadsieve.through_proxy"
 
 
@@ -23,6 +28,10 @@ class NotSignedInError(Exception):
 
 class ForbiddenError(Exception):
     """Who is there may not do this."""
+
+
+class TemporaryPasswordError(Exception):
+    """Who is there has a password that others know, and has to change it first."""
 
 
 class StaleFormError(Exception):
@@ -36,11 +45,19 @@ def person_at(request: Request) -> Person | None:
     return request.state.person
 
 
-def signed_in(request: Request) -> Person:
-    """Who is at the desk; somebody has to be."""
+def somebody(request: Request) -> Person:
+    """Who is at the desk; somebody has to be, if only to change a password or to go."""
     person = person_at(request)
     if person is None:
         raise NotSignedInError
+    return person
+
+
+def signed_in(request: Request) -> Person:
+    """Who is at the desk, with a password that nobody else knows."""
+    person = somebody(request)
+    if person.temporary:
+        raise TemporaryPasswordError
     return person
 
 
@@ -53,7 +70,53 @@ def at_least(role: Role) -> Callable[[Request], Person]:
             raise ForbiddenError
         return person
 
-    return allowed
+    return first(allowed)
+
+
+GATES: set[Callable] = set()
+
+
+def first(gate: Callable) -> Callable:
+    """Let a dependency that asks who is there be asked before a body is read, wherever it guards a route."""
+    GATES.add(gate)
+    return gate
+
+
+first(somebody)
+first(signed_in)
+
+
+class AskedFirst(APIRoute):
+    """A route that reads nothing of what was sent before it knows who sent it: what strangers send costs
+    nothing.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+        gates = [each.call for each in self.dependant.dependencies if each.call in GATES]
+
+        async def asked(request: Request) -> Response:
+            for gate in gates:
+                await run_in_threadpool(gate, request)
+            await self.look(request)
+            return await handler(request)
+
+        return asked
+
+    async def look(self, request: Request) -> None:
+        """Refuse a body before it is read into objects."""
+
+
+def note_refused(request: Request, words: str, *, who: str | None = None) -> None:
+    """Note in the audit log that something was refused; where the log is out of reach, the refusal stands
+    nevertheless.
+    """
+    with suppress(LeadsieveError):
+        if who is None:
+            person = person_at(request)
+            who = person.name if person else "nobody"
+        desk = desk_of(request)
+        note_refusal(desk.store, desk.clock(), who, words, address=address_of(request))
 
 
 def _by_session(request: Request) -> Person | None:
@@ -71,25 +134,45 @@ def _by_proxy(request: Request) -> Person | None:
 def session_token(request: Request) -> str | None:
     """What the session's cookie holds, if we have signed it."""
     try:
-        return _signer(desk_of(request)).loads(request.cookies.get(COOKIE, ""))
+        return _signer(desk_of(request)).loads(cookie(request, COOKIE) or "")
     except BadSignature:
         return None
 
 
 def begin(request: Request, response: Response, token: str) -> None:
     """Let the browser keep a session until it closes."""
-    _set(request, response, COOKIE, _signer(desk_of(request)).dumps(token))
-    response.delete_cookie(BEFORE)
+    set_cookie(request, response, COOKIE, _signer(desk_of(request)).dumps(token))
+    drop_cookie(request, response, BEFORE)
 
 
-def end(response: Response) -> None:
-    response.delete_cookie(COOKIE)
+def end(request: Request, response: Response) -> None:
+    """Let the browser forget a session, and what it kept of its pages."""
+    drop_cookie(request, response, COOKIE)
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
 
 
-def _set(request: Request, response: Response, name: str, value: str) -> None:
-    response.set_cookie(
-        name, value, httponly=True, samesite="lax", secure=request.url.scheme == "https", path="/"
-    )
+def cookie(request: Request, name: str) -> str | None:
+    """A cookie of ours."""
+    return request.cookies.get(_named(request, name))
+
+
+def set_cookie(
+    request: Request, response: Response, name: str, value: str, *, seconds: int | None = None
+) -> None:
+    """Let the browser keep something that no script and no other site sees."""
+    secure = request.url.scheme == "https"
+    name = _named(request, name)
+    response.set_cookie(name, value, max_age=seconds, httponly=True, samesite="lax", secure=secure, path="/")
+
+
+def drop_cookie(request: Request, response: Response, name: str) -> None:
+    secure = request.url.scheme == "https"
+    response.delete_cookie(_named(request, name), httponly=True, samesite="lax", secure=secure, path="/")
+
+
+def _named(request: Request, name: str) -> str:
+    """Behind TLS a name that browsers take from this very host alone, and over TLS alone."""
+    return f"__Host-{name}" if request.url.scheme == "https" else name
 
 
 def form_token(request: Request) -> str:
@@ -120,12 +203,12 @@ def _whose(request: Request) -> str:
 def before(request: Request) -> str:
     """The value that ties the sign-in form to this browser."""
     if not hasattr(request.state, "before"):
-        request.state.before = request.cookies.get(BEFORE) or secrets.token_urlsafe(18)
+        request.state.before = cookie(request, BEFORE) or secrets.token_urlsafe(18)
     return request.state.before
 
 
 def keep_before(request: Request, response: Response) -> None:
-    _set(request, response, BEFORE, before(request))
+    set_cookie(request, response, BEFORE, before(request))
 
 
 def address_of(request: Request) -> str | None:

@@ -9,11 +9,12 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from app.api.routes import LARGEST as API_LARGEST
 from app.api.routes import create_api
 from app.desk import Desk
-from app.middleware import LONGEST_FORM, Guard, Limit, Proxies
+from app.middleware import LONGEST_FORM, Guard, Proxies, SecurityHeaders
 from app.pages import errors, export, lead, queue, upload, users
 from app.pages.rendering import FOLDER
 from app.scoring.champion import Champions
@@ -25,7 +26,16 @@ from pipelines.settings import Settings
 EVERY = 5.0  # seconds between looks for new decisions
 LOCAL = ("127.0.0.1", "localhost", "::1")
 PAGES = (users, queue, lead, export, upload)
-LARGE = ("/api/", "/upload")
+LARGEST = {"/api/scores": API_LARGEST, "/upload": upload.LARGEST + LONGEST_FORM}
+
+
+class Web(FastAPI):
+    """An app whose every answer has the security headers: a bug's too, which FastAPI answers outside of all
+    middleware that it is given.
+    """
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return SecurityHeaders(super().build_middleware_stack())
 
 
 def create_app(
@@ -44,18 +54,17 @@ def create_app(
         Names under which it may be reached, besides this machine's own and those of [desk] hosts.
     """
     desk = Desk(settings, home, clock)
-    app = FastAPI(title="Leadsieve", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_living)
+    app = Web(title="Leadsieve", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_living)
     champions = Champions(registry_of(settings, home), settings.features.files, desk.dossiers.newest)
     app.state.desk, app.state.champions, app.state.uploads = desk, champions, Uploads(desk, champions)
-    app.add_middleware(Limit, most=upload.LARGEST + LONGEST_FORM)
-    app.add_middleware(Guard, hosts=(*LOCAL, *hosts, *settings.desk.hosts), large=LARGE)
+    app.add_middleware(Guard, hosts=(*LOCAL, *hosts, *settings.desk.hosts), largest=LARGEST)
     app.add_middleware(Proxies, trusted_hosts=list(settings.desk.proxies))
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     for pages in PAGES:
         app.include_router(pages.router)
     errors.answer_in(app)
     api = create_api(desk, champions)
-    api.add_middleware(Limit, most=API_LARGEST)
+    app.state.api = api
     app.mount("/api", api)
     return app
 
@@ -67,11 +76,13 @@ async def _living(app: FastAPI) -> AsyncIterator[None]:
     await run_in_threadpool(desk.refresh)
     watch = threading.Thread(target=_watch, args=(desk, over), daemon=True, name="desk")
     watch.start()
+    app.state.api.state.watch = watch
     try:
         with app.state.champions.watching():
             yield
     finally:
         over.set()
+        app.state.api.state.watch = None
         await run_in_threadpool(watch.join)
         await run_in_threadpool(app.state.uploads.close)
         desk.dossiers.close()

@@ -17,6 +17,6 @@ def registry_url(settings: Settings, home: Path) -> str:
     return settings.registry.url or f"sqlite:///{home / 'mlflow.db'}"
 
 
-def store_of(settings: Settings, home: Path) -> Store:
+def store_of(settings: Settings, home: Path, *, patience: float | None = None) -> Store:
     """The decision log: [store] url, else a SQLite file in the home folder."""
-    return Store(settings.store.url or f"sqlite:///{home / 'store.db'}")
+    return Store(settings.store.url or f"sqlite:///{home / 'store.db'}", patience=patience)

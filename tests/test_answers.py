@@ -12,6 +12,7 @@ from pipelines.flows.dataset import pull_source
 from pipelines.flows.value import Overrides
 from pipelines.store import answers, worklist
 from pipelines.store.answers import TooLateError, give
+from pipelines.store.schema import worklist_table
 from tests.conftest import REPOSITORY
 from tests.desks import NOW, make_desk
 
@@ -54,6 +55,35 @@ def test_what_cannot_be_answered_is_refused_in_a_sentence_and_leaves_no_trace(de
         answer(desk, "L1", kind, 0, **more)
     assert answers.history(desk.store, "L1") == []
     assert state(desk, "L1") == "open"
+
+
+def emptied(desk) -> None:
+    with desk.store.writing() as connection:
+        connection.execute(worklist_table.delete())
+
+
+def test_a_list_that_was_emptied_comes_back_with_what_was_answered(desk):
+    answer(desk, "L1", "rejected", 0, reason="no budget")
+    answer(desk, "L2", "snoozed", 0, until=NOW + timedelta(days=2))
+    answer(desk, "L3", "accepted", 0)
+    answer(desk, "L3", "undone", 1)
+    answer(desk, "L5", "released", 0)
+    answer(desk, "L5", "undone", 1)
+    before = [worklist.listed(desk.store, f"L{number}") for number in range(1, 6)]
+    emptied(desk)
+    desk.browser()
+    assert [worklist.listed(desk.store, f"L{number}") for number in range(1, 6)] == before
+    answer(desk, "L3", "accepted", 2)
+    assert [each.turn for each in answers.history(desk.store, "L3")] == [1, 2, 3]
+
+
+def test_a_lead_whose_row_knows_nothing_of_its_answers_is_refused_in_a_sentence(desk):
+    answer(desk, "L1", "accepted", 0)
+    with desk.store.writing() as connection:
+        connection.execute(worklist_table.update().values(state="open", turn=0))
+    for turn in (0, 1):
+        with pytest.raises(TooLateError, match="took this lead"):
+            answer(desk, "L1", "rejected", turn, reason="no need")
 
 
 def test_answers_are_added_and_what_is_undone_is_as_it_was_before(desk):

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from features.errors import UsageError
-from pipelines.store import users
+from pipelines.store import passwords, users
 from pipelines.store.users import add_person, make_key, revoke_key, with_key
 from tests.commands import leadsieve
 from tests.desks import LEADS, NOW, PASSWORD, decided, hidden, make_desk
@@ -114,7 +114,7 @@ NEW = "another long password"
 @pytest.mark.parametrize("change", ["removed", "demoted"])
 def test_who_is_removed_or_demoted_while_changing_the_password_stays_so(either_desk, change, monkeypatch):
     store, browser = either_desk.store, either_desk.browser("ann", "admin")
-    inner = users.HASHER
+    inner = passwords.HASHER
 
     class Slow:
         """Hashes as ever, and lets an administrator be faster."""
@@ -123,7 +123,7 @@ def test_who_is_removed_or_demoted_while_changing_the_password_stays_so(either_d
 
         @staticmethod
         def hash(password: str) -> str:
-            monkeypatch.setattr(users, "HASHER", inner)
+            monkeypatch.setattr(passwords, "HASHER", inner)
             if change == "removed":
                 users.remove_person(store, "ann", at=NOW, by="eve")
             else:
@@ -131,7 +131,7 @@ def test_who_is_removed_or_demoted_while_changing_the_password_stays_so(either_d
             return inner.hash(password)
 
     form = {"token": hidden(browser.get("/password").text.split("</header>")[1]), "old": PASSWORD, "new": NEW}
-    monkeypatch.setattr(users, "HASHER", Slow)
+    monkeypatch.setattr(passwords, "HASHER", Slow)
     assert browser.client.post("/password", data=form).status_code in (400, 403)
     after = {each.name: each.role for each in users.people(store)}
     assert after == ({} if change == "removed" else {"ann": "rep"})
@@ -212,7 +212,9 @@ def test_every_answer_carries_the_policy_and_no_page_holds_inline_script_or_styl
     browser = desk.browser("ann", "admin")
     for address in ("/sign-in", "/queue", "/leads/L1", "/held", "/people", "/audit", "/password", "/nowhere"):
         said = browser.get(address)
-        assert said.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
+        assert said.headers["content-security-policy"].startswith(
+            "default-src 'none'; object-src 'none'; script-src 'self';"
+        )
         assert said.headers["x-frame-options"] == "DENY"
         assert said.headers["cache-control"] == "no-store"
         assert not [
@@ -366,6 +368,35 @@ def test_a_proxy_is_believed_only_where_it_was_named(tmp_path):
     assert elsewhere.browser().get("/queue", headers=forwarded).status_code == 303
     with pytest.raises(UsageError, match="identity_header needs proxies"):
         make_desk(tmp_path / "nobody", more='[desk]\nidentity_header = "X-User"\n')
+
+
+def test_behind_tls_cookies_are_of_this_host_alone_and_pages_of_tls_alone(tmp_path):
+    desk = make_desk(tmp_path, more='[desk]\nproxies = ["testclient"]\n')
+    add_person(desk.store, "ann", "rep", PASSWORD, at=NOW, by="a test")
+    browser = desk.browser()
+    browser.client.base_url = "https://testserver"
+    browser.client.headers["X-Forwarded-Proto"] = "https"
+    for name in ("__Host-leadsieve_before", "__Host-leadsieve"):
+        said = browser.get("/sign-in") if name.endswith("before") else browser.sign_in("ann", PASSWORD)
+        kept = next(each for each in said.headers.get_list("set-cookie") if each.startswith(f"{name}="))
+        assert {"Secure", "HttpOnly", "Path=/", "SameSite=lax"} <= set(kept.split("; "))
+        assert said.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
+    assert browser.get("/queue").status_code == 200
+    gone = browser.client.post("/sign-out", data={"token": hidden(browser.get("/queue").text)})
+    assert gone.headers["clear-site-data"] == '"cache", "storage"'
+    assert browser.get("/queue").status_code == 303
+
+
+def test_who_signs_in_again_has_a_new_session_and_the_old_one_ends(desk):
+    browser = desk.browser("ann")
+    token, old = hidden(browser.get("/password").text), browser.client.cookies["leadsieve"]
+    sent = {"name": "ann", "password": PASSWORD, "token": token}
+    assert browser.client.post("/sign-in", data=sent).status_code == 303
+    assert browser.client.cookies["leadsieve"] != old
+    assert browser.get("/queue").status_code == 200
+    browser.client.cookies.set("leadsieve", old)
+    browser.client.cookies = {"leadsieve": old}
+    assert browser.get("/queue").status_code == 303
 
 
 def test_people_and_keys_from_the_command_line(desk):

@@ -135,6 +135,7 @@ def test_every_file_that_a_document_points_to_is_there():
     documents = (
         REPOSITORY / "README.md",
         REPOSITORY / "CONTRIBUTING.md",
+        REPOSITORY / "SECURITY.md",
         *(REPOSITORY / "docs").glob("*.md"),
     )
     for text, folder in ((file.read_text(encoding="utf-8"), file.parent) for file in documents):
@@ -188,3 +189,89 @@ def test_an_example_names_the_schema_and_keeps_it(example):
     ):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(broken, schema())
+
+
+LEVEL_1 = [
+    "1.2.1",
+    "1.2.2",
+    "1.2.3",
+    "1.2.4",
+    "1.2.5",
+    "1.3.1",
+    "1.3.2",
+    "1.5.1",
+    "2.1.1",
+    "2.2.1",
+    "2.2.2",
+    "2.3.1",
+    "3.2.1",
+    "3.2.2",
+    "3.3.1",
+    "3.4.1",
+    "3.4.2",
+    "3.5.1",
+    "3.5.2",
+    "3.5.3",
+    "4.1.1",
+    "4.4.1",
+    "5.2.1",
+    "5.2.2",
+    "5.3.1",
+    "5.3.2",
+    "6.1.1",
+    "6.2.1",
+    "6.2.2",
+    "6.2.3",
+    "6.2.4",
+    "6.2.5",
+    "6.2.6",
+    "6.2.7",
+    "6.2.8",
+    "6.3.1",
+    "6.3.2",
+    "6.4.1",
+    "6.4.2",
+    "7.2.1",
+    "7.2.2",
+    "7.2.3",
+    "7.2.4",
+    "7.4.1",
+    "7.4.2",
+    "8.1.1",
+    "8.2.1",
+    "8.2.2",
+    "8.3.1",
+    "9.1.1",
+    "9.1.2",
+    "9.1.3",
+    "9.2.1",
+    "11.3.1",
+    "11.3.2",
+    "11.4.1",
+    "12.1.1",
+    "12.2.1",
+    "12.2.2",
+    "13.4.1",
+    "14.2.1",
+    "14.3.1",
+    "15.1.1",
+    "15.2.1",
+    "15.3.1",
+]
+
+
+def test_every_requirement_of_security_is_answered_and_every_test_that_holds_one_exists():
+    text = (REPOSITORY / "docs" / "security.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| ([\d.]+) \| \d \| [^|]+ \| (yes|by|no|none)\b[,:]? ?([^|]*) \|$", text, re.MULTILINE
+    )
+    assert len(rows) > 130
+    assert not set(LEVEL_1) - {number for number, _, _ in rows}
+    tests = {
+        name
+        for file in (REPOSITORY / "tests").glob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert not {name for name in re.findall(r"`(test_\w+)`", text) if name not in tests}
+    assert not [number for number, answer, why in rows if answer == "yes" and "`test_" not in why]
+    assert not [number for number, answer, why in rows if answer != "yes" and len(why) < 5]

@@ -31,7 +31,7 @@ FLOORS = {
         " | sinks sources reports | settings store"
         " | home settings_schema version_files | flows | cli | notebook"
     ),
-    "app": "desk | sessions scoring | api | pages middleware | web | cli",
+    "app": "desk | sessions scoring | api | pages middleware server | web | cli",
 }
 FLOOR = {
     (house, room): floor

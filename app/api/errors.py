@@ -1,19 +1,23 @@
 """Refusals of the API: RFC 9457 problem documents, which name every field that is wrong."""
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 
+from duckdb import OutOfMemoryException
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from app.api.schemas import Breach, Problem
-from app.sessions import ForbiddenError, NotSignedInError
+from app.sessions import ForbiddenError, NotSignedInError, note_refused
 from features.errors import LeadsieveError, UnreachableError
 from pipelines.store.answers import TooLateError
 
 MOST_ERRORS = 100
+AGAIN = 10  # seconds until one may ask again for what is not to be had now
+EXHAUSTED = (MemoryError, OutOfMemoryException)
 TITLES = {422: "The request breaks its contract"}
 
 
@@ -50,6 +54,7 @@ def answer_in(app: FastAPI) -> None:
         (NotSignedInError, _no_key),
         (ForbiddenError, _forbidden),
         (LeadsieveError, _failed),
+        *((kind, _exhausted) for kind in EXHAUSTED),
         (500, _bug),
     ):
         app.add_exception_handler(kind, handler)
@@ -90,18 +95,28 @@ def _by_status(_request: Request, error: HTTPException) -> JSONResponse:
     return problem(error.status_code, said.get(error.status_code, str(error.detail)), headers=error.headers)
 
 
-def _no_key(_request: Request, _error: Exception) -> JSONResponse:
+def _no_key(request: Request, _error: Exception) -> JSONResponse:
+    if sent := request.headers.get("Authorization"):
+        key_id = re.match(r"Bearer ls_(\w{8})_", sent, re.ASCII)  # which is no secret
+        note_refused(request, f"a key that is not in use{f': {key_id[1]}' if key_id else ''}")
     detail = "Send a key that is in use: Authorization: Bearer ls_…; leadsieve key make gives one. Nothing was done."
     return problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
-def _forbidden(_request: Request, _error: Exception) -> JSONResponse:
+def _forbidden(request: Request, _error: Exception) -> JSONResponse:
+    note_refused(request, f"may not: {request.method} {request.url.path}")
     return problem(403, "This key's role may not do this; nothing was done. Make a key with another role.")
 
 
 def _failed(_request: Request, error: LeadsieveError) -> JSONResponse:
     status = 503 if isinstance(error, UnreachableError) else 409 if isinstance(error, TooLateError) else 422
-    return problem(status, str(error)[:1].upper() + str(error)[1:])
+    headers = {"Retry-After": str(AGAIN)} if status == 503 else None
+    return problem(status, str(error)[:1].upper() + str(error)[1:], headers=headers)
+
+
+def _exhausted(_request: Request, _error: Exception) -> JSONResponse:
+    detail = "There is not enough memory for this just now; nothing was done. Try again in a few seconds."
+    return problem(503, detail, headers={"Retry-After": str(AGAIN)})
 
 
 def _bug(_request: Request, _error: Exception) -> JSONResponse:

@@ -13,7 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic.json_schema import models_json_schema
 
 from app.api import errors
-from app.api.errors import RefusedError
+from app.api.errors import AGAIN, RefusedError
 from app.api.queries import LogQuery
 from app.api.schemas import (
     AnswerRequest,
@@ -32,14 +32,17 @@ from app.api.tables import read
 from app.desk import Desk, desk_of
 from app.scoring.champion import Champions
 from app.scoring.realtime import AT_ONCE, LiveScorer
-from app.sessions import ForbiddenError, NotSignedInError, address_of
+from app.sessions import AskedFirst, ForbiddenError, NotSignedInError, address_of, first
 from pipelines.store import worklist
 from pipelines.store.answers import give
+from pipelines.store.database import Store
 from pipelines.store.decisions import decisions as read_decisions
 from pipelines.store.users import Person, Role, with_key
 
+MOST_PARTS = 250_000
 LARGEST = 16_000_000  # bytes: 1,000 leads with 100 events each take a fifth of it
 MOST_WAITING = 200
+PATIENCE = 5  # seconds until the store is taken not to answer
 REFUSALS = {
     401: "no key that is in use",
     403: "the key's role may not do this",
@@ -52,7 +55,21 @@ FIGURES = ("score", "p_pursue", "p_convert", "p_both", "p_worked", "low", "high"
 bearer = HTTPBearer(
     auto_error=False, description="A key that `leadsieve key make` gave: `Authorization: Bearer ls_…`"
 )
-router = APIRouter()
+
+
+class Counted(AskedFirst):
+    """A route that refuses a body of masses of small parts before any of them is made."""
+
+    async def look(self, request: Request) -> None:
+        if self.body_field is not None:
+            body = await request.body()
+            if body.count(b"{") + body.count(b"[") > MOST_PARTS:
+                raise RefusedError(
+                    413, f"A request may hold at most {MOST_PARTS:,} lists and objects; nothing was done."
+                )
+
+
+router = APIRouter(route_class=Counted)
 
 
 def described(api: FastAPI) -> dict[str, Any]:
@@ -87,16 +104,26 @@ def key_of(role: Role) -> Any:
     """A dependency: whose key it is, if the key may do what this role may."""
 
     def asking(
-        request: Request, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+        request: Request,
+        _told: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)] = None,  # for the description
     ) -> Person:
-        person = with_key(desk_of(request).store, sent.credentials) if sent else None
+        person = asks_with(request)
         if person is None:
             raise NotSignedInError
         if not person.may(role):
             raise ForbiddenError
         return person
 
-    return Depends(asking)
+    return Depends(first(asking))
+
+
+def asks_with(request: Request) -> Person | None:
+    """Whose key was sent, if it is in use."""
+    if not hasattr(request.state, "person"):
+        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        bears = scheme.lower() == "bearer" and key
+        request.state.person = with_key(desk_of(request).store, key.strip()) if bears else None
+    return request.state.person
 
 
 AnyKey = Annotated[Person, key_of("rep")]
@@ -117,7 +144,8 @@ def create_api(desk: Desk, champions: Champions) -> FastAPI:
     )
     api.openapi = partial(described, api)
     api.state.desk, api.state.champions = desk, champions
-    api.state.turns = anyio.CapacityLimiter(AT_ONCE)
+    api.state.turns, api.state.looks = anyio.CapacityLimiter(AT_ONCE), anyio.CapacityLimiter(4)
+    api.state.watch = None  # what looks for new decisions, while the desk runs
     api.include_router(router)
     errors.answer_in(api)
     return api
@@ -243,15 +271,26 @@ def answer(asked: AnswerRequest, request: Request, person: AnyKey) -> Given:
 
 
 @router.get("/health", responses=refusals(503))
-def health(request: Request, response: Response) -> Health:
-    """Whether the store answers and which version scores. Needs no key."""
-    champions = request.app.state.champions
-    with desk_of(request).store.reading():
-        pass  # raises where the store does not answer
-    live = champions.live
-    status = "no version" if live is None else "ok" if champions.trouble is None else "old version"
+async def health(request: Request, response: Response) -> Health:
+    """Whether the store answers, whether new decisions are looked for, and which version scores. Needs no key."""
+    state = request.app.state
+    if state.watch is not None and not state.watch.is_alive():
+        raise RefusedError(503, "The desk looks for no new decisions any more; start it again.")
+    with anyio.move_on_after(PATIENCE) as looking:
+        # a thread of its own: where all others wait for the store, this one still says so
+        await run_sync(answers, state.desk.store, limiter=state.looks, abandon_on_cancel=True)
+    if looking.cancelled_caught:
+        raise RefusedError(503, f"The store does not answer within {PATIENCE} seconds.", after=AGAIN)
+    live, trouble = state.champions.live, state.champions.trouble
+    status = "no version" if live is None else "ok" if trouble is None else "old version"
     response.headers["Cache-Control"] = "no-store"
     return Health(status=status, version=live and live.champion.version)
+
+
+def answers(store: Store) -> None:
+    """Raise where the store does not answer."""
+    with store.reading():
+        pass
 
 
 @router.get("/version", responses=refusals(401, 503))

@@ -1,12 +1,24 @@
 """What the API takes and gives, as OpenAPI describes it."""
 
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import PydanticKnownError
 
-MOST_LEADS, MOST_EVENTS = 1_000, 10_000
+MOST_LEADS, MOST_EVENTS, MOST_ATTRIBUTES = 1_000, 10_000, 1_000
+MOST_KEYS = 50  # of an object whose keys are known
 FIRST, LAST = datetime(1900, 1, 1), datetime(2200, 1, 1)
 MOMENT = {"type": "string", "format": "date-time", "examples": ["2026-03-01T08:00:00Z"]}
 
@@ -53,10 +65,50 @@ Scalar = Annotated[
 ]
 
 
+def in_parts(size: int, most: int) -> WrapValidator:
+    """Let a long list be read part by part, up to the first part in which something is wrong: a request of
+    nothing but mistakes costs no more than a good one.
+    """
+
+    def read(value: Any, handler: Callable[[Any], list]) -> list:
+        if not isinstance(value, list):
+            return handler(value)
+        if len(value) > most:
+            told = {"field_type": "List", "max_length": most, "actual_length": len(value)}
+            raise PydanticKnownError("too_long", told)
+        found = handler(value[:size])
+        for start in range(size, len(value), size):
+            try:
+                found += handler(value[start : start + size])
+            except ValidationError:
+                return handler(value[: start + size])  # which says where in the whole list
+        return found
+
+    return WrapValidator(read)
+
+
+def few(most: int) -> BeforeValidator:
+    """Refuse an object of more keys before any is looked at."""
+
+    def counted(value: Any) -> Any:
+        if isinstance(value, dict) and len(value) > most:
+            raise ValueError(f"holds more than {most:,} keys")
+        return value
+
+    return BeforeValidator(counted)
+
+
 class Taken(BaseModel):
     """A part of a request; keys that nothing reads are refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_keys(cls, value: Any) -> Any:
+        if isinstance(value, dict) and len(value) > MOST_KEYS:
+            raise ValueError(f"holds more than {MOST_KEYS} keys")
+        return value
 
 
 class Event(Taken):
@@ -83,9 +135,11 @@ class Lead(Taken):
     campaign: Text | None = None
     owner: Text | None = None
     attributes: Annotated[
-        dict[str, Scalar], Field(max_length=1_000, description="The source's other columns; absent is empty.")
+        dict[str, Scalar],
+        few(MOST_ATTRIBUTES),
+        Field(max_length=MOST_ATTRIBUTES, description="The source's other columns; absent is empty."),
     ] = {}
-    events: Annotated[list[Event], Field(max_length=MOST_EVENTS)] = []
+    events: Annotated[list[Event], Field(max_length=MOST_EVENTS), in_parts(100, MOST_EVENTS)] = []
 
 
 class ScoreRequest(Taken):
@@ -97,7 +151,7 @@ class ScoreRequest(Taken):
     reasons: Annotated[bool, Field(description="Whether to say what counts for and against each lead.")] = (
         True
     )
-    leads: Annotated[list[Lead], Field(min_length=1, max_length=MOST_LEADS)]
+    leads: Annotated[list[Lead], Field(min_length=1, max_length=MOST_LEADS), in_parts(10, MOST_LEADS)]
 
 
 class Score(BaseModel):

@@ -7,11 +7,21 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from app.api.errors import AGAIN, EXHAUSTED
 from app.pages.rendering import inside, render
-from app.sessions import ForbiddenError, NotSignedInError, StaleFormError
+from app.scoring.uploads import BusyError
+from app.sessions import (
+    ForbiddenError,
+    NotSignedInError,
+    StaleFormError,
+    TemporaryPasswordError,
+    note_refused,
+    person_at,
+)
 from features.errors import LeadsieveError, UnreachableError
 from pipelines.store.answers import TooLateError
-from pipelines.store.users import TooManyTriesError
+from pipelines.store.passwords import TooManyTriesError
+from pipelines.store.users import NotAllowedError
 
 SENTENCES = {404: "There is no such page.", 405: "This page takes no such request."}
 
@@ -21,8 +31,11 @@ def answer_in(app: FastAPI) -> None:
     for kind, handler in (
         (NotSignedInError, _not_signed_in),
         (ForbiddenError, _forbidden),
+        (NotAllowedError, _forbidden),
+        (TemporaryPasswordError, _temporary),
         (StaleFormError, _stale),
         (LeadsieveError, _refused),
+        *((kind, _exhausted) for kind in EXHAUSTED),
         (RequestValidationError, _misfilled),
         (HTTPException, _by_status),
         (500, _bug),
@@ -33,8 +46,15 @@ def answer_in(app: FastAPI) -> None:
 def refusal(request: Request, status: int, message: str) -> Response:
     """A page that says why not; a part of one where a script of ours asked."""
     template = "refusal_part.html" if request.headers.get("x-desk") else "refusal.html"
+    try:
+        person_at(request)
+    except LeadsieveError:
+        request.state.person = None  # a refusal needs no store: it may be what is refused for
     back = inside(request.headers.get("referer", "").removeprefix(str(request.base_url).rstrip("/")))
-    return render(request, template, status=status, code=status, message=message, back=back)
+    response = render(request, template, status=status, code=status, message=message, back=back)
+    if status == 503:
+        response.headers["Retry-After"] = str(AGAIN)
+    return response
 
 
 def _not_signed_in(request: Request, _error: Exception) -> Response:
@@ -48,6 +68,7 @@ def _here(request: Request) -> str:
 
 
 def _forbidden(request: Request, _error: Exception) -> Response:
+    note_refused(request, f"may not: {request.method} {request.url.path}")
     return refusal(
         request,
         403,
@@ -55,18 +76,34 @@ def _forbidden(request: Request, _error: Exception) -> Response:
     )
 
 
+def _temporary(request: Request, _error: Exception) -> Response:
+    if request.method == "GET":
+        return RedirectResponse("/password", 303)
+    return refusal(request, 403, "Change your password first; nothing was done.")
+
+
 def _stale(request: Request, _error: Exception) -> Response:
+    note_refused(request, f"a form that is not of the session: {request.url.path}")
     message = "This form is not of your session, which may have ended; nothing was done. Load the page again and repeat it."
     return refusal(request, 403, message)
 
 
 def _refused(request: Request, error: LeadsieveError) -> Response:
     status = 409 if isinstance(error, TooLateError) else 429 if isinstance(error, TooManyTriesError) else 400
+    if isinstance(error, UnreachableError):
+        request.state.person = None  # who is there is not asked again of a store that does not answer
+    if isinstance(error, TooManyTriesError):
+        note_refused(request, f"too many wrong passwords: {request.url.path}")
     return refusal(
         request,
-        503 if isinstance(error, UnreachableError) else status,
+        503 if isinstance(error, UnreachableError | BusyError) else status,
         str(error)[:1].upper() + str(error)[1:],
     )
+
+
+def _exhausted(request: Request, _error: Exception) -> Response:
+    message = "There is not enough memory for this just now; nothing was done. Try again in a few seconds."
+    return refusal(request, 503, message)
 
 
 def _misfilled(request: Request, error: RequestValidationError) -> Response:

@@ -18,7 +18,8 @@ from app.pages.queue import wanted_of
 from app.sessions import address_of, signed_in
 from pipelines.sinks.tables import defused
 from pipelines.store import worklist
-from pipelines.store.users import Person, note
+from pipelines.store.audit import note
+from pipelines.store.users import Person
 
 router = APIRouter(include_in_schema=False)
 MOST = 100_000  # rows

@@ -12,14 +12,14 @@ from fastapi.responses import RedirectResponse, Response
 from app.api.queries import ListQuery, given_of
 from app.desk import Desk, desk_of
 from app.pages.rendering import inside, render, say
-from app.sessions import address_of, check_form, signed_in
+from app.sessions import AskedFirst, address_of, check_form, signed_in
 from pipelines.store import worklist
 from pipelines.store.answers import REASONS, SAID, give
 from pipelines.store.filters import DecisionFilter
 from pipelines.store.users import Person
 from pipelines.store.worklist import Listed
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=AskedFirst)
 LATEST = 2  # happenings shown with each lead
 LISTS = {
     "open": "Waiting",

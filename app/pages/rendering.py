@@ -17,7 +17,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from app.desk import desk_of
-from app.sessions import form_token, keep_before, person_at
+from app.sessions import cookie, drop_cookie, form_token, keep_before, person_at, set_cookie
 from pipelines.reports import formats
 from pipelines.reports.formats import money, number
 from pipelines.store.worklist import Told
@@ -150,21 +150,19 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
     if shown["person"] is None:
         keep_before(request, response)
     if said is not None:
-        response.delete_cookie(SAID)
+        drop_cookie(request, response, SAID)
     return response
 
 
 def say(request: Request, response: Response, message: str, **more: Any) -> None:
     """Let the next page begin with a message, and perhaps with what can be done about it."""
     text = URLSafeSerializer(desk_of(request).secret, salt="said").dumps({"message": message, **more})
-    response.set_cookie(
-        SAID, text, max_age=60, httponly=True, samesite="lax", secure=request.url.scheme == "https"
-    )
+    set_cookie(request, response, SAID, text, seconds=60)
 
 
 def _said(request: Request) -> dict[str, Any] | None:
     try:
-        return URLSafeSerializer(desk_of(request).secret, salt="said").loads(request.cookies.get(SAID, ""))
+        return URLSafeSerializer(desk_of(request).secret, salt="said").loads(cookie(request, SAID) or "")
     except BadSignature:
         return None
 

@@ -15,14 +15,15 @@ from starlette.exceptions import HTTPException
 from app.desk import Desk, desk_of
 from app.pages.rendering import render
 from app.scoring.uploads import Upload, Uploads
-from app.sessions import address_of, at_least, check_form
+from app.sessions import AskedFirst, address_of, at_least, check_form
 from pipelines.addresses import redacted
 from pipelines.flows.score_file import as_table, spread
 from pipelines.sinks.tables import defused
+from pipelines.store.audit import note
 from pipelines.store.erasure import forgotten_of
-from pipelines.store.users import Person, note
+from pipelines.store.users import Person
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=AskedFirst)
 LARGEST = 64_000_000  # bytes
 Ops = Annotated[Person, Depends(at_least("ops"))]
 

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from app.desk import desk_of
 from app.pages.rendering import inside, render, say
 from app.sessions import (
-    LONGEST_PASSWORD,
+    AskedFirst,
     address_of,
     at_least,
     begin,
@@ -16,12 +16,12 @@ from app.sessions import (
     end,
     person_at,
     session_token,
-    signed_in,
+    somebody,
 )
-from pipelines.store import users
+from pipelines.store import audit, passwords, users
 from pipelines.store.users import ROLES, Person
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=AskedFirst)
 Admin = Annotated[Person, Depends(at_least("admin"))]
 Token = Annotated[str, Form(max_length=1000)]
 
@@ -53,8 +53,17 @@ def add(
     role: Annotated[str, Form(max_length=10)],
 ) -> Response:
     check_form(request, token)
-    desk, password = desk_of(request), users.fresh_password()
-    users.add_person(desk.store, name, role, password, at=desk.clock(), by=person.name)
+    desk, password = desk_of(request), passwords.fresh()
+    users.add_person(
+        desk.store,
+        name,
+        role,
+        password,
+        at=desk.clock(),
+        by=person.name,
+        temporary=True,
+        as_admin=True,
+    )
     return _page(request, password=password, whose=name.strip())  # shown now and never again: no redirect
 
 
@@ -64,7 +73,7 @@ def remove(
 ) -> Response:
     check_form(request, token)
     desk = desk_of(request)
-    users.remove_person(desk.store, name, at=desk.clock(), by=person.name)
+    users.remove_person(desk.store, name, at=desk.clock(), by=person.name, as_admin=True)
     return _back(request, f"{name} can sign in no more.")
 
 
@@ -78,7 +87,8 @@ def make_key(
 ) -> Response:
     check_form(request, token)
     desk = desk_of(request)
-    return _page(request, key=users.make_key(desk.store, name, role, at=desk.clock(), by=person.name))
+    key = users.make_key(desk.store, name, role, at=desk.clock(), by=person.name, as_admin=True)
+    return _page(request, key=key)
 
 
 @router.post("/people/keys/revoke")
@@ -87,7 +97,7 @@ def revoke_key(
 ) -> Response:
     check_form(request, token)
     desk = desk_of(request)
-    users.revoke_key(desk.store, key_id, at=desk.clock(), by=person.name)
+    users.revoke_key(desk.store, key_id, at=desk.clock(), by=person.name, as_admin=True)
     return _back(request, f"Key {key_id} is revoked.")
 
 
@@ -104,39 +114,41 @@ def log(
     what: Annotated[str, Query(max_length=40)] = "",
     page: Annotated[int, Query(ge=1, le=100_000)] = 1,
 ) -> Response:
-    entries, count = users.entries(desk_of(request).store, what=what or None, page=page)
-    pages = max(1, -(-count // users.A_PAGE))
+    entries, count = audit.entries(desk_of(request).store, what=what or None, page=page)
+    pages = max(1, -(-count // audit.A_PAGE))
     return render(
         request,
         "audit.html",
         entries=entries,
         count=count,
         what=what,
-        kinds=users.KINDS,
+        kinds=audit.KINDS,
         page=page,
         pages=pages,
     )
 
 
 @router.get("/password")
-def password_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+def password_page(request: Request, person: Annotated[Person, Depends(somebody)]) -> Response:
     return render(request, "password.html", wrong=False)
 
 
 @router.post("/password")
 def change_password(
     request: Request,
-    person: Annotated[Person, Depends(signed_in)],
+    person: Annotated[Person, Depends(somebody)],
     token: Token,
-    old: Annotated[str, Form(max_length=LONGEST_PASSWORD)],
-    new: Annotated[str, Form(max_length=LONGEST_PASSWORD)],
+    old: Annotated[str, Form(max_length=passwords.LONGEST)],
+    new: Annotated[str, Form(max_length=passwords.LONGEST)],
 ) -> Response:
     check_form(request, token)
     desk = desk_of(request)
-    if not users.change_password(desk.store, person.name, old, new, at=desk.clock()):
+    if not users.change_password(
+        desk.store, person.name, old, new, at=desk.clock(), address=address_of(request)
+    ):
         return render(request, "password.html", status=400, wrong=True)
     response = RedirectResponse("/sign-in", 303)
-    end(response)
+    end(request, response)
     return response
 
 
@@ -157,13 +169,20 @@ def sign_in_page(request: Request, next: str = "/queue") -> Response:
 def sign_in(
     request: Request,
     name: Annotated[str, Form(max_length=200)],
-    password: Annotated[str, Form(max_length=LONGEST_PASSWORD)],
+    password: Annotated[str, Form(max_length=passwords.LONGEST)],
     token: Annotated[str, Form()],
     next: Annotated[str, Form()] = "/queue",
 ) -> Response:
     check_form(request, token)
     desk = desk_of(request)
-    session = users.sign_in(desk.store, name, password, at=desk.clock(), address=address_of(request))
+    session = users.sign_in(
+        desk.store,
+        name,
+        password,
+        at=desk.clock(),
+        address=address_of(request),
+        instead_of=session_token(request),
+    )
     if session is None:
         return render(request, "sign_in.html", status=401, next=inside(next), wrong=True, nobody=False)
     response = RedirectResponse(inside(next), 303)
@@ -173,12 +192,12 @@ def sign_in(
 
 @router.post("/sign-out")
 def sign_out(
-    request: Request, token: Annotated[str, Form()], person: Annotated[Person, Depends(signed_in)]
+    request: Request, token: Annotated[str, Form()], person: Annotated[Person, Depends(somebody)]
 ) -> Response:
     check_form(request, token)
     desk = desk_of(request)
     if session := session_token(request):
         users.sign_out(desk.store, session, person.name, at=desk.clock(), address=address_of(request))
     response = RedirectResponse("/sign-in", 303)
-    end(response)
+    end(request, response)
     return response

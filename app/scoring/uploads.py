@@ -21,7 +21,9 @@ from pipelines.flows.score_file import LOOKING, READING, SCORING, FileScores, sc
 from pipelines.settings import Settings
 from pipelines.store.erasure import UPLOADS, sweep_uploads
 
-MOST_KEPT = 20
+MOST_KEPT, MOST_WAITING = 20, 10
+MOST_COLUMNS = 2_000
+FIRST_LINE = 1_000_000  # bytes in which a file's first line ends
 FILE = "leads.csv"  # how a file is called where it is put, whatever it calls itself
 STEPS = ("waiting", READING, LOOKING, SCORING, "done")
 
@@ -63,6 +65,23 @@ class Upload:
         return str(error).replace(f"'{FILE}'", f"'{self.name}'")
 
 
+class BusyError(LeadsieveError):
+    """So much waits to be scored that no more is taken."""
+
+
+def check_columns(content: BinaryIO, name: str) -> None:
+    """Raise UsageError for a file whose first line names more columns than any table of leads has: what reads
+    it would take minutes.
+    """
+    line = content.read(FIRST_LINE).lstrip(b"\xef\xbb\xbf\r\n").partition(b"\n")[0].partition(b"\r")[0]
+    content.seek(0)
+    if max(line.count(mark) for mark in (b",", b";", b"\t", b"|")) >= MOST_COLUMNS:
+        raise UsageError(
+            f"the first line of '{name}' names more than {MOST_COLUMNS:,} columns; nothing was scored. Leave only those that the "
+            "source has."
+        )
+
+
 class Uploads:
     """What a running desk was given to score; the newest are kept, and none outlives the desk."""
 
@@ -80,6 +99,7 @@ class Uploads:
 
     def take(self, content: BinaryIO, name: str, *, who: str) -> Upload:
         """Begin with a file."""
+        check_columns(content, name[:100])
         upload = self._begun(name[:100], who)
         folder = self.desk.home / "tmp" / f"{UPLOADS}{upload.key}"
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -111,6 +131,10 @@ class Uploads:
         if self.champions.live is None:
             raise UsageError(
                 f"there is no version to score with: {self.champions.trouble or 'it is being loaded'}."
+            )
+        if sum(not each.done for each in self.kept.values()) >= MOST_WAITING:
+            raise BusyError(
+                f"{MOST_WAITING} files and sources wait to be scored; nothing was taken. Try again in a minute."
             )
         upload = Upload(secrets.token_urlsafe(12), name, who, self.desk.clock())
         self.kept[upload.key] = upload

@@ -68,12 +68,18 @@ def add_user(
     """
     now = standing(folder := home_folder(home))
     from pipelines.home import store_of
-    from pipelines.store.users import add_person, fresh_password
+    from pipelines.store import passwords
+    from pipelines.store.users import add_person
 
-    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else fresh_password()
-    add_person(store_of(settings_of(config, None), folder), name, role.value, password, at=now, by=TERMINAL)
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else passwords.fresh()
+    store = store_of(settings_of(config, None), folder)
+    add_person(store, name, role.value, password, at=now, by=TERMINAL, temporary=True)
     told = {"name": name.strip(), "role": role.value, "password": None if password_stdin else password}
-    shown_once = "" if password_stdin else f" with the password {password}\nIt is shown only now."
+    shown_once = (
+        ""
+        if password_stdin
+        else f" with the password {password}\nIt is shown only now, and changed at the first sign-in."
+    )
     show(told, f"{name} can sign in as {role.value}{shown_once}", as_json=as_json)
 
 
@@ -89,7 +95,7 @@ def list_users(config: Config = None, home: Home = None, as_json: Json = False) 
         "\n".join(f"{each.name}  {each.role}" for each in found)
         or "nobody yet: leadsieve user add NAME --role admin"
     )
-    show({"people": [vars(each) for each in found]}, words, as_json=as_json)
+    show({"people": [{"name": each.name, "role": each.role} for each in found]}, words, as_json=as_json)
 
 
 @user.command("remove")

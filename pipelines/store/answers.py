@@ -2,6 +2,7 @@
 are added, never changed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -10,9 +11,9 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from features.errors import UsageError
+from pipelines.store.audit import note
 from pipelines.store.database import Store
 from pipelines.store.schema import WORK, answers_table, worklist_table
-from pipelines.store.users import note
 
 Kind = Literal["accepted", "rejected", "snoozed", "undone", "released"]
 REASONS = (
@@ -107,7 +108,7 @@ def give(
         if row is None:
             raise UsageError(f"there is no lead '{lead_id}' on the list; nothing was recorded.")
         latest = _latest(connection, lead_id)
-        if row.turn != turn:
+        if turn != row.turn or turn != (latest.turn if latest else 0):
             raise TooLateError(_too_late(latest, who, at), lead_id=lead_id)
         if row.state not in FROM[kind] or (kind == "undone" and (latest is None or latest.kind == "undone")):
             raise UsageError(f"this lead is {_now(row.state)}; nothing was recorded.")
@@ -203,6 +204,18 @@ def _row_after(answer: Answer, before: Answer | None) -> dict[str, object]:
         "answered_at": answer.at,
         "until": answer.until,
     }
+
+
+def rows_after(connection: sa.Connection, lead_ids: Sequence[str]) -> dict[str, dict[str, object]]:
+    """What the list shows of leads that were answered: all their answers, one after the other."""
+    query = sa.select(answers_table).where(answers_table.c.lead_id.in_(lead_ids))
+    latest: dict[str, Answer] = {}
+    rows = {}
+    for row in connection.execute(query.order_by(answers_table.c.turn)).mappings():
+        answer = Answer(**row)
+        rows[answer.lead_id] = _row_after(answer, latest.get(answer.lead_id))
+        latest[answer.lead_id] = answer
+    return rows
 
 
 def _now(state: str) -> str:

@@ -39,6 +39,9 @@ class Store:
     ----------
     url : str
         ``sqlite:///…/store.db``, made on first use, or ``postgresql://…``.
+    patience : float, optional
+        Seconds to wait for another's transaction. Runs have as much as their work is worth; whoever serves
+        pages says after a few that the store does not answer.
 
     Raises
     ------
@@ -46,7 +49,8 @@ class Store:
         For a URL of any other kind; when it is opened, also for a store that a newer leadsieve has changed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience: float | None = None) -> None:
+        self.patience = patience
         try:
             self.url = sa.make_url(url)
         except ArgumentError as error:
@@ -239,7 +243,7 @@ class Store:
 
     @cached_property
     def _engine(self) -> sa.Engine:
-        return self.own.engine(self.url)
+        return self.own.engine(self.url, self.patience)
 
 
 def as_stored(column: sa.Column, dialect: str) -> sa.ColumnElement:

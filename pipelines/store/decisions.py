@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from features.matrix import fetch
 from features.tables import Tables, named
 from models.policy.arms import FORCED
+from pipelines.store.audit import note
 from pipelines.store.database import Store
 from pipelines.store.filters import DecisionFilter
 from pipelines.store.schema import WORK, decisions_table, worklist_table
-from pipelines.store.users import note
 
 LOG = decisions_table.c
 UNSEEN = ("extrapolated", "weights")  # kept for our own use

@@ -24,6 +24,7 @@ from pipelines.sources.engine import quoted
 from pipelines.sources.erased import Forgotten
 from pipelines.sources.lead_lookup import PROPERTIES
 from pipelines.sources.manifest import NOTE, read_note
+from pipelines.store.audit import note
 from pipelines.store.database import Store
 from pipelines.store.schema import (
     answers_table,
@@ -32,7 +33,6 @@ from pipelines.store.schema import (
     forgotten_table,
     worklist_table,
 )
-from pipelines.store.users import note
 
 TABLES = ("leads", "events", "outcomes")
 UPLOADS = "upload-"  # begins the name of a folder with a file that marketing dropped

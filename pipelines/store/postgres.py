@@ -10,15 +10,28 @@ from sqlalchemy.pool import NullPool
 from features.errors import UsageError
 
 LOCK = 5_733_781  # any number that nobody else in the database uses
-PATIENCE = 10  # seconds
+CONNECTING = 3  # seconds until a server is taken not to answer
+PATIENCE = 60.0  # seconds to wait for another run's transaction
+STATEMENTS = 6  # times as long may a statement of somebody who waits take
 
 
-def engine(url: sa.URL) -> sa.Engine:
+def engine(url: sa.URL, patience: float | None = None) -> sa.Engine:
+    """PostgreSQL with limits: on connecting, on waiting for a lock, and where ``patience`` is given, in seconds,
+    on each statement too. A connection that is cut without a word is given up as well.
+    """
+    limits = {"lock_timeout": patience or PATIENCE, "statement_timeout": STATEMENTS * (patience or 0)}
+    options = [f"-c {name}={round(1000 * seconds)}" for name, seconds in limits.items()]
+    given = url.query.get("options", "")
     try:
         return sa.create_engine(
             url.set(drivername="postgresql+psycopg"),
             poolclass=NullPool,
-            connect_args={"connect_timeout": PATIENCE},
+            connect_args={
+                "connect_timeout": CONNECTING,
+                "options": " ".join([given if isinstance(given, str) else " ".join(given), *options]),
+                "tcp_user_timeout": round(1000 * (patience or PATIENCE)),
+                "keepalives_idle": 10,
+            },
         )
     except ModuleNotFoundError as error:
         raise UsageError("PostgreSQL needs its driver: pip install 'leadsieve[postgres]'.") from error

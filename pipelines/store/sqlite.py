@@ -20,13 +20,13 @@ CHUNK = 50_000  # rows
 PATIENCE = 60.0  # seconds to wait for another run's transaction
 
 
-def engine(url: sa.URL) -> sa.Engine:
+def engine(url: sa.URL, patience: float | None = None) -> sa.Engine:
     """SQLite in write-ahead mode, so that readers never wait for a writer; transactions begin where they are
-    asked for.
+    asked for. Another's transaction is waited for as long as ``patience`` says, in seconds.
     """
     if not url.database:
         raise UsageError("the store needs a file: sqlite:///folder/store.db.")
-    made = sa.create_engine(url, poolclass=NullPool, connect_args={"timeout": PATIENCE})
+    made = sa.create_engine(url, poolclass=NullPool, connect_args={"timeout": patience or PATIENCE})
 
     @sa.event.listens_for(made, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from models.policy.arms import FORCED
 from models.policy.policy import HOLD
 from pipelines.sources.lead_lookup import Dossiers, Painter
+from pipelines.store.answers import rows_after
 from pipelines.store.database import Store
 from pipelines.store.erasure import NOBODY, forgotten_of
 from pipelines.store.schema import decisions_table, worklist_table
@@ -120,8 +121,12 @@ class Filler:
             return []
         entries = self._entries(rows)
         with self.store.writing() as connection:
+            # of a list that was emptied, leads have been answered already
+            answered = rows_after(connection, [entry["lead_id"] for entry in entries])
+            fresh = {"answered_by": None, "answered_at": None, "until": None}
+            filled = [entry | fresh | answered.get(entry["lead_id"], {}) for entry in entries]
             connection.execute(
-                self.store.insert(work).on_conflict_do_nothing(), entries
+                self.store.insert(work).on_conflict_do_nothing(), filled
             )  # another desk may fill the same list
         return [row["lead_id"] for row in rows]
 
