@@ -9,7 +9,7 @@ from pipelines.store.database import Store
 
 def registry_of(settings: Settings, home: Path) -> Registry:
     """The registry of versions: [registry] url, else a SQLite file in the home folder."""
-    return Registry(registry_url(settings, home), turns=home / "champion.lock")
+    return Registry(registry_url(settings, home), home=home)
 
 
 def registry_url(settings: Settings, home: Path) -> str:

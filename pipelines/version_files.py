@@ -45,11 +45,21 @@ def load_champion(registry: Registry, files: Sequence[Path]) -> Champion:
     UsageError
         Where no version has been promoted.
     ContractError
-        Where it was fitted with features that are not there, or not as they were.
+        Where it was fitted with features that are not there, or not as they were; where a file of it is
+        damaged.
+    UnreachableError
+        If a registry on a server does not answer.
     """
-    version = registry.resolve("champion")
-    folder = registry.download(version)
-    return Champion(version, _scorer(folder, version, files), _policy(folder))
+    published = registry.in_force()
+    if published is None:
+        raise UsageError("there is no champion yet. Promote a version first: leadsieve promote.")
+    try:
+        folder = registry.publication.whole(published)
+        return Champion(published.version, _scorer(folder, published.version, files), _policy(folder))
+    except (ContractError, OSError):
+        if registry.publication.read() == published:
+            raise
+        return load_champion(registry, files)  # another version was published amid the reading
 
 
 def load_record(registry: Registry, version: str, files: Sequence[Path]) -> VersionRecord:

@@ -4,14 +4,13 @@ their own.
 
 import json
 import os
+import shutil
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from features.errors import ContractError, UnreachableError, UsageError
 from features.labels import Horizons, Labels
 from features.recipe import Attribute, Recipe
 from features.register import Column
-from models.registry.local_store import reach, shown
+from models.registry.place import reach, shown
 from models.registry.pyfunc import ServedScorer
 from models.registry.registry import Registry, Version
 from models.scoring.scorer import Scorer, Target, fit_scorer, load_scorer
@@ -171,7 +170,13 @@ def test_a_registered_version_keeps_all_that_is_to_be_known_about_it(registry, s
 
 
 def test_the_store_is_one_file_with_the_artifacts_beside_it_and_holds_no_code_and_no_pickle(registry, store):
-    assert {entry.name for entry in store.parent.iterdir()} == {"mlflow.db", "artifacts", "champion.lock"}
+    assert {entry.name for entry in store.parent.iterdir()} == {
+        "mlflow.db",
+        "artifacts",
+        "champion.lock",
+        "champion",
+        "champion.json",
+    }
     suffixes = {entry.suffix for entry in (store.parent / "artifacts").rglob("*") if entry.is_file()}
     assert suffixes & {".txt", ".json"} == {".txt", ".json"}
     assert not suffixes & {".py", ".pkl", ".pickle", ".joblib", ".skops"}
@@ -216,12 +221,8 @@ def test_promoting_the_champion_again_changes_nothing(registry):
 def test_versions_are_promoted_and_rolled_back_and_there_is_one_champion_at_every_step(
     tmp_path, store, registry
 ):
-    with (
-        closing(sqlite3.connect(store)) as original,
-        closing(sqlite3.connect(tmp_path / "mlflow.db")) as target,
-    ):
-        original.backup(target)  # so that the other tests keep their champion
-    copy = Registry(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    shutil.copytree(store.parent, tmp_path / "home")  # so that the other tests keep their champion
+    copy = Registry(f"sqlite:///{tmp_path / 'home' / 'mlflow.db'}")
 
     def roles() -> dict[str, str]:
         return {alias: version.number for version in copy.versions() for alias in version.aliases}

@@ -12,7 +12,7 @@ import pytest
 
 from features.errors import UnreachableError
 from models.promotion.record import LEAKS, LEARNED
-from models.registry import local_store
+from models.registry import place
 from models.registry.registry import Registry
 from models.registry.versions import ChampionMovedError, Change, previous, reigns
 from tests.commands import FLAT, QUICK, Said, flat_leads, leadsieve, written
@@ -91,7 +91,7 @@ def test_a_promotion_that_was_decided_about_another_champion_changes_nothing(sto
 @pytest.mark.slow
 def test_of_promotions_at_the_same_moment_one_wins_and_the_others_are_told(store, tmp_path):
     """Real processes, each of which has compared its version with version 1."""
-    shutil.copy(store, tmp_path / "mlflow.db")
+    home = Path(shutil.copytree(store.parent, tmp_path / "home"))
     code = """
 import sys, time
 from models.registry.registry import Registry
@@ -105,11 +105,11 @@ try:
 except ChampionMovedError as moved:
     print(moved)
 """
-    address = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    address = f"sqlite:///{home / 'mlflow.db'}"
     racers = [
         subprocess.Popen(
             [sys.executable, "-c", code, address, version],
-            env=environment(tmp_path / "mlflow.db"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=environment(home / "mlflow.db"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )
         for version in ("2", "3", "4")
     ]  # fmt: skip
@@ -130,14 +130,14 @@ except ChampionMovedError as moved:
 
 
 def test_whoever_waits_too_long_for_its_turn_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(local_store, "LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr(place, "LOCK_PATIENCE", 0.1)
     with (
-        local_store.my_turn(tmp_path / "lock"),
+        place.my_turn(tmp_path / "lock"),
         pytest.raises(UnreachableError, match="nothing was changed"),
-        local_store.my_turn(tmp_path / "lock"),
+        place.my_turn(tmp_path / "lock"),
     ):
         pass
-    with local_store.my_turn(tmp_path / "lock"):
+    with place.my_turn(tmp_path / "lock"):
         pass
 
 
@@ -226,8 +226,8 @@ def test_a_challenger_that_may_do_harm_is_refused_with_4_and_its_reasons_are_pri
 @pytest.mark.parametrize("version", ["challenger", "2"])
 def test_a_leak_refuses_before_any_figure_is_had(folder, version):
     number = "3" if version == "challenger" else version
-    place = Registry(f"sqlite:///{folder / 'home' / 'mlflow.db'}").download(number) / LEAKS
-    place.write_text(json.dumps([{"column": "visits", "verdict": "suspicious", "why": "AUC .92 alone"}]))
+    leaks = Registry(f"sqlite:///{folder / 'home' / 'mlflow.db'}").download(number) / LEAKS
+    leaks.write_text(json.dumps([{"column": "visits", "verdict": "suspicious", "why": "AUC .92 alone"}]))
     said = run(folder, "promote", version, "--json")  # without a source
     assert (said.code, said.json["reasons"]) == (4, ["it reads 'visits', which is suspicious: AUC .92 alone"])
 

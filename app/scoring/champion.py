@@ -11,6 +11,7 @@ from pathlib import Path
 
 from app.scoring.realtime import LiveScorer
 from features.errors import LeadsieveError
+from models.registry.published import Published
 from models.registry.registry import Registry
 from pipelines.version_files import load_champion
 
@@ -22,7 +23,7 @@ AGAIN = 12  # looks after which something that could not be loaded is tried once
 class Wanted:
     """What ought to be in use."""
 
-    version: str
+    published: Published
     snapshot: Path
     written: int  # when, for whoever is forgotten is taken out of a snapshot, and has to leave the memory too
 
@@ -73,12 +74,12 @@ class Champions:
             )
 
     def _look(self) -> None:
-        version, snapshot = self.registry.champion(), self.newest()
-        if version is None or snapshot is None:
-            self.trouble = "no version has been promoted" if version is None else "nothing has been pulled"
+        published, snapshot = self.registry.in_force(), self.newest()
+        if published is None or snapshot is None:
+            self.trouble = "no version has been promoted" if published is None else "nothing has been pulled"
             return
         wanted, self._looks = (
-            Wanted(version, snapshot, (snapshot / "snapshot.json").stat().st_mtime_ns),
+            Wanted(published, snapshot, (snapshot / "snapshot.json").stat().st_mtime_ns),
             self._looks + 1,
         )
         if wanted == self._loaded:
@@ -88,12 +89,12 @@ class Champions:
             loaded = self._loaded
             champion = (
                 self.live.champion
-                if loaded and loaded.version == version
+                if loaded and loaded.published == published
                 else load_champion(self.registry, self.files)
             )
             if (
                 loaded
-                and replace(loaded, version=version) == wanted
+                and replace(loaded, published=published) == wanted
                 and self.live.champion.scorer.recipe == champion.scorer.recipe
             ):
                 self.live = replace(
@@ -101,7 +102,7 @@ class Champions:
                 )  # the same features of the same past, which are large, are there
             else:
                 self.live = LiveScorer.of(champion, snapshot)
-            self._loaded, self._failed, self.trouble = replace(wanted, version=champion.version), None, None
+            self._loaded, self._failed, self.trouble = wanted, None, None
 
     @contextmanager
     def watching(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,17 @@ from models.scoring.scorer import Scorer, load_scorer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from mlflow.models import ModelSignature
+
+REQUIREMENTS = ("mlflow", "lightgbm", "numpy", "pandas", "pydantic", "ibis-framework", "duckdb", "scipy")
+OUTPUTS = {
+    "p_pursue": "double",
+    "p_convert": "double",
+    "p_both": "double",
+    "low": "double",
+    "high": "double",
+    "grade": "string",
+}
 
 
 class ServedScorer:
@@ -60,6 +72,28 @@ def usual_row(scorer: Scorer) -> pd.DataFrame:
         value = scorer.usual.get(column.name)
         row[column.name] = pd.Series([value], dtype="float64" if column.kind == "number" else object)
     return pd.DataFrame(row)
+
+
+def signature(scorer: Scorer) -> "ModelSignature":
+    """Which columns a scorer reads and gives.
+
+    Each may be absent, for an empty value is information too. Inputs are of any type: MLflow would refuse
+    whole numbers and pandas' categories where it was told of doubles and strings; what is a number is said in
+    ``features.json`` and checked by the scorer.
+    """
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+    from mlflow.types.schema import AnyType
+
+    inputs = [ColSpec(AnyType(), column.name, required=False) for column in scorer.recipe.columns]
+    return ModelSignature(
+        inputs=Schema(inputs), outputs=Schema([ColSpec(kind, name) for name, kind in OUTPUTS.items()])
+    )
+
+
+def requirements() -> list[str]:
+    """What has to be installed to load a scorer."""
+    return [f"{name}=={installed(name)}" for name in REQUIREMENTS]
 
 
 def _load_pyfunc(path: str) -> ServedScorer:

@@ -1,39 +1,23 @@
-"""The registry of versions: what was tried, what it was worth, and which version sales sees. The one module
-that knows MLflow.
+"""The registry of versions: what was tried, what it was worth, and which version sales sees.
 
-MLflow is imported inside functions: it takes seconds, and half of the program never needs it.
+MLflow is spoken to by its client, and imported inside functions: it takes seconds, and what scores needs it not.
 """
 
-import logging
-import sys
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
-from importlib.metadata import version as installed
 from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from features.errors import UnreachableError
-from models.registry.local_store import (
-    ARTIFACTS,
-    artifacts_of,
-    champion_in,
-    folder_in,
-    lay_out,
-    my_turn,
-    reach,
-    settle,
-    shown,
-    sqlite_file,
-    versions_in,
-)
-from models.registry.pyfunc import points, stage, usual_row
+from features.errors import ContractError
+from models.registry.place import ARTIFACTS, answering, artifacts_of, lay_out, my_turn, path_of, sqlite_file
+from models.registry.published import Publication, Published
+from models.registry.pyfunc import points, requirements, signature, stage, usual_row
 from models.registry.versions import (
     CHALLENGER,
     CHAMPION,
@@ -45,31 +29,14 @@ from models.registry.versions import (
     previous,
     written,
 )
-from models.scoring.scorer import Scorer, load_scorer
+from models.scoring.scorer import load_scorer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
-    from mlflow.models import ModelSignature
 
 MODEL = "leadsieve"
 DATA = "data/scorer"  # where a registered scorer's files are among the version's
-REQUIREMENTS = ("mlflow", "lightgbm", "numpy", "pandas", "pydantic", "ibis-framework", "duckdb", "scipy")
-OUTPUTS = {
-    "p_pursue": "double",
-    "p_convert": "double",
-    "p_both": "double",
-    "low": "double",
-    "high": "double",
-    "grade": "string",
-}
-OUT_OF_REACH = (
-    "TEMPORARILY_UNAVAILABLE",
-    "UNAUTHENTICATED",
-    "PERMISSION_DENIED",
-    "REQUEST_LIMIT_EXCEEDED",
-    "DEADLINE_EXCEEDED",
-)
 
 
 class Registry:
@@ -82,15 +49,19 @@ class Registry:
         or a server's address.
     experiment : str
         Under which the runs are listed.
-    turns : Path, optional
-        A file that whoever moves an alias holds meanwhile, so that nobody else does; by default beside the
-        SQLite file.
+    home : Path, optional
+        Where the champion is published, and where whoever changes it holds a file meanwhile, so that nobody
+        else does; by default the SQLite file's folder.
     """
 
-    def __init__(self, tracking_uri: str, experiment: str = MODEL, turns: Path | None = None) -> None:
+    def __init__(self, tracking_uri: str, experiment: str = MODEL, home: Path | None = None) -> None:
         self.tracking_uri = tracking_uri
         self.experiment = experiment
-        self.turns = turns
+        self.database = sqlite_file(tracking_uri)
+        self.home = home or (self.database.parent if self.database else Path())
+        self.publication = Publication(self.home)
+        # What is published rules in a home; where homes share a registry, its alias does.
+        self.shared = self.database is None or self.database.parent != self.home.absolute()
 
     def register(
         self,
@@ -151,7 +122,7 @@ class Registry:
                     name="scorer",
                     loader_module="models.registry.pyfunc",
                     data_path=str(Path(scratch) / "scorer"),
-                    pip_requirements=[f"{name}=={installed(name)}" for name in REQUIREMENTS],
+                    pip_requirements=requirements(),
                     signature=signature(scorer),
                     input_example=usual_row(scorer) if input_example is None else input_example,
                 )
@@ -179,10 +150,10 @@ class Registry:
         reasons: Sequence[str] = (),
         instead_of: str | EllipsisType | None = ...,
     ) -> str | None:
-        """Make a version the champion, in one step: there is never none, and never two.
+        """Make a version the champion and publish its files, in one step: there is never none, and never two.
 
-        Can be repeated: promoting the champion changes nothing. A rollback is the promotion of an older
-        version.
+        Can be repeated: promoting the champion changes nothing but for files of it that are damaged, which
+        are published anew. A rollback is the promotion of an older version.
 
         Parameters
         ----------
@@ -202,17 +173,20 @@ class Registry:
         """
         number = self.resolve(version)
         with self._alone(), self._answering() as client:
+            self._follow(client)
             aliases = self._aliases(client)
             replaced = aliases.get(CHAMPION)
             if replaced != number:
                 if instead_of is not ... and instead_of != replaced:
                     raise ChampionMovedError(number, instead_of, replaced)
-                count = len(written({entry.number: entry.tags for entry in self.versions()}))
+                count = len(written({entry.number: entry.tags for entry in self._versions(client)}))
                 change = Change(
                     count + 1, number, replaced, at.isoformat() if at else "", who, why, how, tuple(reasons)
                 )
                 for name, value in change.tags().items():
                     client.set_model_version_tag(MODEL, number, name, value)
+            self._publish(client, number)
+            if replaced != number:
                 client.set_registered_model_alias(MODEL, CHAMPION, number)
             if aliases.get(CHALLENGER) == number:
                 client.delete_registered_model_alias(MODEL, CHALLENGER)
@@ -232,16 +206,36 @@ class Registry:
 
     def champion(self) -> str | None:
         """The champion's number, None where there is none; who only looks makes no store."""
-        if database := sqlite_file(self.tracking_uri):
-            return champion_in(database, MODEL)
+        return next((version.number for version in self.versions() if CHAMPION in version.aliases), None)
+
+    def in_force(self) -> Published | None:
+        """The champion to score with, None where there is none: as it is published, without MLflow.
+
+        Where homes share a registry, its alias is looked up, and published here if it has moved on.
+
+        Raises
+        ------
+        ContractError
+            Where what is published is damaged.
+        UnreachableError
+            If a shared registry does not answer.
+        """
+        published = self.publication.read()
+        if not self.shared or (self.database and not self.database.exists()):
+            return published
         with self._answering() as client:
-            return self._aliases(client).get(CHAMPION)
+            number = self._aliases(client).get(CHAMPION)
+            if number is None or (published and published.version == number):
+                return published if number else None
+            with self._alone():
+                number = self._aliases(client)[CHAMPION]
+                return self._publish(client, number)
 
     def previous(self) -> str | None:
         """The version that a rollback returns to."""
-        return previous(
-            written({version.number: version.tags for version in self.versions()}), self.champion()
-        )
+        versions = self.versions()
+        reigning = next((version.number for version in versions if CHAMPION in version.aliases), None)
+        return previous(written({version.number: version.tags for version in versions}), reigning)
 
     def resolve(self, version: str) -> str:
         """The number of ``champion``, ``challenger`` or a number. Raises UsageError where there is no such
@@ -252,97 +246,111 @@ class Registry:
     def download(self, version: str) -> Path:
         """A folder with the data that were registered as a version. To be read, not to be changed: it may be
         the store's own.
+
+        Raises
+        ------
+        ContractError
+            Where the registry's own folder has them no more.
         """
         number = self.resolve(version)
-        if (database := sqlite_file(self.tracking_uri)) and (
-            there := folder_in(database, MODEL, number, self.experiment)
-        ):
-            return there / DATA
-        with self._answering():
-            import mlflow
-
-            whole = mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{number}")
-            return Path(whole) / DATA
+        with self._answering() as client:
+            return self._files(client, number)
 
     def versions(self) -> tuple[Version, ...]:
-        """All versions, the newest first."""
-        if database := sqlite_file(self.tracking_uri):
-            return versions_in(database, MODEL)
+        """All versions, the newest first; who only looks makes no store."""
+        if self.database and not self.database.exists():
+            return ()
         with self._answering() as client:
-            aliases = self._aliases(client)
-            found = client.search_model_versions(f"name='{MODEL}'")
+            if self._astray(client):
+                with self._alone():
+                    self._follow(client)
+            return self._versions(client)
+
+    def _versions(self, client: "MlflowClient") -> tuple[Version, ...]:
+        found = client.search_model_versions(f"name='{MODEL}'")
         return listed(
-            ((int(each.version), each.run_id, each.creation_timestamp, each.tags) for each in found), aliases
+            ((int(each.version), each.run_id, each.creation_timestamp, each.tags) for each in found),
+            self._aliases(client),
         )
+
+    def _files(self, client: "MlflowClient", number: str) -> Path:
+        """The folder of a version's data: beside the file, wherever both have been moved or copied to since."""
+        if not self.database:
+            import mlflow
+
+            return Path(mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{number}")) / DATA
+        run = client.get_run(client.get_model_version(MODEL, number).run_id)
+        kept = path_of(
+            client.get_model_version_download_uri(MODEL, number),
+            within=client.get_experiment(run.info.experiment_id).artifact_location,
+            moved_to=self.database.parent / ARTIFACTS,
+        )
+        if kept is None or not (kept / DATA).is_dir():
+            raise ContractError(
+                f"the files of version {number} are not in '{self.database.parent / ARTIFACTS}'; nothing was done. "
+                "Put that folder back from a backup, or train again."
+            )
+        return kept / DATA
+
+    def _publish(self, client: "MlflowClient", number: str) -> Published:
+        """Publish a version unless it is, all of it, already; to be called by one process at a time."""
+        there = self.publication.intact()
+        if there and there.version == number:
+            return there
+        since = client.get_model_version(MODEL, number).tags.get("promoted_at", "")
+        return self.publication.publish(number, self._files(client, number), since)
+
+    def _astray(self, client: "MlflowClient") -> str | None:
+        """The version that is published in the home while the alias names another one: of a run that was
+        killed in between.
+        """
+        published = None if self.shared else self.publication.intact()
+        if published is None or self._aliases(client).get(CHAMPION) == published.version:
+            return None
+        known = {str(each.version) for each in client.search_model_versions(f"name='{MODEL}'")}
+        return published.version if published.version in known else None
+
+    def _follow(self, client: "MlflowClient") -> None:
+        """Have the alias follow what is published; to be called by one process at a time."""
+        if number := self._astray(client):
+            client.set_registered_model_alias(MODEL, CHAMPION, number)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """While nobody else on this machine makes anything that there is once, or moves an alias."""
-        database = sqlite_file(self.tracking_uri)
-        file = self.turns or (database and database.with_name("champion.lock"))
-        with my_turn(file) if file else nullcontext():
+        """While nobody else in this home makes anything that there is once, or moves an alias."""
+        with my_turn(self.home / "champion.lock"):
             yield
 
     @contextmanager
     def _answering(self) -> Iterator["MlflowClient"]:
-        """A client of a store that answers; MLflow's failures to reach it become ours, and its chatter stays
-        away.
-        """
-        reach(self.tracking_uri)
-        with warnings.catch_warnings():
-            # MLflow warns about its own insides and its libraries' future: nothing that a user could act on.
-            warnings.simplefilter("ignore")
-            import mlflow
-            from mlflow.exceptions import MlflowException
-            from requests.exceptions import RequestException
-            from sqlalchemy.exc import OperationalError
-
-            logger = logging.getLogger("mlflow")  # which importing MLflow sets up
-            level = logger.level
-            logger.setLevel(logging.WARNING)
-            mlflow.set_tracking_uri(
-                self.tracking_uri
-            )  # some of MLflow's functions know no other way; the registry's follows it
-            try:
-                with redirect_stdout(
-                    sys.stderr
-                ):  # where it prints addresses; our standard output is read by programs
-                    yield self._client
-            except (MlflowException, RequestException, OperationalError) as error:
-                if (
-                    isinstance(error, MlflowException)
-                    and error.error_code not in OUT_OF_REACH
-                    and "API request to" not in str(error)
-                ):
-                    raise
-                # The cause's own words may hold an address with its password.
-                raise UnreachableError(
-                    f"the model registry at {shown(self.tracking_uri)} failed ({type(error).__name__})."
-                ) from error
-            finally:
-                logger.setLevel(level)
+        """A client of a store that answers."""
+        with answering(self.tracking_uri):
+            yield self._client
 
     @cached_property
     def _client(self) -> "MlflowClient":
         from mlflow import MlflowClient
-        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-        if database := sqlite_file(self.tracking_uri):
-            if not database.exists():
-                with self._alone():
-                    lay_out(database, lambda uri: SqlAlchemyStore(uri, ARTIFACTS).engine.dispose())
-            settle(database, self.experiment)
+        if self.database and not self.database.exists():
+            with self._alone():
+                lay_out(
+                    self.database, lambda uri: MlflowClient(uri, registry_uri=uri).search_registered_models()
+                )
         return MlflowClient(self.tracking_uri, registry_uri=self.tracking_uri)
 
     @cached_property
     def _experiment_id(self) -> str:
-        database, client = sqlite_file(self.tracking_uri), self._client
+        client = self._client
+        place = artifacts_of(self.database) if self.database else None
         with self._alone():
             if found := client.get_experiment_by_name(self.experiment):
-                return found.experiment_id
-            return client.create_experiment(
-                self.experiment, artifact_location=artifacts_of(database) if database else None
-            )
+                if place in (None, found.artifact_location):
+                    return found.experiment_id
+                # The home was moved or copied, and MLflow would go on writing to where it was.
+                client.rename_experiment(
+                    found.experiment_id, f"{self.experiment}, before a move ({found.experiment_id})"
+                )
+            return client.create_experiment(self.experiment, artifact_location=place)
 
     def _ensure_model(self, client: "MlflowClient") -> None:
         if not client.search_registered_models(f"name='{MODEL}'"):
@@ -357,20 +365,3 @@ class Registry:
             if found
             else {}
         )
-
-
-def signature(scorer: Scorer) -> "ModelSignature":
-    """Which columns a scorer reads and gives.
-
-    Each may be absent, for an empty value is information too. Inputs are of any type: MLflow would refuse
-    whole numbers and pandas' categories where it was told of doubles and strings; what is a number is said in
-    ``features.json`` and checked by the scorer.
-    """
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
-    from mlflow.types.schema import AnyType
-
-    inputs = [ColSpec(AnyType(), column.name, required=False) for column in scorer.recipe.columns]
-    return ModelSignature(
-        inputs=Schema(inputs), outputs=Schema([ColSpec(kind, name) for name, kind in OUTPUTS.items()])
-    )

@@ -27,7 +27,7 @@ from prefect.types.entrypoint import EntrypointType
 from pydantic import ValidationError
 
 from features.errors import LeadsieveError, UnreachableError, UsageError
-from models.registry.local_store import shown
+from models.registry.place import shown
 from pipelines.flows.monitor import monitor_leads
 from pipelines.flows.retrain import retrain as train_and_promote
 from pipelines.flows.score import score_leads

@@ -134,6 +134,7 @@ def rollback_version(
             f"version {reigning} is the first champion: nobody came before it. Name the version to return to: leadsieve rollback 3 --why …"
         )
     if number == reigning:
+        move_champion(settings, home=home, version=number)  # which publishes it again if it is damaged
         return Promotion(number, None, ("it is the champion already",))
     try:
         replaced = move_champion(

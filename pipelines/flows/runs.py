@@ -11,7 +11,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from features.errors import UnreachableError
-from models.registry.local_store import shown
+from models.registry.place import shown
 from pipelines.environment import variables
 
 Given = ParamSpec("Given")
