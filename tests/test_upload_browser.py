@@ -2,9 +2,12 @@
 
 import csv
 import io
+import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pandas as pd
 import pytest
@@ -43,6 +46,11 @@ def home(world: Path, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def address(world: Path, home: Path) -> Iterator[str]:
     with serving(home, world / "quick.toml") as address:
+        for _ in range(600):
+            with urlopen(f"{address}/api/health") as health:
+                if json.load(health)["version"]:
+                    break
+            time.sleep(0.1)
         yield address
 
 

@@ -129,9 +129,11 @@ class Uploads:
 
     def _begun(self, name: str, who: str) -> Upload:
         if self.champions.live is None:
-            raise UsageError(
-                f"there is no version to score with: {self.champions.trouble or 'it is being loaded'}."
-            )
+            if self.champions.trouble is None:
+                raise BusyError(
+                    "the version to score with is being loaded; nothing was taken. Try again in a minute."
+                )
+            raise UsageError(f"there is no version to score with: {self.champions.trouble}.")
         if sum(not each.done for each in self.kept.values()) >= MOST_WAITING:
             raise BusyError(
                 f"{MOST_WAITING} files and sources wait to be scored; nothing was taken. Try again in a minute."
