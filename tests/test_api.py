@@ -18,6 +18,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
+from models.registry.published import POINTER, Publication
 from models.registry.registry import Registry
 from pipelines.home import store_of
 from pipelines.settings import load_settings
@@ -120,22 +121,14 @@ def test_fifty_clients_at_once_get_what_one_alone_gets(api, leads):
 
 
 def test_what_is_promoted_or_forgotten_counts_without_a_restart_and_a_broken_version_takes_nothing_away(
-    decided, world, tmp_path, monkeypatch, leads
+    decided, world, tmp_path, leads
 ):
     home = Path(shutil.copytree(decided, tmp_path / "home"))
     with running_api(home, world / "quick.toml", every=0.2) as api:
         registry = Registry(f"sqlite:///{home / 'mlflow.db'}")
         first = api.champions.live
-        for number in ("2", "3"):
-            made = registry.register(
-                registry.download("1"),
-                params={},
-                metrics={},
-                tags={"verdict": "ready"},
-                figures={},
-                tables={},
-            )
-            assert made == number
+        empty = {name: {} for name in ("params", "metrics", "tags", "figures", "tables")}
+        assert registry.register(registry.download("1"), **empty) == "2"
         registry.promote("2")
         assert until(lambda: api.ask("GET", "/version").json()["version"] == "2")
         assert scores(api, leads[:1])
@@ -151,11 +144,15 @@ def test_what_is_promoted_or_forgotten_counts_without_a_restart_and_a_broken_ver
 
         broken = tmp_path / "broken"
         broken.mkdir()
-        monkeypatch.setattr(Registry, "download", lambda self, version: broken)
-        registry.promote("3")
+        Publication(home).publish("3", broken)
         assert until(lambda: api.ask("GET", "/version").json()["trouble"])
         told = api.ask("GET", "/version").json()
         assert (told["version"], "holds no scorer" in told["trouble"]) == ("2", True)
+        assert scores(api, leads[:1])
+        assert api.ask("GET", "/health", role=None).json() == {"status": "old version", "version": "2"}
+
+        (home / POINTER).write_text("{")
+        assert until(lambda: POINTER in api.ask("GET", "/version").json()["trouble"])
         assert scores(api, leads[:1])
         assert api.ask("GET", "/health", role=None).json() == {"status": "old version", "version": "2"}
 
