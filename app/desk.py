@@ -12,6 +12,7 @@ from pathlib import Path
 from fastapi import Request
 
 from pipelines.files import made_once
+from pipelines.flows.alignment.ledger import KeptLedger
 from pipelines.home import store_of
 from pipelines.settings import Settings
 from pipelines.sources.lead_lookup import Dossiers
@@ -47,6 +48,11 @@ class Desk:
     def dossiers(self) -> Dossiers:
         """What the newest snapshot says of leads."""
         return Dossiers(self.home, self.settings.source.url if self.settings.source else None)
+
+    @cached_property
+    def ledger(self) -> KeptLedger:
+        """What became of all leads."""
+        return KeptLedger(self.settings, self.store)
 
     @cached_property
     def filler(self) -> Filler:
