@@ -12,7 +12,7 @@ from pathlib import Path
 from fastapi import Request
 
 from pipelines.files import made_once
-from pipelines.flows.alignment.ledger import KeptLedger
+from pipelines.flows.alignment.kept import KeptAlignment
 from pipelines.home import store_of
 from pipelines.settings import Settings
 from pipelines.sources.lead_lookup import Dossiers
@@ -50,9 +50,9 @@ class Desk:
         return Dossiers(self.home, self.settings.source.url if self.settings.source else None)
 
     @cached_property
-    def ledger(self) -> KeptLedger:
+    def alignment(self) -> KeptAlignment:
         """What became of all leads."""
-        return KeptLedger(self.settings, self.store)
+        return KeptAlignment(self.settings, self.store)
 
     @cached_property
     def filler(self) -> Filler:

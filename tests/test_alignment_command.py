@@ -86,6 +86,18 @@ def test_the_desk_shows_the_figures_of_the_command_to_every_role_in_the_companys
     assert "<small>2 leads</small>" in desk.browser("bea", "ops").get("/alignment?team=north").text
 
 
+def test_the_list_behind_a_number_leads_to_each_lead(desk):
+    page = desk.browser("ann").get("/alignment").text
+    desk.later(days=40)
+    (desk.home.parent / "exports" / "outcomes.csv").write_text(
+        "lead_id,stage,occurred_at,rep,reason\nL6,accepted,2026-02-21 09:00,old rep,\nL6,won,2026-04-10 09:00,old rep,\n"
+    )
+    pull(desk.settings.source, desk.settings.label, home=desk.home, until=desk.now).close()
+    page = desk.browser("bea").get("/alignment").text
+    assert "The list behind it: 1 lead<" in page
+    assert '<a href="/leads/L1">L1</a>' in page
+
+
 def test_figures_of_one_person_are_for_that_person_and_administrators(desk):
     assert desk.browser("ann").get("/alignment?rep=old+rep").status_code == 400
     assert '<option value="old rep"' not in desk.browser("bea", "ops").get("/alignment").text

@@ -10,10 +10,8 @@ from app.pages.rendering import render
 from app.sessions import signed_in
 from features.errors import TooLittleDataError, UsageError
 from models.alignment.book import Asked
-from pipelines.flows.alignment.align import aligned, day
+from pipelines.flows.alignment.align import day
 from pipelines.reports import alignment as reports
-from pipelines.reports.page import inside
-from pipelines.reports.plots.alignment import pictures_of
 from pipelines.store.users import Person
 
 router = APIRouter(include_in_schema=False)
@@ -45,12 +43,11 @@ def alignment(
     given = {"channel": channel, "campaign": campaign, "team": team, "rep": rep, "grade": grade}
     asked = Asked(day("from", since), day("to", to), **{name: value or None for name, value in given.items()})
     try:
-        ledger = desk.ledger.read(desk.dossiers.newest(), desk.clock())
-        found = aligned(ledger, desk.settings, asked).to_json()
+        told = desk.alignment.tell(asked, desk.dossiers.newest(), desk.clock())
     except TooLittleDataError as error:
         words, empty = str(error), any((since, to, *given.values()))
         return render(request, "alignment.html", nothing=words[:1].upper() + words[1:], empty=empty)
-    contents, body = inside(reports.body(found, pictures := pictures_of(found)), pictures)
+    found = told.found
     choices = found["choices"]
     if not person.may("admin"):
         choices = choices | {"rep": [name for name in choices["rep"] if name == person.name]}
@@ -61,8 +58,8 @@ def alignment(
         title=reports.TITLE,
         period=reports.period(found),
         leads=found["leads"],
-        contents=contents,
-        body=body,
+        contents=told.contents,
+        body=told.body,
         given=given | {"from": found["asked"]["since"], "to": to},
         choices={name: (words, choices[name]) for name, words in SHOWN.items() if choices[name]},
     )

@@ -43,11 +43,11 @@ class Touches:
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, lead: np.ndarray, channel: pd.Categorical, day: np.ndarray) -> "Touches":
-        """From touches in any order; the rarest channels are joined where there are many."""
+    def of(cls, lead: np.ndarray, channel: pd.Categorical, day: np.ndarray, *, most: int = MOST) -> "Touches":
+        """From touches in any order; the rarest channels are joined where there are more than ``most``."""
         names, codes = np.asarray(channel.categories.astype(str)), np.asarray(channel.codes)
         counts = np.bincount(codes, minlength=len(names))
-        kept = np.sort(np.argsort(-counts, kind="stable")[:MOST])
+        kept = np.sort(np.argsort(-counts, kind="stable")[:most])
         kept = kept[counts[kept] > 0]
         anew = np.full(len(names), len(kept))
         anew[kept] = np.arange(len(kept))
@@ -130,6 +130,7 @@ def attribution(
     half_life: float,
     resamples: int,
     seed: int,
+    rules: tuple[str, ...] = RULES,
 ) -> Attribution:
     """Divide wins and their margin among channels by every rule, with intervals.
 
@@ -142,59 +143,59 @@ def attribution(
     account : array of int, shape (leads,)
     half_life : float
         Days after which a touch counts half, for time decay.
+    rules : tuple of str
+        Which ones; all by default.
     """
     code = np.unique(account, return_inverse=True)[1]
     weights = account_weights(code.max(initial=-1) + 1, resamples=resamples, seed=seed)
     touched = np.bincount(touches.lead, minlength=len(won)) > 0
     divided = won & touched
-    wins, brought = (
-        Divided(touches, value, code, weights, half_life) for value in (1.0 * divided, margin * divided)
-    )
+    unattributed = int((won & ~touched).sum())
+    if not divided.any():
+        return Attribution(0, unattributed, 0.0, (), np.nan, ())
+    channels, total = len(touches.names), {}
+    given = shares(touches, half_life)
+    chain, chains = np.zeros((1, channels)), np.zeros((weights.shape[1], channels))
+    if "markov" in rules:
+        moves = transitions(touches, divided, code, len(weights))
+        chain = removal(np.asarray(moves.sum(axis=0)).reshape(1, -1), channels)
+        chains = removal(np.asarray(moves.T @ weights).T, channels)
+    for name, value in (("wins", 1.0 * divided), ("margin", margin * divided)):
+        by_account = np.bincount(code, value, minlength=len(weights))
+        for rule in rules:
+            if rule == "markov":
+                found = chain[0] * by_account.sum(), chains.T * (by_account @ weights)
+            else:
+                cell = code[touches.lead] * channels + touches.channel
+                sums = np.bincount(cell, given[rule] * value[touches.lead], minlength=len(weights) * channels)
+                sums = sums.reshape(-1, channels)
+                found = sums.sum(axis=0), sums.T @ weights
+            total[name, rule] = found
+
+    def of(name: str, channel: int) -> dict[str, Estimate]:
+        return {
+            rule: estimate(float(total[name, rule][0][channel]), total[name, rule][1][channel])
+            for rule in rules
+        }
+
+    wins = {rule: total["wins", rule][0] for rule in rules}
     leads = np.bincount(
-        np.unique(touches.lead * len(touches.names) + touches.channel) % max(len(touches.names), 1),
-        minlength=len(touches.names),
+        np.unique(touches.lead * channels + touches.channel) % channels,
+        minlength=channels,
     )
-    mean = np.mean([wins.values[rule] for rule in RULES], axis=0)
-    order = np.argsort(-mean, kind="stable") if divided.any() else []
-    moved, apart = disagreement(wins.values) if divided.any() else (np.nan, ())
+    mean = np.mean(list(wins.values()), axis=0)
+    moved, apart = disagreement(wins)
     return Attribution(
         wins=int(divided.sum()),
-        unattributed=int((won & ~touched).sum()),
+        unattributed=unattributed,
         margin=float(margin[divided].sum()),
         credits=tuple(
-            Credit(touches.names[place], int(leads[place]), wins.of(place), brought.of(place))
-            for place in order
+            Credit(touches.names[place], int(leads[place]), of("wins", place), of("margin", place))
+            for place in np.argsort(-mean, kind="stable")
         ),
         moved=moved,
         apart=apart,
     )
-
-
-class Divided:
-    """One value of each lead divided among channels by every rule, with the draws of each."""
-
-    def __init__(
-        self, touches: Touches, value: np.ndarray, code: np.ndarray, weights: np.ndarray, half_life: float
-    ) -> None:
-        self.values, self.draws = {}, {}
-        channels = len(touches.names)
-        for rule, share in shares(touches, half_life).items():
-            given = share * value[touches.lead]
-            cell = code[touches.lead] * channels + touches.channel
-            by_account = np.bincount(cell, given, minlength=len(weights) * channels).reshape(-1, channels)
-            self.values[rule], self.draws[rule] = by_account.sum(axis=0), by_account.T @ weights
-        once = transitions(touches, value > 0, code, len(weights))
-        drawn = np.asarray(once.T @ weights).T
-        total = np.bincount(code, value, minlength=len(weights))
-        self.values["markov"] = (
-            removal(np.asarray(once.sum(axis=0)).reshape(1, -1), channels)[0] * total.sum()
-        )
-        self.draws["markov"] = (removal(drawn, channels) * (total @ weights)[:, None]).T
-
-    def of(self, channel: int) -> dict[str, Estimate]:
-        return {
-            rule: estimate(float(self.values[rule][channel]), self.draws[rule][channel]) for rule in RULES
-        }
 
 
 def shares(touches: Touches, half_life: float) -> dict[str, np.ndarray]:
@@ -281,10 +282,11 @@ def removal(counts: np.ndarray, channels: int) -> np.ndarray:
 
 def disagreement(values: dict[str, np.ndarray]) -> tuple[float, tuple[str, ...]]:
     """The share of wins that change hands between the two rules that differ most, and these two."""
-    total = values["first"].sum()
+    if len(values) < 2:
+        return 0.0, tuple(values)
     apart = {
-        pair: float(np.abs(values[pair[0]] - values[pair[1]]).sum() / 2 / total)
-        for pair in combinations(RULES, 2)
+        pair: float(np.abs(values[pair[0]] - values[pair[1]]).sum() / 2 / values[pair[0]].sum())
+        for pair in combinations(values, 2)
     }
     most = max(apart, key=lambda pair: apart[pair])
     return apart[most], most

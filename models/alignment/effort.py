@@ -39,8 +39,8 @@ class Overlooked:
     leads: Share
     turned_down: int
     unanswered: int
-    wins: tuple[Estimate, Estimate]
-    margin: tuple[Estimate, Estimate]
+    wins: tuple[Estimate, ...]
+    margin: tuple[Estimate, ...]
     hours: Estimate
     by_lot: Share
     taken_up: Share
@@ -91,6 +91,7 @@ class Sums:
 
     def __init__(self, account: np.ndarray, *, resamples: int, seed: int) -> None:
         self.code = np.unique(account, return_inverse=True)[1]
+        self.seed = seed
         self.weights = account_weights(self.code.max(initial=-1) + 1, resamples=resamples, seed=seed)
 
     def draws(self, values: np.ndarray) -> np.ndarray:
@@ -100,20 +101,26 @@ class Sums:
     def total(self, values: np.ndarray) -> Estimate:
         return estimate(float(values.sum()), self.draws(values))
 
+    def wins(self, chance: np.ndarray) -> np.ndarray:
+        """How many wins leads of these chances bring, in every resample: other leads, and other luck."""
+        luck = np.random.default_rng(self.seed).standard_normal(self.weights.shape[1])
+        spread = float(np.sqrt(np.sum(chance * (1 - chance))))
+        return np.maximum(self.draws(chance) + spread * luck, 0)
+
     def ratio(self, part: np.ndarray, whole: np.ndarray) -> Estimate:
         below, drawn = float(whole.sum()), self.draws(whole)
         if not below:
             return Estimate(np.nan)
         return estimate(float(part.sum()) / below, self.draws(part)[drawn > 0] / drawn[drawn > 0])
 
-    def product(self, values: np.ndarray, part: np.ndarray, whole: np.ndarray) -> Estimate:
-        """A sum times a ratio, both uncertain."""
-        below, drawn = float(whole.sum()), self.draws(whole)
+    def worth(self, chance: np.ndarray, margin: np.ndarray, valued: np.ndarray) -> Estimate:
+        """What these wins bring, at the mean margin of a win."""
+        below, drawn = float(valued.sum()), self.draws(valued.astype(float))
         if not below:
             return Estimate(np.nan)
         kept = drawn > 0
-        draws = self.draws(values)[kept] * self.draws(part)[kept] / drawn[kept]
-        return estimate(float(values.sum()) * float(part.sum()) / below, draws)
+        draws = self.wins(chance)[kept] * self.draws(margin * valued)[kept] / drawn[kept]
+        return estimate(float(chance.sum()) * float((margin * valued).sum()) / below, draws)
 
 
 def effort(
@@ -155,11 +162,8 @@ def overlooked(
         leads=share_of(missed, ours, book.account),
         turned_down=int((missed & (state == "rejected")).sum()),
         unanswered=int((missed & (state == "unanswered")).sum()),
-        wins=(sums.total(both), sums.total(chance)),
-        margin=(
-            sums.product(both, margin * valued, valued.astype(float)),
-            sums.product(chance, margin * valued, valued.astype(float)),
-        ),
+        wins=tuple(estimate(float(each.sum()), sums.wins(each)) for each in (both, chance)),
+        margin=tuple(sums.worth(each, margin, valued) for each in (both, chance)),
         hours=sums.total(missed * hours),
         by_lot=share_of(book.has("won"), settled & forced, book.account),
         taken_up=share_of(book.has("won"), settled & ~forced & book.has("accepted"), book.account),

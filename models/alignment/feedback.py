@@ -164,7 +164,7 @@ def afterwards(here: Book, whole: Book) -> Aftermath:
     rejected, leads = here.has("rejected"), here.leads
     after = {name: (leads[f"{name}_at"] > leads["rejected_at"]).to_numpy() for name in ("accepted", "won")}
     wins = whole.leads[whole.has("won")].groupby("account")["won_at"].max()
-    latest = leads["account"].map(wins)
+    latest = wins.reindex(leads["account"]).set_axis(leads.index)
     by_another = (latest > leads["rejected_at"]).to_numpy() & ~here.has("won")
     return Aftermath(
         rejected=int(rejected.sum()),

@@ -19,6 +19,7 @@ from models.alignment.effort import Effort, effort
 from models.alignment.feedback import Feedback, feedback
 from models.alignment.funnel import Funnel, funnel
 from models.alignment.scored import Scored, scored
+from models.alignment.talk import Finding, findings
 from models.policy.impact import promise_of
 from pipelines.flows.alignment.ledger import NOTHING, Ledger, ledger_of
 from pipelines.flows.dataset import pull_source
@@ -30,6 +31,7 @@ from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
 
 MONTHS = 12
+CAMPAIGNS = 100
 ALL = Asked()
 
 
@@ -45,6 +47,8 @@ class Alignment:
     choices : dict of str to list of str
         What else could be asked for.
     leads : int
+    talk : tuple of Finding
+        What to talk about.
     funnel : Funnel
     feedback : Feedback
     scored : Scored
@@ -61,6 +65,7 @@ class Alignment:
     asked: Asked
     choices: dict[str, list[str]]
     leads: int
+    talk: tuple[Finding, ...]
     funnel: Funnel
     feedback: Feedback
     scored: Scored
@@ -90,7 +95,8 @@ def align(settings: Settings, home: Path, as_of: datetime, asked: Asked = ALL) -
     with clock.step("pull", "pull what has changed"):
         snapshot = pull_source(settings, home=home, until=as_of)
     with closing(snapshot), clock.step("read", "look up what became of every lead"):
-        ledger = ledger_of(snapshot.tables, store_of(settings, home), settings, snapshot.warnings)
+        store = store_of(settings, home)
+        ledger = ledger_of(snapshot.tables, store, settings, until=as_of, warnings=snapshot.warnings)
     with clock.step("count", "count what became of the leads"):
         found = aligned(ledger, settings, asked)
     found = replace(found, seconds=clock.seconds)
@@ -129,14 +135,16 @@ def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
         half_life=agreed.half_life_days,
         **drawn,
     )
+    parts = funnel(book, asked), feedback(here, book, hours=agreed.answer_hours), scored(here)
     return Alignment(
         as_of=moment(book.end, "time"),
         asked=asked,
         choices=choices,
         leads=len(here.leads),
-        funnel=funnel(book, asked),
-        feedback=feedback(here, book, hours=agreed.answer_hours),
-        scored=scored(here),
+        talk=findings(*parts),
+        funnel=parts[0],
+        feedback=parts[1],
+        scored=parts[2],
         promise=promise_of(judged, policy).to_json() if len(judged) else None,
         effort=effort(
             here,
@@ -146,7 +154,7 @@ def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
             **drawn,
         ),
         attribution=credit(ledger.touches.rows(mask)),
-        campaigns=credit(_campaigns(here)).credits,
+        campaigns=credit(_campaigns(here), rules=("last",)).credits,
         words={name: settings.words.beside(name) for name in asdict(settings.words)},
         currency=settings.desk.currency,
         events=ledger.events,
@@ -160,7 +168,7 @@ def _campaigns(book: Book) -> Touches:
     """The campaign that brought each lead, as its one touch."""
     named = (book.leads["campaign"] != NOTHING).to_numpy()
     campaign = pd.Categorical(book.leads["campaign"][named].astype("str"))
-    return Touches.of(np.flatnonzero(named), campaign, np.zeros(int(named.sum())))
+    return Touches.of(np.flatnonzero(named), campaign, np.zeros(int(named.sum())), most=CAMPAIGNS)
 
 
 def day(name: str, text: str | None) -> datetime | None:

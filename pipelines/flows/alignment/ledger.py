@@ -1,10 +1,8 @@
-"""The book of all leads, read once from a snapshot and the store; the desk keeps it for some minutes."""
+"""The book of all leads, read once from a snapshot and the store."""
 
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 
 import ibis
 import ibis.expr.types as ir
@@ -22,13 +20,8 @@ from models.alignment.book import HANDED_OFF, HELD, UNDECIDED, Book
 from models.policy.policy import HAND_OFF
 from pipelines.flows.value import reckoned
 from pipelines.settings import Settings
-from pipelines.sources.engine import let_go, local_engine
-from pipelines.sources.feedback import with_answers
-from pipelines.sources.manifest import read_note
-from pipelines.sources.snapshots import opened
-from pipelines.store.answers import pulled_out, standing_answers
+from pipelines.store.answers import pulled_out
 from pipelines.store.database import Store
-from pipelines.store.erasure import forgotten_of
 
 UNDATED = (
     "the source has no dates of leads and outcomes, so that nothing can be said of months, answers and waits. "
@@ -37,7 +30,6 @@ UNDATED = (
 NOTHING = "–"  # the channel of a lead that has none
 SAID = ("channel", "campaign", "owner")
 MICROSECONDS = 86_400_000_000  # of a day
-FRESH = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -63,8 +55,10 @@ class Ledger:
     warnings: tuple[str, ...]
 
 
-def ledger_of(tables: Tables, store: Store, settings: Settings, warnings: Iterable[str] = ()) -> Ledger:
-    """Read what the snapshot and the store know of every lead.
+def ledger_of(
+    tables: Tables, store: Store, settings: Settings, *, until: datetime, warnings: Iterable[str] = ()
+) -> Ledger:
+    """Read what the snapshot and the store know of every lead, with what was decided until a moment.
 
     Raises
     ------
@@ -74,7 +68,7 @@ def ledger_of(tables: Tables, store: Store, settings: Settings, warnings: Iterab
     if tables.clock != "time" or not tables.outcome_times or tables.outcomes is None:
         raise TooLittleDataError(UNDATED)
     log = store.decisions() if store.is_there() else pd.DataFrame()
-    log = log[log["decided_at"] <= tables.end] if len(log) else log
+    log = log[log["decided_at"] <= until] if len(log) else log
     released = pulled_out(store) if len(log) else set()
     book = book_of(tables, log, released, settings)
     events = tables.events is not None and "channel" in tables.events.columns
@@ -151,47 +145,3 @@ def touches_of(tables: Tables, book: Book, *, events: bool) -> Touches:
     return Touches.of(
         np.concatenate(rows), union_categoricals([pd.Categorical(each) for each in channels]), day
     )
-
-
-class KeptLedger:
-    """The ledger of the newest snapshot, read again when that has changed or ten minutes are over.
-
-    Parameters
-    ----------
-    settings : Settings
-    store : Store
-    """
-
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self.settings, self.store = settings, store
-        self._lock = threading.Lock()
-        self._kept: tuple[tuple[Path, int], datetime, Ledger] | None = None
-
-    def read(self, folder: Path | None, now: datetime) -> Ledger:
-        """What is known by now.
-
-        Raises
-        ------
-        TooLittleDataError
-            Where nothing was pulled yet, or leads have no dates.
-        """
-        if folder is None:
-            raise TooLittleDataError(
-                "nothing was pulled yet, so there is nothing to count. Score leads first."
-            )
-        key = (folder, (folder / "leads.parquet").stat().st_mtime_ns)
-        with self._lock:  # of several who come at once, one reads
-            if self._kept is None or self._kept[0] != key or not now - FRESH < self._kept[1] <= now:
-                self._kept = key, now, self._read(folder, now)
-            return self._kept[2]
-
-    def _read(self, folder: Path, now: datetime) -> Ledger:
-        note, connection = read_note(folder), local_engine(sparing=True)
-        try:
-            tables = forgotten_of(self.store).out_of_tables(opened(folder, note, connection=connection))
-            source = self.settings.source
-            until = now if source is None or source.extracted_at is None else min(now, source.extracted_at)
-            tables, more = with_answers(tables.until(until), standing_answers(self.store, now), now)
-            return ledger_of(tables, self.store, self.settings, (*note.warnings, *more))
-        finally:
-            let_go(connection)
