@@ -11,6 +11,7 @@ from pathlib import Path
 from fastapi import Request
 
 from pipelines.files import kept_secret
+from pipelines.flows.alignment.kept import KeptAlignment
 from pipelines.home import store_of
 from pipelines.settings import Settings
 from pipelines.sources.lead_lookup import Dossiers
@@ -47,6 +48,11 @@ class Desk:
     def dossiers(self) -> Dossiers:
         """What the newest snapshot says of leads."""
         return Dossiers(self.home, self.settings.source.url if self.settings.source else None)
+
+    @cached_property
+    def alignment(self) -> KeptAlignment:
+        """What became of all leads."""
+        return KeptAlignment(self.settings, self.store, self.home)
 
     @cached_property
     def filler(self) -> Filler:

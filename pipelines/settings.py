@@ -25,6 +25,7 @@ from pydantic.dataclasses import dataclass as validated
 from features.errors import UsageError
 from features.labels import Horizons
 from features.recipe import FeatureSettings
+from models.alignment.settings import AlignmentSettings, WordSettings
 from models.evaluation.settings import EvaluationPlan
 from models.monitoring.settings import MonitorSettings
 from models.policy.settings import PolicySettings
@@ -166,7 +167,7 @@ class Settings(Section):
     ----------
     source : SourceSettings or None
         None where nobody said where the data are: commands that read none need none.
-    label, features, model, evaluation, policy, promotion, monitor, schedule, registry, store, desk
+    label, features, model, evaluation, policy, promotion, monitor, alignment, words, schedule, registry, store, desk
         The sections of the same names.
     """
 
@@ -178,6 +179,8 @@ class Settings(Section):
     policy: PolicySettings = PolicySettings()
     promotion: PromotionSettings = PromotionSettings()
     monitor: MonitorSettings = MonitorSettings()
+    alignment: AlignmentSettings = AlignmentSettings()
+    words: WordSettings = WordSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     registry: Place = Place()
     store: Place = Place()

@@ -24,7 +24,7 @@ FLOORS = {
     ),
     "models": (
         "survival | dataset scoring | evaluation registry | policy leakage tuning"
-        " | promotion monitoring readiness training | backtest"
+        " | promotion monitoring alignment readiness training | backtest"
     ),
     "pipelines": (
         "addresses files | prefect_server | environment feature_files progress simulation"

@@ -7,7 +7,7 @@ import typer
 
 from features.errors import LeadsieveError
 from pipelines.cli.learn import backtest, check, promote, report, rollback, train, versions
-from pipelines.cli.operate import demo, monitor, score, serve, value
+from pipelines.cli.operate import alignment, demo, monitor, score, serve, value
 from pipelines.cli.users import forget, key, user
 
 COMMANDS = (
@@ -22,6 +22,7 @@ COMMANDS = (
     score,
     value,
     monitor,
+    alignment,
     serve,
     forget,
 )

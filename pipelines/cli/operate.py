@@ -145,3 +145,50 @@ def monitor(
     show(result, terminal(reports.monitor(result, page=page)), as_json=as_json)
     if result["verdict"] == "retrain":
         raise typer.Exit(EXIT_USELESS)
+
+
+def alignment(
+    config: Config = None,
+    source: Source = None,
+    as_of: AsOf = None,
+    home: Home = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Leads created from this day on. Default: the last twelve months.",
+            show_default=False,
+        ),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", help="Leads created before this day.", show_default=False)
+    ] = None,
+    channel: Annotated[str | None, typer.Option("--channel", show_default=False)] = None,
+    campaign: Annotated[str | None, typer.Option("--campaign", show_default=False)] = None,
+    team: Annotated[
+        str | None, typer.Option("--team", help="The owner of leads.", show_default=False)
+    ] = None,
+    rep: Annotated[str | None, typer.Option("--rep", help="Who answered.", show_default=False)] = None,
+    grade: Annotated[str | None, typer.Option("--grade", show_default=False)] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option("--page", help="Write a page with pictures to this .html file.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What became of leads, for marketing and sales to read together."""
+    with running(folder := home_folder(home), quiet=as_json) as now:
+        from models.alignment.book import Asked
+        from pipelines.flows.alignment.align import align, day
+        from pipelines.reports import alignment as reports
+        from pipelines.reports.render import terminal
+
+        period = (day("--from", since), day("--to", until))
+        asked = Asked(*period, channel, campaign, team, rep, grade)
+        report = align(settings_of(config, source), folder, moment_of(as_of, now), asked)
+        result = report.to_json()
+        if page is not None:
+            from pipelines.reports.plots.alignment import pictures_of
+
+            reports.write_page(result, pictures_of(result), page)
+    show(result, terminal(reports.alignment(result, page=page)), as_json=as_json)

@@ -66,13 +66,19 @@ def page(
     **head
         What else ``page.html`` has above the words.
     """
+    contents, body = inside(words, figures)
+    return TEMPLATES.get_template("page.html").render(
+        title=title, verdicts=verdicts, foot=foot, contents=contents, body=body, **head
+    )
+
+
+def inside(words: str, figures: Mapping[str, Figure] | None = None) -> tuple[list[tuple[str, str]], Markup]:
+    """Markdown as HTML to stand in a page: the addresses and titles of its parts, and the HTML."""
     tokens = PARSER.parse(words)
     contents = _named(tokens)
     _headed(tokens)
     body = PARSER.renderer.render(list(_folded(_drawn(tokens, figures or {}))), PARSER.options, {})
-    return TEMPLATES.get_template("page.html").render(
-        title=title, verdicts=verdicts, foot=foot, contents=contents, body=Markup(body), **head
-    )
+    return contents, Markup(body)
 
 
 def _named(tokens: list[Token]) -> list[tuple[str, str]]:

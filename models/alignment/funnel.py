@@ -1,0 +1,124 @@
+"""The funnel as cohorts by month of creation: how far the leads of a month have come by now."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from models.alignment.book import HANDED_OFF, HELD, OPEN, STATES, Asked, Book
+from models.alignment.figures import Share, Wait, change, share_of, wait
+from models.evaluation.uncertainty import Estimate
+
+STEPS = ("handed_off", "held", "answered", "accepted", "won")
+YEAR = pd.DateOffset(years=1)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The leads of a month, or of all months.
+
+    Attributes
+    ----------
+    month : str or None
+        Such as ``2026-03``; None for all.
+    leads, open : int
+        How many came, and how many of them may still be answered or won.
+    steps : dict of str to Share
+        ``handed_off``, ``held``, ``answered``, ``accepted``, ``won``: the share of all leads, so far.
+    states : dict of str to int
+        Where each lead stands now; they add up to ``leads``.
+    """
+
+    month: str | None
+    leads: int
+    open: int
+    steps: dict[str, Share]
+    states: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """How far leads have come.
+
+    Attributes
+    ----------
+    months : tuple of Cohort
+    total : Cohort
+    before : Cohort or None
+        The leads of the same months a year earlier, as they stood a year earlier: they had as much time.
+    changes : dict of str to Estimate
+        Of each step's share since then; empty without ``before``.
+    times : dict of str to Wait
+        Days from coming to sales to the answer, from then to being accepted, from being accepted to being won.
+    """
+
+    months: tuple[Cohort, ...]
+    total: Cohort
+    before: Cohort | None
+    changes: dict[str, Estimate]
+    times: dict[str, Wait]
+
+
+def funnel(book: Book, asked: Asked) -> Funnel:
+    """The funnel of the leads that are asked for; the book is the whole one."""
+    here = book.within(asked)
+    months = here.months.to_numpy()
+    total, before = cohort(here, np.ones(len(months), dtype=bool), None), year_before(book, asked)
+    return Funnel(
+        months=tuple(cohort(here, months == month, month) for month in sorted(set(months))),
+        total=total,
+        before=before,
+        changes={}
+        if before is None
+        else {step: change(total.steps[step], before.steps[step]) for step in STEPS},
+        times={
+            "answered": waited(here, "given_at", "answered", book.pursue_days),
+            "accepted": waited(here, "given_at", "accepted", book.pursue_days),
+            "won": waited(here, "accepted_at", "won", book.convert_days),
+        },
+    )
+
+
+def cohort(book: Book, rows: np.ndarray, month: str | None) -> Cohort:
+    """How far some leads of the book have come."""
+    handed = book.leads["handed"].to_numpy()
+    reached = {
+        "handed_off": handed == HANDED_OFF,
+        "held": handed == HELD,
+        **{step: book.has(step) for step in ("answered", "accepted", "won")},
+    }
+    counts = book.leads.loc[rows, "state"].value_counts()
+    states = {state: int(counts.get(state, 0)) for state in STATES}
+    return Cohort(
+        month=month,
+        leads=int(rows.sum()),
+        open=sum(states[state] for state in OPEN),
+        steps={step: share_of(reached[step], rows, book.account) for step in STEPS},
+        states=states,
+    )
+
+
+def year_before(book: Book, asked: Asked) -> Cohort | None:
+    """The leads of the same months a year earlier, knowing what was known a year earlier; None without any."""
+    since, until = (
+        _earlier(moment) for moment in (asked.since or book.leads["created_at"].min(), asked.until)
+    )
+    then = _earlier(book.end)
+    earlier = book.as_known(then).within(Asked(since, until, **asked.named()))
+    if earlier.leads.empty:
+        return None
+    return cohort(earlier, np.ones(len(earlier.leads), dtype=bool), None)
+
+
+def waited(book: Book, start: str, stage: str, horizon: float) -> Wait:
+    """Days from a time to a stage, of leads that had the whole horizon; who waits are those that still have time."""
+    begun = book.leads[start].notna().to_numpy() & book.for_sales
+    days, age = book.days(start, f"{stage}_at"), book.days_since(start)
+    reached = begun & (age >= horizon) & (days >= 0) & (days <= horizon)
+    waiting = begun & np.isin(book.leads["state"].to_numpy(), OPEN) & ~book.has(stage) & (age < horizon)
+    return wait(days[reached], book.account[reached], waiting=int(waiting.sum()))
+
+
+def _earlier(moment: datetime | None) -> datetime | None:
+    return None if moment is None else (pd.Timestamp(moment) - YEAR).to_pydatetime()

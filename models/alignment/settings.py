@@ -1,0 +1,51 @@
+"""What both sides have agreed on, and the words that a company has for it: [alignment] and [words]."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as validated
+
+Days = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+@validated(frozen=True, config=ConfigDict(extra="forbid"))
+class AlignmentSettings:
+    """The [alignment] section: what marketing and sales have agreed on.
+
+    Attributes
+    ----------
+    answer_hours : float
+        Within how many hours sales answers a lead.
+    high_grades, low_grades : tuple of str
+        Leads of these grades are overlooked where nobody takes them up, or wasted effort where somebody does.
+    half_life_days : float
+        After how many days a touch counts half, where credit decays with time.
+    """
+
+    answer_hours: Days = 24.0
+    high_grades: tuple[str, ...] = ("A",)
+    low_grades: tuple[str, ...] = ("D",)
+    half_life_days: Days = 7.0
+
+
+@validated(frozen=True, config=ConfigDict(extra="forbid"))
+class WordSettings:
+    """The [words] section: a company's own terms; an empty one leaves ours alone.
+
+    Attributes
+    ----------
+    lead, handed_off, held, answered, accepted, rejected, won : str
+    """
+
+    lead: str = ""
+    handed_off: str = ""
+    held: str = ""
+    answered: str = ""
+    accepted: str = ""
+    rejected: str = ""
+    won: str = ""
+
+    def beside(self, name: str) -> str:
+        """Our word for a stage, and the company's beside it: ``accepted (SAL)``."""
+        ours, theirs = name.replace("_", " "), getattr(self, name)
+        return f"{ours} ({theirs})" if theirs and theirs != ours else ours

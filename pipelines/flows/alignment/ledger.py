@@ -1,0 +1,147 @@
+"""The book of all leads, read once from a snapshot and the store."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pandas.api.types import union_categoricals
+
+from features.errors import TooLittleDataError
+from features.matrix import fetch
+from features.outcomes import fates, realised_margins
+from features.tables import Tables
+from models.alignment.attribution import Touches
+from models.alignment.book import HANDED_OFF, HELD, UNDECIDED, Book
+from models.policy.policy import HAND_OFF
+from pipelines.flows.value import reckoned
+from pipelines.settings import Settings
+from pipelines.store.answers import pulled_out
+from pipelines.store.database import Store
+
+UNDATED = (
+    "the source has no dates of leads and outcomes, so that nothing can be said of months, answers and waits. "
+    "Name a column of dates in [source.leads] created_at."
+)
+NOTHING = "–"  # the channel of a lead that has none
+SAID = ("channel", "campaign", "owner")
+MICROSECONDS = 86_400_000_000  # of a day
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Everything that the figures are computed from, read once.
+
+    Attributes
+    ----------
+    book : Book
+    touches : Touches
+        Of each lead by its row in the book: the channel that brought it, and those of its events until it was
+        answered, or its time was over. What comes later is sales' own work.
+    judged : DataFrame
+        The decisions with what became of them, as ``reckoned`` has them.
+    events : bool
+        Whether events have channels; without, each lead has one touch at most.
+    """
+
+    book: Book
+    touches: Touches
+    judged: pd.DataFrame
+    events: bool
+    warnings: tuple[str, ...]
+
+
+def ledger_of(
+    tables: Tables, store: Store, settings: Settings, *, until: datetime, warnings: Iterable[str] = ()
+) -> Ledger:
+    """Read what the snapshot and the store know of every lead, with what was decided until a moment.
+
+    Raises
+    ------
+    TooLittleDataError
+        Where leads have no dates, or there are none.
+    """
+    if tables.clock != "time" or not tables.outcome_times or tables.outcomes is None:
+        raise TooLittleDataError(UNDATED)
+    log = store.decisions() if store.is_there() else pd.DataFrame()
+    log = log[log["decided_at"] <= until] if len(log) else log
+    released = pulled_out(store) if len(log) else set()
+    book = book_of(tables, log, released, settings)
+    events = tables.events is not None and "channel" in tables.events.columns
+    judged = reckoned(log, tables, settings) if len(log) else pd.DataFrame()
+    return Ledger(book, touches_of(tables, book, events=events), judged, events, tuple(warnings))
+
+
+def book_of(tables: Tables, log: pd.DataFrame, released: set[str], settings: Settings) -> Book:
+    """One row for each lead: its stages, and what was decided of it."""
+    leads = tables.leads
+    cohort = leads.select("lead_id", "account_id", "created_at", as_of="created_at")
+    rows = fetch(fates(tables, cohort).join(_said(tables), "lead_id")).to_pandas()
+    if rows.empty:
+        raise TooLittleDataError("there are no leads by then, so there is nothing to count.")
+    rows = rows.assign(
+        account=pd.factorize(rows["account_id"])[0],
+        margin=realised_margins(rows, settings.policy.margin_share),
+        channel=rows["channel"].fillna(NOTHING),
+        campaign=rows["campaign"].fillna(NOTHING),
+        team=rows["owner"].fillna(NOTHING),
+        rep=rows["answerer"],
+    ).drop(columns=["owner", "answerer", "as_of", "amount"])
+    if len(log):
+        kept = log[["lead_id", "decided_at", "action", "grade", "arm", "p_pursue", "p_convert", "p_both"]]
+        rows = rows.merge(kept, on="lead_id", how="left")
+    else:
+        empty = {"action": None, "grade": None, "arm": None, "p_pursue": np.nan, "p_convert": np.nan}
+        rows = rows.assign(decided_at=pd.NaT, p_both=np.nan, **empty)
+    passed = (rows["action"] == HAND_OFF) | rows["lead_id"].isin(released)
+    handed = np.where(rows["action"].isna(), UNDECIDED, np.where(passed, HANDED_OFF, HELD))
+    times = {name: rows[name].astype("datetime64[us]") for name in rows if name.endswith("_at")}
+    days = {"pursue_days": settings.label.pursue_days, "convert_days": settings.label.convert_days}
+    return Book.of(rows.assign(handed=handed, **times), tables.end, days, tables.stages)
+
+
+def _said(tables: Tables) -> ir.Table:
+    """Channel, campaign and owner of each lead, why it was turned down and who answered."""
+    leads, outcomes = tables.leads, tables.outcomes
+    named = {name: leads[name] if name in leads.columns else ibis.null("string") for name in SAID}
+    known = outcomes.filter(outcomes.recorded_at < ibis.literal(tables.end))
+    told = {name: known[name] if name in known.columns else ibis.null("string") for name in ("reason", "rep")}
+    known = known.select("lead_id", "stage", **told)
+    answer = known.stage.isin(["accepted", "rejected"])
+    answers = known.group_by(answered="lead_id").aggregate(
+        reason=known.reason.min(where=known.stage == "rejected"), answerer=known.rep.max(where=answer)
+    )
+    rows = leads.select("lead_id", **named)
+    return rows.left_join(answers, rows.lead_id == answers.answered).drop("answered")
+
+
+def touches_of(tables: Tables, book: Book, *, events: bool) -> Touches:
+    """The touches of each lead of a book."""
+    leads = book.leads
+    over = leads["created_at"] + pd.Timedelta(days=book.pursue_days)
+    until = pd.concat([leads["answered_at"], over], axis=1).min(axis=1).astype("datetime64[us]")
+    named = (leads["channel"] != NOTHING).to_numpy()
+    parts = [(np.flatnonzero(named), leads["channel"][named].astype("str"), leads["created_at"][named])]
+    if events:
+        known = ibis.memtable(
+            pa.table({"lead_id": leads["lead_id"], "row": np.arange(len(leads)), "until": until})
+        )
+        found = tables.events.filter(tables.events.channel.notnull()).join(known, "lead_id")
+        found = (
+            found.filter(found.occurred_at <= found.until)
+            .select("row", "channel", "occurred_at")
+            .to_pyarrow()
+        )
+        channel = found["channel"].dictionary_encode().to_pandas()
+        parts.append((found["row"].to_numpy(), channel, found["occurred_at"].to_pandas()))
+    rows, channels, times = zip(*parts, strict=True)
+    day = (
+        pd.concat([each.astype("datetime64[us]") for each in times]).to_numpy().astype("int64") / MICROSECONDS
+    )
+    return Touches.of(
+        np.concatenate(rows), union_categoricals([pd.Categorical(each) for each in channels]), day
+    )

@@ -1,0 +1,226 @@
+"""What marketing and sales read together: rows for its template, for the terminal, as one page and on the desk."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from pipelines.files import replaced
+from pipelines.reports import alignment_parts as parts
+from pipelines.reports.alignment_parts import moved, share
+from pipelines.reports.formats import estimate, number, percent, short
+from pipelines.reports.page import page
+from pipelines.reports.render import as_text, markdown
+
+Result = Mapping[str, Any]
+TITLE = "What became of the leads"
+LISTED, MOST_LISTED, MOST_CAMPAIGNS = 10, 200, 15
+STEPS = ("handed_off", "held", "answered", "accepted", "won")
+STATES = {
+    "won": "won",
+    "in work": "taken up, still open",
+    "waiting": "waiting, still open",
+    "held": "held back",
+    "lost": "lost",
+    "no end": "taken up, no end on record",
+    "rejected": "turned down",
+    "unanswered": "never answered",
+}
+
+
+def definitions(words: Mapping[str, str], agreed: Mapping[str, Any]) -> dict[str, str]:
+    """What each figure counts, in one sentence."""
+    pursue, convert = (number(agreed[name]) for name in ("pursue_days", "convert_days"))
+    return {
+        "leads": f"every {words['lead']} that was created in the period",
+        "handed_off": f"{words['handed_off']}: the filter gave it to sales, or a person pulled it out; empty before launch",
+        "held": f"{words['held']}: the filter keeps it back; it is not deleted",
+        "answered": f"{words['answered']}: sales took it up or turned it down, or it was closed",
+        "accepted": f"{words['accepted']}: sales took it up; a win without that on record counts as taken up",
+        "won": f"{words['won']}: became a customer, by now",
+        "open": f"open: unanswered for less than {pursue} days, or taken up and undecided for less than {convert}. Open is not lost",
+        "before": "a year before: the leads of the same months a year earlier, as they stood a year earlier, so that both had as much time",
+        "times": f"among leads that had the whole time for it ({pursue} days to be answered, {convert} to be won), so that slow ones count too",
+        "in_time": f"answered within the {number(agreed['answer_hours'])} hours that were agreed on, of the leads that came so long ago",
+        "unanswered": f"nobody answered: {pursue} days are over, and no answer is on record",
+        "reasons": "turned down, of the answered leads of each group; the shares of reasons are of those turned down",
+        "grades": "only leads that sales got and whose time is over; promised is the chance to be taken up and won that was shown when the lead was scored",
+        "overlooked": "leads of the best grades that sales got, and turned down or never answered",
+        "wasted": "leads of the poorest grades that sales took up of its own accord",
+        "touches": "touches count until sales answered: the channel that brought the lead, and those of its events",
+        "credit": "each rule divides every win among the touches before it. That describes what came before a win and is no cause: what a channel brings can be told only by leaving it out by lot",
+        "rules": (
+            f"first and last touch get all; linear: equal parts; position: {number(40)} % first, {number(40)} % last, the rest between; time decay: a touch "
+            f"{number(agreed['half_life_days'])} days earlier counts half; Markov: what the chain of all leads, won or not, would lose without the "
+            "channel; Shapley: equal parts for the different channels of a lead"
+        ),
+        "interval": "in brackets: where the figure would lie in 19 of 20 such periods by chance alone, accounts drawn again",
+    }
+
+
+def alignment(result: Result, *, page: Path | None = None) -> str:
+    """Markdown of all figures, for the terminal."""
+    return _markdown(result, pictures=(), page=page and str(page), whole=False)
+
+
+def alignment_page(result: Result, pictures: Mapping[str, Figure]) -> str:
+    """The same as HTML that stands alone, with pictures."""
+    return page(TITLE, body(result, pictures), pictures, foot=f"As of {short(result['as_of'], 16)} (UTC).")
+
+
+def body(result: Result, pictures: Mapping[str, Figure], *, leads_at: str | None = None) -> str:
+    """The words of a page; ``leads_at`` is the address below which leads have pages of their own."""
+    return _markdown(result, pictures=pictures, page=None, whole=True, leads_at=leads_at)
+
+
+def write_page(result: Result, pictures: Mapping[str, Figure], path: Path) -> Path:
+    """Write the page; an older file of that name is replaced in one step."""
+    with replaced(path) as draft:
+        draft.write_text(alignment_page(result, pictures), encoding="utf-8")
+    return path
+
+
+def _markdown(
+    result: Result, *, pictures: Any, page: str | None, whole: bool, leads_at: str | None = None
+) -> str:
+    words, found = result["words"], result["funnel"]
+    said = definitions(words, result["agreed"])
+    return markdown(
+        "alignment",
+        **{name: result[name] for name in ("leads", "agreed", "events", "warnings", "seconds")},
+        said=said,
+        heads=["month", "leads", *(words[step] for step in STEPS), "open"],
+        cohorts=[_cohort(each) for each in (*found["months"], found["total"])],
+        steps=[_step(step, found, words) for step in STEPS],
+        waits=[_wait(stage, each, words) for stage, each in found["times"].items()],
+        period=period(result),
+        talk=parts.talk(result["talk"], words, result["agreed"]),
+        **_feedback(result, whole=whole),
+        **_score(result, whole=whole),
+        **_effort(result, whole=whole, leads_at=leads_at),
+        **_credit(result, whole=whole),
+        pictures=bool(pictures),
+        page=page,
+        whole=whole,
+    )
+
+
+def period(result: Result) -> str:
+    """Which leads it is about, in words."""
+    asked = result["asked"]
+    until = f"before {asked['until']}" if "until" in asked else f"until {short(result['as_of'])}"
+    named = [
+        f"{name} {asked[name]}" for name in ("channel", "campaign", "team", "rep", "grade") if name in asked
+    ]
+    return ", ".join([f"created from {asked['since']} {until}", *named])
+
+
+def _cohort(each: Result) -> list[str]:
+    before_launch = not _decided(each)
+    shares = [
+        "–"
+        if before_launch and step in ("handed_off", "held")
+        else percent(each["steps"][step]["share"]["value"], 0)
+        for step in STEPS
+    ]
+    return [each["month"] or "all", number(each["leads"]), *shares, number(each["open"])]
+
+
+def _decided(each: Result) -> int:
+    """How many leads of a cohort the filter has decided: none before launch."""
+    return each["steps"]["handed_off"]["count"] + each["steps"]["held"]["count"]
+
+
+def _step(step: str, found: Result, words: Mapping[str, str]) -> list[str]:
+    total, before = found["total"]["steps"][step], found["before"]
+    if before and step in ("handed_off", "held") and not _decided(before):
+        before = None
+    change = found["changes"].get(step) if before else None
+    return [
+        words[step],
+        f"{number(total['count'])} of {number(total['of'])}",
+        share(total),
+        share(before["steps"][step]) if before else "–",
+        moved(change),
+    ]
+
+
+def _wait(stage: str, each: Result, words: Mapping[str, str]) -> list[str]:
+    start = "taken up" if stage == "won" else "came to sales"
+    return [
+        f"{start} → {words[stage]}",
+        number(each["of"]),
+        estimate(each["median"], 1),
+        estimate(each["p90"], 1),
+        number(each["waiting"]),
+    ]
+
+
+def _feedback(result: Result, *, whole: bool) -> dict[str, Any]:
+    found, hours = result["feedback"], result["agreed"]["answer_hours"]
+    after = found["afterwards"]
+    return {
+        "teams": parts.teams(found),
+        "reasons": parts.reasons(found, "all")[0] if after["rejected"] else None,
+        "reasons_by": {
+            by: parts.reasons(found, by)
+            for by in ("channel", "campaign", "month")
+            if whole or by == "channel"
+        },
+        "afterwards": [
+            f"of {number(after['rejected'])} leads that were turned down, {number(after['accepted']['count'])} were taken up later "
+            f"({share(after['accepted'])}), and {number(after['won']['count'])} were won ({share(after['won'])})",
+            f"in {number(after['account_won']['count'])} cases the account became a customer later by another lead ({share(after['account_won'])})",
+        ]
+        if after["rejected"]
+        else [],
+        "sooner": parts.sooner(found["sooner"], hours),
+    }
+
+
+def _score(result: Result, *, whole: bool) -> dict[str, Any]:
+    found = result["scored"]
+    return {
+        "trust": parts.trust(found),
+        "scored": found,
+        "grades": parts.grades(found),
+        "grade_months": parts.months(found) if whole else [],
+        "promise": result["promise"],
+    }
+
+
+def _effort(result: Result, *, whole: bool, leads_at: str | None) -> dict[str, Any]:
+    found, currency = result["effort"], result["currency"]
+    most = MOST_LISTED if whole else LISTED
+    return {
+        "overlooked": parts.overlooked(found, currency),
+        "wasted": parts.wasted(found, currency),
+        "lists": {
+            name: (
+                [_lead(each, leads_at) for each in found[name]["lead_ids"][:most]],
+                found[name]["leads"]["count"],
+            )
+            for name in ("overlooked", "wasted")
+        },
+    }
+
+
+def _lead(lead_id: str, leads_at: str | None) -> Markup:
+    """A lead's id, and the way to its page where there is one."""
+    shown = as_text(lead_id)
+    return shown if leads_at is None else Markup(f"[{shown}]({leads_at}{quote(lead_id, safe='')})")
+
+
+def _credit(result: Result, *, whole: bool) -> dict[str, Any]:
+    found, currency = result["attribution"], result["currency"]
+    campaigns = result["campaigns"]
+    return {
+        "rules": list(parts.RULES.values()),
+        "apart": parts.apart(found),
+        "credit": parts.credit(found),
+        "credit_margin": parts.credit_margin(found, currency) if found["margin"] else [],
+        "campaigns": parts.campaigns(campaigns, currency, most=MOST_CAMPAIGNS if whole else 5),
+    }

@@ -1,0 +1,124 @@
+"""The alignment by its command and on the desk: the same figures in the terminal, as JSON and as pages."""
+
+import json
+import re
+
+import pytest
+
+from pipelines.sources.snapshots import pull
+from tests.commands import leadsieve, written
+from tests.desks import NOW, make_desk
+
+AS_OF = ("--as-of", "2025-01-01")
+
+
+@pytest.fixture
+def desk(tmp_path):
+    return make_desk(tmp_path, more='[words]\naccepted = "SAL"\n')
+
+
+@pytest.fixture
+def aligned(world):
+    def run(*words: object):
+        return leadsieve("alignment", "--config", world / "quick.toml", *AS_OF, *words, home=world / "home")
+
+    return run
+
+
+def test_the_terminal_the_json_and_the_page_tell_the_same_figures(aligned, tmp_path):
+    said = aligned("--page", tmp_path / "a.html")
+    told = aligned("--json").json
+    html = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert said.code == 0, said.err
+    total = told["funnel"]["total"]
+    assert total["leads"] == told["leads"] == sum(each["leads"] for each in told["funnel"]["months"]) > 2000
+    won = total["steps"]["won"]
+    assert won["count"] == total["states"]["won"] > 50
+    counted = f"{won['count']:,} of {won['of']:,}"
+    assert counted in said.out
+    assert counted in html
+    assert won["share"]["low"] < won["share"]["value"] < won["share"]["high"]
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", html)
+    assert "{#" not in said.out
+
+
+def test_filters_leave_only_what_is_asked_for_and_a_mistyped_one_is_refused_with_the_one_that_was_meant(
+    aligned,
+):
+    whole, part = aligned("--json").json, aligned("--json", "--channel", "event", "--from", "2024-06-01").json
+    assert 0 < part["leads"] < whole["leads"]
+    assert part["asked"] == {"since": "2024-06-01", "channel": "event"}
+    wrong = aligned("--json", "--channel", "evnt")
+    assert (wrong.code, wrong.err) == (
+        2,
+        "--channel: no lead has the channel 'evnt'; did you mean 'event'?\n",
+    )
+    wrong = aligned("--from", "June")
+    assert (wrong.code, wrong.err) == (2, "--from: 'June' is no day. Say it like 2026-03-01.\n")
+    assert aligned("--from", "2030-01-01").code == 4
+
+
+def test_a_source_without_dates_says_that_there_is_nothing_to_tell(tmp_path):
+    rows = "id,won\n" + "".join(f"{row},{'yes' if row % 2 else 'no'}\n" for row in range(50))
+    config = (
+        '[source]\nurl = "files:."\n[source.leads]\ntable = "leads"\nlead_id = "id"\norder = "rows"\n'
+        '[source.outcome]\ncolumn = "won"\nwon = ["yes"]\nlost = ["no"]\n'
+    )
+    folder = written(tmp_path / "flat", {"leads.csv": rows, "c.toml": config})
+    said = leadsieve("alignment", "--config", folder / "c.toml", "--json", home=tmp_path / "home")
+    assert said.code == 4
+    assert said.err.startswith("the source has no dates of leads and outcomes")
+
+
+def test_the_desk_shows_the_figures_of_the_command_to_every_role_in_the_companys_words(desk):
+    told = leadsieve(
+        *("alignment", "--config", desk.home.parent / "crm.toml", "--as-of", NOW.isoformat(), "--json"),
+        home=desk.home,
+    ).json
+    page = desk.browser("ann").get("/alignment")
+    assert page.status_code == 200
+    assert "accepted (SAL)" in page.text
+    assert told["words"]["accepted"] == "accepted (SAL)"
+    assert told["leads"] == 6
+    assert "<small>6 leads</small>" in page.text
+    assert json.dumps(told["funnel"]["total"]["steps"]["accepted"]["count"]) == "1"
+    assert "1 of 6" in page.text
+    assert "<small>2 leads</small>" in desk.browser("bea", "ops").get("/alignment?team=north").text
+
+
+def test_the_list_behind_a_number_leads_to_each_lead(desk):
+    page = desk.browser("ann").get("/alignment").text
+    desk.later(days=40)
+    (desk.home.parent / "exports" / "outcomes.csv").write_text(
+        "lead_id,stage,occurred_at,rep,reason\nL6,accepted,2026-02-21 09:00,old rep,\nL6,won,2026-04-10 09:00,old rep,\n"
+    )
+    pull(desk.settings.source, desk.settings.label, home=desk.home, until=desk.now).close()
+    page = desk.browser("bea").get("/alignment").text
+    assert "The list behind it: 1 lead<" in page
+    assert '<a href="/leads/L1">L1</a>' in page
+
+
+def test_figures_of_one_person_are_for_that_person_and_administrators(desk):
+    assert desk.browser("ann").get("/alignment?rep=old+rep").status_code == 400
+    assert '<option value="old rep"' not in desk.browser("bea", "ops").get("/alignment").text
+    boss = desk.browser("boss", "admin")
+    assert '<option value="old rep"' in boss.get("/alignment").text
+    assert boss.get("/alignment?rep=old+rep").status_code == 200
+
+
+def test_an_answer_counts_on_the_desk_within_ten_minutes_and_a_new_pull_at_once(desk):
+    browser = desk.browser("ann")
+    assert "1 of 6" in browser.get("/alignment").text
+    browser.answer("L1", "accepted")
+    desk.later(minutes=11)
+    assert "2 of 6" in browser.get("/alignment").text
+    leads = desk.home.parent / "exports" / "leads.csv"
+    leads.write_text(leads.read_text() + "L7,2026-03-01 11:00,A7,,,,,,,event,north\n")
+    pull(desk.settings.source, desk.settings.label, home=desk.home, until=desk.now).close()
+    assert "<small>7 leads</small>" in browser.get("/alignment").text
+
+
+def test_a_desk_without_a_snapshot_or_a_fitting_lead_says_so(desk):
+    browser = desk.browser("ann")
+    assert "No lead fits" in browser.get("/alignment?from=2030-01-01").text
+    assert browser.get("/alignment?from=nonsense").status_code == 400
