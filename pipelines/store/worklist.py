@@ -200,6 +200,10 @@ def decided(store: Store, lead_id: str) -> dict[str, Any]:
         log.action,
         log.rank,
         log.p_pursue,
+        log.p_convert,
+        log.p_both,
+        log.p_worked,
+        log.p_worked_by,
         log.extrapolated,
         log.policy,
     )
