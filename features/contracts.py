@@ -10,11 +10,14 @@ import ibis
 import ibis.expr.types as ir
 
 from features.errors import ContractError
+from features.keys import likeness
 from features.tables import STAGES, Tables
 
 FILL = "Fill them at the source, or drop them with [source.{table}] drop_incomplete = true"
 KNOWN = "Add those leads at the source, or drop the rows with [source.{table}] drop_unknown_leads = true"
 ALIKE = "Ids of leads are such as '{lead}': write them alike in both tables, or map the column that holds the same ids"
+CLASH = "Write the ids alike in both tables, or map the column that holds the same ids"
+MANY = "Map the column whose value is another for each lead in [source.leads] lead_id; is this a table of events?"
 ENOUGH = 20  # rows of unknown leads, from which on they may be most for a reason
 ORDER = "Mend the dates at the source, or drop the rows with [source.{table}] drop_inconsistent = true"
 
@@ -195,9 +198,8 @@ def _broken_values(
             often = table.group_by(contract.unique).having(table.count() > 1).aggregate(n=table.count())
             example = _least(often[contract.unique])
             text = counted(repeats, "repeats an id", "repeat an id") + f", such as '{example}'"
-            found.append(
-                Breach(name, contract.unique, repeats, example, text, "Keep one row per lead at the source")
-            )
+            mend = MANY if 2 * repeats > seen["rows"] else "Keep one row per lead at the source"
+            found.append(Breach(name, contract.unique, repeats, example, text, mend))
     if rows := seen.get("foreign", 0):
         example = _least(table.filter(table.stage.notin(contract.words)).stage)
         text = (
@@ -243,7 +245,12 @@ def _unknown_leads(name: str, table: ir.Table, leads: ir.Table) -> list[Breach]:
         + f" that table leads does not have, such as '{example}'"
     )
     mend = KNOWN.format(table=name)
-    if count > ENOUGH and count > table.count().to_pyarrow().as_py() / 2:
+    if (alike := likeness(rows, table, leads)) is not None and alike.clash:
+        # One to one, they would have been joined when they were read.
+        text += f"; without {alike.without} {alike.rows:,} would be, but "
+        text += " and ".join(f"'{each}'" for each in alike.clash) + " would be one id"
+        mend = CLASH
+    elif count > ENOUGH and count > table.count().to_pyarrow().as_py() / 2:
         mend = ALIKE.format(lead=_least(leads.lead_id))  # to drop most rows is no advice
     return [Breach(name, "lead_id", count, example, text, mend)]
 

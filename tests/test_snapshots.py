@@ -147,10 +147,10 @@ def test_a_date_in_the_far_future_does_not_stretch_time(folder):
 def test_a_breach_leaves_nothing_behind_and_what_was_there_stays(folder):
     pulled(folder)
     before = stored(folder)
-    (folder / "source" / "leads.csv").write_text(LEADS + "2,2026-01-03,8,Bern\n")
+    (folder / "source" / "leads.csv").write_text(LEADS + ",2026-01-03,8,Bern\n")
     with pytest.raises(
         ContractError,
-        match=r"table 'leads' breaks its contract in 1 place; nothing was stored\.\n  lead_id: 1 row repeats",
+        match=r"table 'leads' breaks its contract in 1 place; nothing was stored\.\n  lead_id: 1 row is empty",
     ):
         pulled(folder)
     assert stored(folder) == before

@@ -130,7 +130,7 @@ class Canonical:
         leads = self._ordered(raw, columns)
         if mapping.account_id is not None:
             leads = leads.mutate(account_id=leads.account_id.coalesce(leads.lead_id))
-        return self._kept_leads(leads)
+        return self._kept_leads(self.left_out.once(leads))
 
     def _free_names(self, columns: list[str]) -> list[str]:
         """Attributes whose names do not collide with those of canonical columns."""
@@ -210,7 +210,7 @@ class Canonical:
             columns["channel"] = word(raw[mapping.channel], mapping.empty)
         if mapping.value:
             columns["value"] = self.columns.number("events", "value", raw, mapping.value, seen)
-        events = self.left_out.without(raw.select(**columns), gone)
+        events = self.left_out.alike("events", raw.select(**columns), leads, gone)
         events = self.left_out.complete(
             "events", events, ("lead_id", "kind", "occurred_at", "recorded_at"), drop=mapping.drop_incomplete
         )
@@ -246,7 +246,7 @@ class Canonical:
         for name in ("reason", "rep"):
             if column := getattr(mapping, name):
                 columns[name] = word(raw[column], mapping.empty)
-        outcomes = self.left_out.without(raw.select(**columns), gone)
+        outcomes = self.left_out.alike("outcomes", raw.select(**columns), leads, gone)
         outcomes = self.left_out.complete(
             "outcomes",
             outcomes,

@@ -4,8 +4,10 @@ import ibis
 import ibis.expr.types as ir
 
 from features.contracts import closed_before_accepted, counted, negative_delays, unknown_leads
+from features.keys import bare, likeness
 from pipelines.sources.reading.columns import TIME
 
+NUMBER, RANK = "leadsieve number", "leadsieve rank"
 OUTCOME_KEY = ["lead_id", "stage", "occurred_at", "recorded_at"]
 
 
@@ -33,6 +35,50 @@ class LeftOut:
             "drop_incomplete",
         )
         return table.filter(~lacking)
+
+    def alike(self, role: str, table: ir.Table, leads: ir.Table, gone: ir.Table | None) -> ir.Table:
+        """Rows whose ids differ from those of the leads only in how they are written, given the leads' ids;
+        without those of leads that were left out on request.
+        """
+        ids = leads.select("lead_id")
+        ids = ids if gone is None else ids.union(gone)
+        strange = unknown_leads(table, ids)
+        found = likeness(strange, table, ids) if strange.count().to_pyarrow().as_py() else None
+        if found is None or found.clash:
+            return self.without(table, gone)
+        spelled = ids.select(spelled=ids.lead_id, bare=bare(ids.lead_id, found.steps)).distinct()
+        rows = table.mutate(bare=bare(table.lead_id, found.steps)).left_join(spelled, "bare")
+        example = rows.filter(rows.spelled != rows.lead_id).lead_id.min().to_pyarrow().as_py()
+        self.warnings.append(
+            f"{role}: {counted(found.rows, 'joins its lead', 'join their leads')} without {found.without}, one to "
+            f"one, such as '{example}'"
+        )
+        table = rows.mutate(lead_id=rows.spelled.coalesce(rows.lead_id)).select(*table.columns)
+        return self.without(table, gone)
+
+    def once(self, leads: ir.Table) -> ir.Table:
+        """Each lead once: its newest row, and of rows of one time the last; where most repeat, nothing is done."""
+        seen = leads.aggregate(rows=leads.lead_id.count(), ids=leads.lead_id.nunique())
+        rows, ids = seen.to_pyarrow().to_pylist()[0].values()
+        if rows == ids or 2 * (rows - ids) > rows:
+            return leads
+        numbered = leads.mutate(**{NUMBER: ibis.row_number()})
+        newest = ibis.row_number().over(
+            group_by="lead_id", order_by=[numbered.created_at.desc(), numbered[NUMBER].desc()]
+        )
+        ranked = numbered.mutate(**{RANK: newest})
+        # Rows without an id or a time are for the contract to name.
+        broken = ranked.lead_id.isnull() | ranked.created_at.isnull()
+        kept = ranked.filter((ranked[RANK] == 0) | broken).order_by(NUMBER)
+        twice = leads.filter(leads.lead_id.notnull()).group_by("lead_id").having(ibis._.count() > 1)
+        often = twice.aggregate(times=ibis._.count())
+        which = often.aggregate(leads=often.count(), example=often.lead_id.min())
+        several, example = which.to_pyarrow().to_pylist()[0].values()
+        self.warnings.append(
+            f"leads: {several:,} {'lead comes' if several == 1 else 'leads come'} more than once, such as "
+            f"'{example}': the newest row of each counts, the last of those of one time"
+        )
+        return kept.select(*leads.columns)
 
     def known(self, role: str, table: ir.Table, leads: ir.Table, *, drop: bool) -> ir.Table:
         if not drop:
