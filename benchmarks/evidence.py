@@ -137,7 +137,7 @@ def written(folder: Path, *, scale: float = 1.0) -> Path:
         "after": evidence_promise.post_launch_grid(runs),
         "recheck": evidence_selection.promise_recheck_grid(runs),
         "selection": chosen[SELECTION],
-        "score": evidence_score.score_grid(range(1, markets + 1), leads=max(6_000, round(24_000 * scale))),
+        "score": evidence_score.score_grid(range(1, markets + 1), leads=max(12_000, round(24_000 * scale))),
         "coverage": evidence_selection.coverage_grid(runs),
     }
     folder.mkdir(parents=True, exist_ok=True)

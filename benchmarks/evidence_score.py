@@ -16,7 +16,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.evidence_selection import NODE_WEIGHTS, NODES, visible_columns
-from models.policy.risk_control import certified_cut
+from models.policy.risk_control import certified_cut, wins_needed
 from pipelines.simulation.market import SimulatorSettings, simulate
 from pipelines.simulation.outcomes import (
     ACCEPTED_SHARE,
@@ -122,7 +122,8 @@ def _scored(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Every lead's score by a model of what is known, and the wins that it has not learned from."""
     won = np.flatnonzero(known & taken & market.wins & (~filtered | market.passes))
-    number = min(CERTIFY, len(won) // 4)
+    fewest = wins_needed(LOST, CONFIDENCE)
+    number = min(CERTIFY, max(len(won) // 4, min(fewest, len(won) // 2)))
     newest = won[-2 * number :]
     accounts = rng.permutation(np.unique(market.account[newest]))
     withheld = np.isin(market.account, accounts[: len(accounts) * number // len(newest)])

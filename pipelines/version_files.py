@@ -52,7 +52,9 @@ def load_champion(registry: Registry, files: Sequence[Path]) -> Champion:
     """
     published = registry.in_force()
     if published is None:
-        raise UsageError("there is no champion yet. Promote a version first: leadsieve promote.")
+        raise UsageError(
+            "there is no champion yet. Train a version and promote it: leadsieve train, then leadsieve promote."
+        )
     try:
         folder = registry.publication.whole(published)
         return Champion(published.version, _scorer(folder, published.version, files), _policy(folder))

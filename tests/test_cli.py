@@ -336,7 +336,7 @@ def test_a_file_of_leads_is_what_is_scored_and_nothing_else(world, home, tmp_pat
         ),
         (
             ["score", "--source", SIMULATED],
-            "there is no champion: no version has been registered yet. Train one first: leadsieve train.",
+            "there is no champion yet. Train a version and promote it: leadsieve train, then leadsieve promote.",
         ),
         (
             ["score", "--source", SIMULATED, "--output", "out.xlsx"],
@@ -394,9 +394,9 @@ WRONG = {
         ["leads", "created_at: no such column; there are lead_id, size. Name the column"],
     ),
     "no leads table": ({"people.csv": LEADS, "leads.csv": None}, ["leads", "no such table in files:"]),
-    "repeated ids": (
-        {"leads.csv": LEADS + "a,2026-01-04,1\n"},
-        ["leads", "lead_id: 1 row repeats an id, such as 'a'"],
+    "most ids repeated": (
+        {"leads.csv": LEADS + 4 * "a,2026-01-04,1\n"},
+        ["leads", "lead_id: 4 rows repeat an id, such as 'a'. Map the column"],
     ),
     "empty times": (
         {"leads.csv": LEADS + "d,,1\n"},
@@ -438,7 +438,7 @@ def test_data_that_break_the_contract_end_with_3_and_a_sentence_and_leave_nothin
 
 
 def test_all_breaches_of_all_tables_are_told_at_once(tmp_path):
-    leads = LEADS + "a,2026-01-04,1\n,2026-01-05,1\nd,,1\n"
+    leads = LEADS + ",2026-01-05,1\nd,,1\n"
     folder = written(
         tmp_path / "crm",
         {"leads.csv": leads, "events.csv": EVENTS + "z,visit,2026-01-02\n", "outcomes.csv": OUTCOMES},
@@ -446,21 +446,20 @@ def test_all_breaches_of_all_tables_are_told_at_once(tmp_path):
     said = leadsieve("train", "--source", f"files:{folder}", home=tmp_path / "h")
     lines = said.err[said.err.index("table 'leads'") :].splitlines()
     assert said.code == 3
-    assert lines[0] == "table 'leads' breaks its contract in 3 places; nothing was stored."
+    assert lines[0] == "table 'leads' breaks its contract in 2 places; nothing was stored."
     assert [line.split(":")[0] for line in lines] == [
         lines[0],
         "  lead_id",
         "  created_at",
-        "  lead_id",
-        lines[4],
+        lines[3],
         "  lead_id",
     ]
-    assert lines[4] == "table 'events' breaks its contract in 1 place; nothing was stored."
+    assert lines[3] == "table 'events' breaks its contract in 1 place; nothing was stored."
     assert nothing_kept(tmp_path / "h")
 
 
 def test_new_leads_that_break_the_contract_are_not_scored(world, home, tmp_path):
-    (tmp_path / "new.csv").write_text("lead_id,channel\nn1,email\nn1,email\n")
+    (tmp_path / "new.csv").write_text("lead_id,channel\nn1,email\n,email\n")
     said = scored(world, home, "--leads", tmp_path / "new.csv", "--output", tmp_path / "out.csv")
     assert said.code == 3
     assert "table 'new.csv' breaks its contract" in said.err

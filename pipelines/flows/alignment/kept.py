@@ -12,9 +12,6 @@ from features.errors import TooLittleDataError
 from models.alignment.book import Asked
 from pipelines.flows.alignment.align import aligned
 from pipelines.flows.alignment.ledger import Ledger, ledger_of
-from pipelines.reports import alignment as reports
-from pipelines.reports.page import inside
-from pipelines.reports.plots.alignment import pictures_of
 from pipelines.settings import Settings
 from pipelines.sources.engine import let_go, local_engine
 from pipelines.sources.feedback import with_answers
@@ -68,6 +65,11 @@ class KeptAlignment:
         TooLittleDataError
             Where nothing was pulled yet, leads have no dates, or none fits.
         """
+        # Pictures need matplotlib, 40 MB that a desk on which nobody asks for this page does without.
+        from pipelines.reports import alignment as reports
+        from pipelines.reports.page import inside
+        from pipelines.reports.plots.alignment import pictures_of
+
         if folder is None:
             raise TooLittleDataError(
                 "nothing was pulled yet, so there is nothing to count. Score leads first."
