@@ -93,7 +93,10 @@ def _year(seed: int, rho: float, unseen: float, score: str, leads: int) -> dict[
         scores, certifying = _scored(
             market, score, known=known, taken=taken, held=held, filtered=filtered, rng=rng
         )
-        cut = certified_cut(scores[certifying], max_lost_share=LOST, confidence=CONFIDENCE)
+        enough = len(certifying) >= wins_needed(LOST, CONFIDENCE)
+        cut = -np.inf
+        if enough:
+            cut = certified_cut(scores[certifying], max_lost_share=LOST, confidence=CONFIDENCE)
         below[now] = scores[now] < cut
         held |= now & below & ~market.passes
         filtered |= now
@@ -122,8 +125,7 @@ def _scored(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Every lead's score by a model of what is known, and the wins that it has not learned from."""
     won = np.flatnonzero(known & taken & market.wins & (~filtered | market.passes))
-    fewest = wins_needed(LOST, CONFIDENCE)
-    number = min(CERTIFY, max(len(won) // 4, min(fewest, len(won) // 2)))
+    number = min(CERTIFY, len(won) // 4)
     newest = won[-2 * number :]
     accounts = rng.permutation(np.unique(market.account[newest]))
     withheld = np.isin(market.account, accounts[: len(accounts) * number // len(newest)])

@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from pipelines.files import replaced
 from pipelines.reports import alignment_parts as parts
 from pipelines.reports.alignment_parts import moved, share
 from pipelines.reports.formats import estimate, number, percent, short
-from pipelines.reports.page import page
 from pipelines.reports.render import as_text, markdown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Result = Mapping[str, Any]
 TITLE = "What became of the leads"
@@ -66,17 +67,19 @@ def alignment(result: Result, *, page: Path | None = None) -> str:
     return _markdown(result, pictures=(), page=page and str(page), whole=False)
 
 
-def alignment_page(result: Result, pictures: Mapping[str, Figure]) -> str:
+def alignment_page(result: Result, pictures: Mapping[str, "Figure"]) -> str:
     """The same as HTML that stands alone, with pictures."""
+    from pipelines.reports.page import page  # which loads matplotlib; the desk imports this module, too
+
     return page(TITLE, body(result, pictures), pictures, foot=f"As of {short(result['as_of'], 16)} (UTC).")
 
 
-def body(result: Result, pictures: Mapping[str, Figure], *, leads_at: str | None = None) -> str:
+def body(result: Result, pictures: Mapping[str, "Figure"], *, leads_at: str | None = None) -> str:
     """The words of a page; ``leads_at`` is the address below which leads have pages of their own."""
     return _markdown(result, pictures=pictures, page=None, whole=True, leads_at=leads_at)
 
 
-def write_page(result: Result, pictures: Mapping[str, Figure], path: Path) -> Path:
+def write_page(result: Result, pictures: Mapping[str, "Figure"], path: Path) -> Path:
     """Write the page; an older file of that name is replaced in one step."""
     with replaced(path) as draft:
         draft.write_text(alignment_page(result, pictures), encoding="utf-8")
