@@ -1,6 +1,7 @@
 """The scorer: what it gives, that it is saved as data and loaded to the bit, and what it refuses."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -149,6 +150,19 @@ def test_a_scorer_from_another_process_gives_the_same_scores_to_the_bit(scorer, 
     for name in ("p_pursue", "p_convert", "p_both"):
         assert there[name].to_numpy().tobytes() == here[name].to_numpy().tobytes()
     assert there["grade"].tolist() == here["grade"].tolist()
+
+
+@pytest.mark.parametrize("harm", ["cut", "emptied", "one letter", "gone"])
+@pytest.mark.parametrize("name", ["convert.txt", "scorer.json"])
+def test_a_scorer_whose_files_are_not_as_they_were_written_is_refused_by_name(scorer, tmp_path, name, harm):
+    scorer.save(tmp_path)
+    text = (tmp_path / name).read_bytes()
+    (tmp_path / name).unlink()
+    if harm != "gone":
+        harmed = {"cut": text[:-40], "emptied": b"", "one letter": text.replace(b"e", b"\x85", 1)}
+        (tmp_path / name).write_bytes(harmed[harm])
+    with pytest.raises(ContractError, match=re.escape(name)):
+        load_scorer(tmp_path)
 
 
 def test_a_scorer_is_text_and_json_and_nothing_else(scorer, tmp_path):

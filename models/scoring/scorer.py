@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -168,10 +169,9 @@ class Scorer:
     def save(self, folder: Path) -> None:
         """Write ``scorer.json`` and one text file of trees for each model."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name, model in self.models.items():
-            (folder / f"{name}.txt").write_text(
-                model.hazard.booster.model_to_string(), encoding="utf-8", newline="\n"
-            )
+        trees = {name: model.hazard.booster.model_to_string().encode() for name, model in self.models.items()}
+        for name, text in trees.items():
+            (folder / f"{name}.txt").write_bytes(text)
         content = {
             "format": FORMAT,
             "fingerprint": self.recipe.fingerprint,
@@ -182,6 +182,7 @@ class Scorer:
             "models": {
                 name: {
                     "hazard": model.hazard.to_dict(),
+                    "sha256": sha256(trees[name]).hexdigest(),
                     "platt": asdict(model.platt),
                     "interval": None if model.interval is None else model.interval.to_json(),
                 }
@@ -203,12 +204,15 @@ def load_scorer(folder: Path) -> Scorer:
     Raises
     ------
     ContractError
-        If the folder holds no scorer, one of another format, or one whose features this version computes
-        differently.
+        If the folder holds no scorer, one of another format, one that is damaged, or one whose features this
+        version computes differently.
     """
     if not (folder / FILE).is_file():
         raise ContractError(f"{folder} holds no {FILE}; no scorer was loaded.")
-    content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    try:
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except ValueError:
+        raise damaged(folder / FILE) from None
     if content.get("format") != FORMAT:
         raise ContractError(
             f"{folder} holds a scorer of format {content.get('format')!r}, this version reads {FORMAT}; nothing was loaded. Train again."
@@ -221,7 +225,7 @@ def load_scorer(folder: Path) -> Scorer:
         )
     models = {
         name: CalibratedHazard(
-            hazard=Hazard.from_dict((folder / f"{name}.txt").read_text(encoding="utf-8"), values["hazard"]),
+            hazard=Hazard.from_dict(_trees(folder / f"{name}.txt", values["sha256"]), values["hazard"]),
             platt=Platt(**values["platt"]),
             interval=None if values["interval"] is None else ScoreInterval.from_json(values["interval"]),
         )
@@ -240,6 +244,24 @@ def load_scorer(folder: Path) -> Scorer:
         usual=content["usual"],
         base_rates=content["base_rates"],
         filled=content["filled"],
+    )
+
+
+def _trees(file: Path, digest: str) -> str:
+    """A model's text, as it was written: LightGBM ends the whole process over one that is cut off."""
+    try:
+        text = file.read_bytes()
+    except FileNotFoundError:
+        raise damaged(file) from None
+    if sha256(text).hexdigest() != digest:
+        raise damaged(file)
+    return text.decode()
+
+
+def damaged(file: Path) -> ContractError:
+    """What is wrong with a saved scorer, and the mend."""
+    return ContractError(
+        f"'{file}' is damaged; nothing was loaded. Put it back from a backup, or train again."
     )
 
 
