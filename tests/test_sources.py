@@ -145,6 +145,11 @@ def test_a_name_that_means_two_files_has_to_be_said_in_full(tmp_path):
         pulled(tmp_path, {"leads.csv": LEADS, "leads.tsv": LEADS})
 
 
+@pytest.mark.parametrize("name", ["LEADS.CSV", "Leads.csv", "leads.CSV"])
+def test_a_file_whose_name_is_in_capitals_is_found(tmp_path, name):
+    assert pulled(tmp_path, {name: LEADS}).counts == {"leads": LEADS.count("\n") - 1}
+
+
 # ── files that are not CSV ──
 
 

@@ -113,12 +113,17 @@ class FolderSource(Source):
 
     def names(self) -> list[str]:
         return sorted(
-            path.name for path in self.folder.iterdir() if path.is_file() and path.name.endswith(ENDINGS)
+            path.name
+            for path in self.folder.iterdir()
+            if path.is_file() and path.name.lower().endswith(ENDINGS)
         )
 
     def file(self, name: str) -> Path | None:
-        """The file a name means, its ending possibly left away."""
+        """The file a name means, its ending possibly left away; in capitals or not, where none is written so."""
         found = [path for ending in ("", *ENDINGS) if (path := self.folder / f"{name}{ending}").is_file()]
+        if not found:
+            alike = {f"{name}{ending}".lower() for ending in ("", *ENDINGS)}
+            found = [self.folder / other for other in self.names() if other.lower() in alike]
         if len(found) > 1:
             raise UsageError(
                 f"'{name}' may be {' or '.join(path.name for path in found)} in '{self.folder}'; name the one you mean."
@@ -132,7 +137,7 @@ class FolderSource(Source):
         path = self.file(name)
         if path is None:
             raise self.absent(name)
-        if path.suffix != ".parquet":
+        if path.suffix.lower() != ".parquet":
             return csv_view(self.connection, path, separator=separator)
         try:
             return self.connection.read_parquet(path)

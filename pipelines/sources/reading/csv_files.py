@@ -149,7 +149,7 @@ def _decoded(path: Path, start: bytes, encoding: str) -> str:
 
 
 def _bytes(path: Path):
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def _refusal(path: Path, what: str) -> ContractError:
