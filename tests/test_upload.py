@@ -104,13 +104,13 @@ def test_a_file_is_scored_and_taken_away_and_leaves_nothing_behind(desk):
 
 def test_a_file_that_breaks_the_contract_is_refused_with_everything_that_is_wrong(desk):
     _, store, browsers = desk
-    content = "lead_id,created_at,channel\n1,2024-01-01,event\n1,2024-01-02,event\n2,yesterday,event\n"
+    content = "lead_id,created_at,channel\n1,2024-01-01,event\n,2024-01-02,event\n2,yesterday,event\n"
     page = finished(browsers["olga"], dropped(browsers["olga"], content))
     assert "These leads cannot be scored; nothing was stored" in page
-    assert "breaks its contract in 2 places" in page
+    assert "breaks its contract in 3 places" in page
     assert "leads.csv" not in page  # nobody dropped a file of this name
-    assert page.count("<li><b>") == 2
-    assert "repeats an id" in page
+    assert page.count("<li><b>") == 3
+    assert "1 row is empty" in page
     assert "holds no time" in page
     assert store.decided() == set()
     page = finished(browsers["olga"], dropped(browsers["olga"], "PK\x03\x04not a csv"))
