@@ -160,6 +160,15 @@ def test_a_snapshot_that_cannot_be_read_any_more_goes_as_a_whole(desk):
     assert not folder.exists(), "whoever else is in it can be pulled again"
 
 
+def test_a_damaged_snapshot_stays_where_nobody_is_forgotten(desk):
+    (folder,) = (desk.home / "snapshots").glob("[!.]*")
+    (folder / "events.parquet").write_bytes(b"PAR1 L1")
+    said = forgetting(desk, "nobody")
+    assert said.code == 2
+    assert "nothing was changed" in said.err
+    assert folder.exists()
+
+
 def test_who_was_forgotten_cannot_be_told_from_the_store_alone_and_a_missing_key_is_said(desk):
     forgetting(desk, "L1")
     key = desk.home / "forget.key"

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import ibis
@@ -41,6 +41,10 @@ class Note:
     warnings: tuple[str, ...]
     ways: dict[str, dict[str, str]]
 
+    def text(self) -> str:
+        """As it is written beside the files."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
 
 def read_note(folder: Path) -> Note:
     """What is noted of a snapshot.
@@ -59,9 +63,8 @@ def read_note(folder: Path) -> Note:
     return Note(**note | {"stages": tuple(note["stages"]), "warnings": tuple(note["warnings"])})
 
 
-def whole(folder: Path) -> Note | None:
-    """What is noted of a snapshot whose files are all there and end where they should; None of one that is
-    damaged, by a full disk, a bad one, or a hand.
+def noted_and_held(folder: Path) -> tuple[Note, dict[str, int]] | None:
+    """What is noted of a snapshot, and the rows that its files hold; None where either cannot be read.
 
     Raises
     ------
@@ -70,10 +73,17 @@ def whole(folder: Path) -> Note | None:
     """
     try:
         note = read_note(folder)
-        rows = {name: pq.read_metadata(folder / f"{name}.parquet").num_rows for name in note.rows}
+        return note, {name: pq.read_metadata(folder / f"{name}.parquet").num_rows for name in note.rows}
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowInvalid):
         return None
-    return note if rows == note.rows else None
+
+
+def whole(folder: Path) -> Note | None:
+    """What is noted of a snapshot whose files are all there and end where they should; None of one that is
+    damaged, by a full disk, a bad one, or a hand. Raises UsageError as `read_note` does.
+    """
+    found = noted_and_held(folder)
+    return found[0] if found and found[0].rows == found[1] else None
 
 
 def notes(store: Path) -> dict[Path, Note]:

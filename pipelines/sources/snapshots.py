@@ -2,11 +2,10 @@
 where from.
 """
 
-import json
 import secrets
 import shutil
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -117,10 +116,8 @@ def pull(
         with source.answering():
             resolved = resolve(source, settings)
             fingerprint = fingerprint_of_files(source, resolved, horizons)
-            damaged = (
-                fingerprint is not None and (store / fingerprint).exists() and not whole(store / fingerprint)
-            )
-            stored = fingerprint is None or damaged or not (store / fingerprint).is_dir()
+            stored = fingerprint is None or whole(store / fingerprint) is None
+            damaged = fingerprint is not None and stored and (store / fingerprint).exists()
             if stored:
                 fingerprint, stored = _store(
                     source,
@@ -227,7 +224,7 @@ def _store(
             number=1 + max((each.number for each in notes(store).values()), default=0),
             more=doubts,
         )
-        (folder / NOTE).write_text(json.dumps(asdict(note), indent=2, ensure_ascii=False) + "\n")
+        (folder / NOTE).write_text(note.text())
         for written in (*folder.glob("*.*"), folder):
             synced(written)
         if (store / fingerprint).exists() and not whole(store / fingerprint):

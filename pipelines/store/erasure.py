@@ -5,7 +5,6 @@ The hash comes first, so that no pull beside us brings the lead back; then the s
 run that is killed is run again.
 """
 
-import json
 import secrets
 import shutil
 from dataclasses import asdict, dataclass, replace
@@ -14,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from features.errors import UsageError
@@ -23,7 +20,7 @@ from pipelines.files import kept_secret, replaced, sweep
 from pipelines.sources.engine import quoted
 from pipelines.sources.erased import Forgotten
 from pipelines.sources.lead_lookup import PROPERTIES
-from pipelines.sources.manifest import NOTE, read_note
+from pipelines.sources.manifest import NOTE, noted_and_held
 from pipelines.store.audit import note
 from pipelines.store.database import Store
 from pipelines.store.schema import (
@@ -63,19 +60,18 @@ def forget(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> 
         If neither a snapshot nor the store knows the lead; nothing is changed then.
     """
     folders = sorted((home / "snapshots").glob("[!.]*"))
-    for folder in folders:
+    readable = [folder for folder in folders if noted_and_held(folder)]
+    for folder in readable:
         _settle(folder)
-    holding = [
-        (folder, counts)
-        for folder in folders
-        if folder.exists() and any((counts := _rows_of(folder, lead_id)).values())
-    ]
+    holding = [(folder, counts) for folder in readable if any((counts := _rows_of(folder, lead_id)).values())]
     if not holding and not _in_store(store, lead_id):
         raise UsageError(
             f"no snapshot and no decision knows a lead '{lead_id}'; nothing was changed. Is the id spelled as in the source?"
         )
     _remember(store, home, lead_id, at=at, by=by)
     sweep_uploads(home)
+    for folder in set(folders) - set(readable):  # who is in it nobody can tell, so it goes as a whole
+        shutil.rmtree(folder)
     rows = dict.fromkeys(TABLES, 0)
     for folder, counts in holding:
         _erase(folder, lead_id, counts)
@@ -131,20 +127,10 @@ def _erase(folder: Path, lead_id: str, counts: dict[str, int]) -> None:
 
 
 def _settle(folder: Path) -> None:
-    """Have the note say what the files hold: a run may have been killed between the two. Who is in a file that
-    cannot be read nobody can tell, so a snapshot with one goes as a whole.
-    """
-    try:
-        told = read_note(folder)
-        rows = {name: pq.read_metadata(folder / f"{name}.parquet").num_rows for name in told.rows}
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowInvalid):
-        shutil.rmtree(folder)
-        return
-    if rows != told.rows:
+    """Have the note say what the files hold: a run may have been killed between the two."""
+    if (found := noted_and_held(folder)) and found[0].rows != found[1]:
         with replaced(folder / NOTE) as draft:
-            draft.write_text(
-                json.dumps(asdict(replace(told, rows=rows)), indent=2, ensure_ascii=False) + "\n"
-            )
+            draft.write_text(replace(found[0], rows=found[1]).text())
 
 
 def _make_anonymous(store: Store, lead_id: str, *, at: datetime, by: str) -> tuple[int, int]:
