@@ -93,9 +93,8 @@ def _year(seed: int, rho: float, unseen: float, score: str, leads: int) -> dict[
         scores, certifying = _scored(
             market, score, known=known, taken=taken, held=held, filtered=filtered, rng=rng
         )
-        enough = len(certifying) >= wins_needed(LOST, CONFIDENCE)
         cut = -np.inf
-        if enough:
+        if len(certifying) >= wins_needed(LOST, CONFIDENCE):
             cut = certified_cut(scores[certifying], max_lost_share=LOST, confidence=CONFIDENCE)
         below[now] = scores[now] < cut
         held |= now & below & ~market.passes

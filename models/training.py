@@ -16,7 +16,7 @@ from features.outcomes import realised_margins
 from models.dataset import LearningSet
 from models.evaluation.evaluate import Evaluation
 from models.policy.arms import FORCED
-from models.policy.certification import ENOUGH, NEWEST, Withheld, policy_of, withhold
+from models.policy.certification import Withheld, newest_of, policy_of, withhold
 from models.policy.economics import fit_economics
 from models.policy.policy import Policy
 from models.policy.selective_labels import (
@@ -185,17 +185,16 @@ def _worked(learning: LearningSet, scorer: Scorer, recalibration: Recalibration 
     """What would become of the newest leads if sales worked them all."""
     if scorer.worked_by is None:
         return None
-    first = int((1 - NEWEST) * len(learning.frame))
-    rows = np.arange(first, len(learning.frame))[:: max(1, (len(learning.frame) - first) // ENOUGH)]
+    rows = newest_of(len(learning.frame))
     scores = scorer.score_encoded(learning.encoded.iloc[rows])
     if recalibration:
         return worked_as_measured(scores["p_convert"].to_numpy(), recalibration)
-    as_of = learning.frame["as_of"].to_numpy("datetime64[us]")[first:]
+    as_of = learning.frame["as_of"].to_numpy("datetime64[us]")[rows[0] :]
     days = (as_of[-1] - as_of[0]) / np.timedelta64(1, "D")
     return worked_within_bounds(
         scores["p_pursue"].to_numpy(),
         scores["p_convert"].to_numpy(),
-        leads_a_week=7 * (len(learning.frame) - first) / days if days >= 7 else np.nan,
+        leads_a_week=7 * len(as_of) / days if days >= 7 else np.nan,
         horizon_days=learning.recipe.horizons.both.days,
     )
 

@@ -57,10 +57,12 @@ def made_once(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def scratch_in(home: Path) -> Iterator[Path]:
-    """A folder inside a home for what is needed for a moment; those of runs that were killed go with the next."""
-    sweep(home / "tmp", f"{SCRATCH}*")
-    folder = home / "tmp" / f"{SCRATCH}{secrets.token_hex(8)}"
+def scratch_in(home: Path, *, begins: str = SCRATCH) -> Iterator[Path]:
+    """A folder inside a home for what is needed for a moment; those of runs that were killed go with the next
+    whose name ``begins`` alike.
+    """
+    sweep(home / "tmp", f"{begins}*")
+    folder = home / "tmp" / f"{begins}{secrets.token_hex(8)}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with held(folder):
         folder.mkdir()

@@ -90,12 +90,14 @@ def in_parts(size: int, most: int) -> WrapValidator:
 def few(most: int) -> BeforeValidator:
     """Refuse an object of more keys before any is looked at."""
 
-    def counted(value: Any) -> Any:
-        if isinstance(value, dict) and len(value) > most:
-            raise ValueError(f"holds more than {most:,} keys")
-        return value
+    return BeforeValidator(lambda value: counted(value, most))
 
-    return BeforeValidator(counted)
+
+def counted(value: Any, most: int) -> Any:
+    """What was sent; raises ValueError for an object of more keys."""
+    if isinstance(value, dict) and len(value) > most:
+        raise ValueError(f"holds more than {most:,} keys")
+    return value
 
 
 class Taken(BaseModel):
@@ -106,9 +108,7 @@ class Taken(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _few_keys(cls, value: Any) -> Any:
-        if isinstance(value, dict) and len(value) > MOST_KEYS:
-            raise ValueError(f"holds more than {MOST_KEYS} keys")
-        return value
+        return counted(value, MOST_KEYS)
 
 
 class Event(Taken):

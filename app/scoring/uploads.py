@@ -16,7 +16,7 @@ from app.desk import Desk
 from app.scoring.champion import Champions
 from features.errors import LeadsieveError, UsageError
 from pipelines.addresses import redacted
-from pipelines.files import held
+from pipelines.files import scratch_in
 from pipelines.flows.score_file import LOOKING, READING, SCORING, FileScores, score_apart
 from pipelines.settings import Settings
 from pipelines.store.erasure import UPLOADS, sweep_uploads
@@ -101,13 +101,8 @@ class Uploads:
         """Begin with a file."""
         check_columns(content, name[:100])
         upload = self._begun(name[:100], who)
-        folder = self.desk.home / "tmp" / f"{UPLOADS}{upload.key}"
-        folder.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as ending:
-            ending.enter_context(held(folder))
-            ending.callback(shutil.rmtree, folder, ignore_errors=True)
-            folder.mkdir()
-            file = folder / FILE
+            file = ending.enter_context(scratch_in(self.desk.home, begins=UPLOADS)) / FILE
             with file.open("wb") as out:
                 shutil.copyfileobj(content, out)
             self._submit(upload, self.desk.settings, file, ending.pop_all().close)

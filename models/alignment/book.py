@@ -11,6 +11,7 @@ TIMES = ("accepted_at", "rejected_at", "won_at", "lost_at", "decided_at")
 HANDED_OFF, HELD, UNDECIDED = "handed off", "held", "undecided"
 STATES = ("won", "in work", "waiting", "held", "lost", "no end", "rejected", "unanswered")
 OPEN = ("in work", "waiting")
+NAMED = ("channel", "campaign", "team", "rep", "grade")  # what can be asked for besides a period
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,7 @@ class Asked:
 
     def named(self) -> dict[str, str]:
         """What is asked for besides the period."""
-        names = ("channel", "campaign", "team", "rep", "grade")
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
+        return {name: value for name in NAMED if (value := getattr(self, name)) is not None}
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class Rejected:
 
 
 @dataclass(frozen=True)
-class Aftermath:
+class Afterwards:
     """What became of leads that were turned down.
 
     Attributes
@@ -108,7 +108,7 @@ class Feedback:
     whole: Answered
     teams: tuple[Answered, ...]
     reasons: tuple[Rejected, ...]
-    afterwards: Aftermath
+    afterwards: Afterwards
     sooner: Sooner
 
 
@@ -159,14 +159,14 @@ def reasons(book: Book) -> tuple[Rejected, ...]:
     return tuple(found)
 
 
-def afterwards(here: Book, whole: Book) -> Aftermath:
+def afterwards(here: Book, whole: Book) -> Afterwards:
     """What became of leads after they were turned down."""
     rejected, leads = here.has("rejected"), here.leads
     after = {name: (leads[f"{name}_at"] > leads["rejected_at"]).to_numpy() for name in ("accepted", "won")}
     wins = whole.leads[whole.has("won")].groupby("account")["won_at"].max()
     latest = wins.reindex(leads["account"]).set_axis(leads.index)
     by_another = (latest > leads["rejected_at"]).to_numpy() & ~here.has("won")
-    return Aftermath(
+    return Afterwards(
         rejected=int(rejected.sum()),
         accepted=share_of(after["accepted"], rejected, here.account),
         won=share_of(after["won"], rejected, here.account),

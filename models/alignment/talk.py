@@ -7,13 +7,13 @@ dozen figures.
 from dataclasses import dataclass
 
 from models.alignment.feedback import NO_REASON, Feedback
-from models.alignment.figures import Share
+from models.alignment.figures import WIDE, Share, beyond_chance
 from models.alignment.funnel import Funnel
 from models.alignment.scored import Scored
 from models.evaluation.uncertainty import Estimate
 
 MOST = 5
-WIDER = 3 / 1.96  # how much wider than the 95 % interval the one is that has to leave something out
+WIDER = 3 / WIDE  # how much wider than the 95 % interval the one is that has to leave something out
 HALF = 0.5
 ENOUGH = 20  # leads of a group that were turned down
 
@@ -53,7 +53,7 @@ def findings(funnel: Funnel, feedback: Feedback, scored: Scored) -> tuple[Findin
         found.append(Finding("agreement", "", in_time.share, "", "feedback"))
     for step in ("answered", "accepted", "won"):
         moved = funnel.changes.get(step)
-        if moved is not None and (_wide(moved).low > 0 or _wide(moved).high < 0):
+        if moved is not None and beyond_chance(_wide(moved)):
             found.append(Finding("change", step, moved, "", "funnel"))
     for each in scored.grades:
         if (

@@ -143,8 +143,7 @@ def policy_of(
     moment : function
         Words a time for the promise.
     """
-    newest = np.arange(int((1 - NEWEST) * len(as_of)), len(as_of))
-    scores = chance(newest[:: max(1, -(-len(newest) // ENOUGH))])
+    scores = chance(newest_of(len(as_of)))
     certificate = _certificate(withheld, chance, as_of, margins, settings, moment=moment)
     cut, basis = certificate.cut, "certified"
     if not certificate.promise.certified:
@@ -161,6 +160,12 @@ def policy_of(
         arms=settings.arms,
         economics=economics,
     )
+
+
+def newest_of(leads: int) -> np.ndarray:
+    """Rows of the newest leads, or evenly of some of them where they are many."""
+    newest = np.arange(int((1 - NEWEST) * leads), leads)
+    return newest[:: max(1, -(-len(newest) // ENOUGH))]
 
 
 def _with_repeated(promise: Promise, repeated: int) -> Promise:

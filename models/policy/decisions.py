@@ -49,10 +49,9 @@ def decide_all(
         In the order of ``leads``: ``lead_id``, ``account_id``, ``as_of``, ``p_pursue``, ``p_convert``,
         ``p_both``, ``p_worked``, ``low``, ``high``, ``p_worked_by``, ``extrapolated``, ``value``, ``score``
         (what is cut), ``grade``, ``arm``, ``propensity`` (of the arm), ``cut`` and ``cut_by`` (the cut in force
-        and whose it is), ``action``,
-        ``this_week`` (whether it fits into the week), ``rank`` (1 is the best, by value where it is known,
-        else by score; ties in the order of ids), ``reasons`` (sentences), ``weights`` (of each, in logits),
-        ``policy`` and ``version``.
+        and whose it is), ``action``, ``this_week`` (whether it fits into the week), ``rank`` (1 is the best, by
+        value where it is known, else by score; ties in the order of ids), ``reasons`` (sentences), ``weights``
+        (of each, in logits), ``policy`` and ``version``.
     """
     encoded = encode(leads, scorer.categories)
     scores = scorer.score_encoded(encoded)

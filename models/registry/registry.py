@@ -80,7 +80,8 @@ class Registry:
         Parameters
         ----------
         folder : Path
-            A saved scorer, with whatever else is to be kept beside it; data only.
+            A saved scorer, with whatever else is to be kept beside it; data only. What is laid out for MLflow
+            stands beside it meanwhile.
         params, tags : mapping
             Shown with the run; tags also with the version.
         metrics : mapping
@@ -104,7 +105,7 @@ class Registry:
             If the store does not answer.
         """
         scorer = load_scorer(folder)
-        with self._answering() as client, tempfile.TemporaryDirectory() as scratch:
+        with self._answering() as client, tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
             import mlflow
 
             staged = stage(Path(scratch), folder, scorer=scorer, figures=figures, tables=tables)

@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from models.alignment.book import NAMED
+from models.alignment.funnel import STEPS
 from pipelines.files import replaced
 from pipelines.reports import alignment_parts as parts
 from pipelines.reports.alignment_parts import moved, share
@@ -19,17 +21,6 @@ if TYPE_CHECKING:
 Result = Mapping[str, Any]
 TITLE = "What became of the leads"
 LISTED, MOST_LISTED, MOST_CAMPAIGNS = 10, 200, 15
-STEPS = ("handed_off", "held", "answered", "accepted", "won")
-STATES = {
-    "won": "won",
-    "in work": "taken up, still open",
-    "waiting": "waiting, still open",
-    "held": "held back",
-    "lost": "lost",
-    "no end": "taken up, no end on record",
-    "rejected": "turned down",
-    "unanswered": "never answered",
-}
 
 
 def definitions(words: Mapping[str, str], agreed: Mapping[str, Any]) -> dict[str, str]:
@@ -115,9 +106,7 @@ def period(result: Result) -> str:
     """Which leads it is about, in words."""
     asked = result["asked"]
     until = f"before {asked['until']}" if "until" in asked else f"until {short(result['as_of'])}"
-    named = [
-        f"{name} {asked[name]}" for name in ("channel", "campaign", "team", "rep", "grade") if name in asked
-    ]
+    named = [f"{name} {asked[name]}" for name in NAMED if name in asked]
     return ", ".join([f"created from {asked['since']} {until}", *named])
 
 

@@ -45,19 +45,17 @@ class LeftOut:
         ids = ids if gone is None else ids.union(gone)
         # Ids that are written otherwise are so from the first rows on; to look all up would take as long as the
         # whole pull.
-        if not unknown_leads(table.limit(FIRST), ids).count().to_pyarrow().as_py():
-            return self.without(table, gone)
-        found = likeness(unknown_leads(table, ids), table, ids)
-        if found is None or found.clash:
-            return self.without(table, gone)
-        spelled = ids.select(spelled=ids.lead_id, bare=bare(ids.lead_id, found.steps)).distinct()
-        rows = table.mutate(bare=bare(table.lead_id, found.steps)).left_join(spelled, "bare")
-        example = rows.filter(rows.spelled != rows.lead_id).lead_id.min().to_pyarrow().as_py()
-        self.warnings.append(
-            f"{role}: {counted(found.rows, 'joins its lead', 'join their leads')} without {found.without}, one to "
-            f"one, such as '{example}'"
-        )
-        table = rows.mutate(lead_id=rows.spelled.coalesce(rows.lead_id)).select(*table.columns)
+        strange = unknown_leads(table.limit(FIRST), ids).count().to_pyarrow().as_py()
+        found = likeness(unknown_leads(table, ids), table, ids) if strange else None
+        if found and not found.clash:
+            spelled = ids.select(spelled=ids.lead_id, bare=bare(ids.lead_id, found.steps)).distinct()
+            rows = table.mutate(bare=bare(table.lead_id, found.steps)).left_join(spelled, "bare")
+            example = rows.filter(rows.spelled != rows.lead_id).lead_id.min().to_pyarrow().as_py()
+            self.warnings.append(
+                f"{role}: {counted(found.rows, 'joins its lead', 'join their leads')} without {found.without}, one to "
+                f"one, such as '{example}'"
+            )
+            table = rows.mutate(lead_id=rows.spelled.coalesce(rows.lead_id)).select(*table.columns)
         return self.without(table, gone)
 
     def once(self, leads: ir.Table) -> ir.Table:

@@ -14,7 +14,7 @@ import pandas as pd
 from features.errors import TooLittleDataError, UsageError
 from features.tables import moment
 from models.alignment.attribution import Attribution, Credit, Touches, attribution
-from models.alignment.book import Asked, Book
+from models.alignment.book import NAMED, Asked, Book
 from models.alignment.effort import Effort, effort
 from models.alignment.feedback import Feedback, feedback
 from models.alignment.funnel import Funnel, funnel
@@ -107,10 +107,7 @@ def align(settings: Settings, home: Path, as_of: datetime, asked: Asked = ALL) -
 def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
     """The figures of the leads that are asked for; without a period, of the last twelve months."""
     book = ledger.book
-    choices = {
-        name: sorted(book.leads[name].dropna().astype(str).unique())
-        for name in ("channel", "campaign", "team", "rep", "grade")
-    }
+    choices = {name: sorted(book.leads[name].dropna().astype(str).unique()) for name in NAMED}
     for name, value in asked.named().items():
         _known(name, value, choices[name])
     if asked.since is None:
