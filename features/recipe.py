@@ -46,7 +46,7 @@ class FeatureSettings:
     max_kinds : int
         How many kinds of event, the commonest, get columns of their own.
     max_levels : int
-        A column of more different texts than this is used through its outcome rates alone.
+        Of a column of more different texts than this the outcome rates are looked up, too.
     files : tuple of Path
         Python files with features of one's own, beside those that come with the program.
     """

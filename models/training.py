@@ -138,7 +138,7 @@ def _fitted(
         parameters=parameters,
         score=settings.score,
         grade_scores=_told(_product(forward, parts)),
-        data=(learning.categories, learning.data),
+        data=(learning.categories, learning.encoded, learning.data),
     )
 
     def chance(rows: np.ndarray, names: tuple[str, ...] = (decisive,)) -> np.ndarray:

@@ -102,7 +102,12 @@ def tune(
         losses = []
         for before, span in judged:
             hazard = fit_hazard(
-                learning.data, labels, horizon=learning.horizon(name), parameters=candidate, rows=before
+                learning.encoded,
+                labels,
+                horizon=learning.horizon(name),
+                parameters=candidate,
+                rows=before,
+                data=learning.data,
             )
             task = GroupedTime(bins[span], event[span], np.ones(len(span)), edges, threads=parameters.threads)
             losses.append(log_loss(hazard.raw(learning.encoded.iloc[span]), task))

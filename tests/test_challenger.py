@@ -104,8 +104,9 @@ def test_the_trees_learn_nothing_from_leads_worked_by_lot(learning, challenger):
         QUICK,
         PolicySettings(promise="none"),
     )
-    trees = [each.scorer.convert.hazard.booster.model_to_string() for each in (challenger, changed)]
-    assert trees[0] == trees[1]
+    hazards = [each.scorer.convert.hazard for each in (challenger, changed)]
+    assert hazards[0].to_dict() == hazards[1].to_dict()
+    assert hazards[0].booster.model_to_string() == hazards[1].booster.model_to_string()
     assert changed.recalibration.platt != challenger.recalibration.platt
 
 

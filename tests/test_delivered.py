@@ -58,9 +58,8 @@ def test_on_a_market_that_drifts_later_leads_are_ranked_as_the_report_says(tmp_p
 
 def test_on_a_banks_calls_the_last_fifth_is_ranked_as_the_report_says(shared_data, tmp_path):
     settings = load_settings(REPOSITORY / "examples" / "uci_bank.toml")
-    (low, _), delivered, error, wins = judged_and_delivered(
+    (low, _), delivered, error, _ = judged_and_delivered(
         settings, tmp_path, row_time(32_950), row_time(10**6)
     )
-    assert wins == 400
-    assert delivered >= 0.72
+    assert delivered >= 0.735
     assert delivered >= low - 2 * error

@@ -14,11 +14,12 @@ from models.scoring.calibration import Platt
 from models.scoring.scorer import CalibratedHazard
 from models.survival.discrete_time import SHARES
 from models.survival.hazard import Hazard
+from models.survival.linear import Linear
 
 HORIZON = 90.0
 DAYS = SHARES * HORIZON
 LEVELS = np.array([-4.2, -3.9, -3.8, -3.6, -3.4, -3.7, -4.0, -4.4])
-MODEL = CalibratedHazard(Hazard(None, LEVELS, DAYS, 100), Platt(shift=-0.2, slope=1.1))
+MODEL = CalibratedHazard(Hazard(Linear({}), None, LEVELS, DAYS, 100), Platt(shift=-0.2, slope=1.1))
 NOW = np.datetime64("2026-06-29T00:00:00", "us")
 GRADES, CHANNELS = (
     np.array([0.10, 0.22, 0.30, 0.38]),

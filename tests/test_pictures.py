@@ -11,6 +11,7 @@ from models.evaluation.importance import moves_of
 from models.evaluation.performance import curves_of, gain, judge, reliability
 from models.evaluation.report import ModelReport, Verdict
 from models.evaluation.segments import segment_figures
+from models.survival.linear import Linear
 from pipelines.reports.plots.groups import drivers_picture, grades_picture, groups_picture
 from pipelines.reports.plots.model import (
     MOST_GROUPS,
@@ -150,7 +151,7 @@ def test_importance_sums_the_columns_of_a_group_and_says_which_way_a_number_work
             SimpleNamespace(name="channel", kind="category"),
         ),
     )
-    moves = moves_of(SimpleNamespace(booster=booster), block, recipe)
+    moves = moves_of(SimpleNamespace(linear=Linear({}), booster=booster), block, recipe)
     table = moves.by_group().set_index("group")
     assert list(table.index[:2]) == ["visits", "size"]
     assert table["hint"][["visits", "size", "channel"]].tolist() == [

@@ -12,7 +12,15 @@ import pytest
 from features.labels import Horizons, Labels
 from features.recipe import Attribute, Recipe
 from features.register import Column
-from models.scoring.reasons import WORTH_A_BATCH, contributions, reasons, shown, splits_by_category, weekday
+from models.scoring.reasons import (
+    WORTH_A_BATCH,
+    contributions,
+    of_trees,
+    reasons,
+    shown,
+    splits_by_category,
+    weekday,
+)
 from models.scoring.scorer import Scorer, Target, fit_scorer
 from models.survival.encoding import encode
 from models.survival.hazard import HazardParameters
@@ -95,11 +103,9 @@ def lead(**values) -> pd.DataFrame:
 def test_contributions_and_the_mean_of_the_trees_make_up_the_score(world):
     scorer, frame = world
     encoded = encode(frame.head(200), scorer.categories)
-    booster = scorer.convert.hazard.booster
-    mean = booster.predict(encoded.to_numpy(), pred_contrib=True)[:, -1]
-    assert contributions(booster, encoded).sum(axis=1) + mean == pytest.approx(
-        scorer.convert.hazard.raw(encoded), abs=1e-9
-    )
+    hazard = scorer.convert.hazard
+    left = hazard.raw(encoded) - contributions(hazard, encoded).sum(axis=1)
+    assert left == pytest.approx(np.full(200, left[0]), abs=1e-9)
 
 
 def test_a_batch_gets_the_contributions_that_lightgbm_itself_gives():
@@ -114,19 +120,25 @@ def test_a_batch_gets_the_contributions_that_lightgbm_itself_gives():
         {"objective": "binary", "num_leaves": 6, "verbose": -1, "num_threads": 2}, data, num_boost_round=20
     )
     assert not splits_by_category(booster)
-    assert contributions(booster, encoded) == pytest.approx(
+    assert of_trees(booster, encoded) == pytest.approx(
         booster.predict(block, pred_contrib=True)[:, :-1], abs=1e-5
     )
 
 
-def test_trees_that_split_by_category_are_known(world):
-    assert splits_by_category(world[0].convert.hazard.booster)
+def test_trees_that_split_by_category_are_known():
+    rng = np.random.default_rng(3)
+    group = rng.integers(0, 8, (2000, 1)).astype(float)
+    outcome = (rng.random(2000) < 0.1 + 0.1 * (group[:, 0] % 3)).astype(float)
+    for categorical in ([0], []):
+        data = lgb.Dataset(group, outcome, categorical_feature=categorical)
+        booster = lgb.train({"objective": "binary", "verbose": -1, "num_threads": 2}, data, num_boost_round=3)
+        assert splits_by_category(booster) == bool(categorical)
 
 
 def test_a_group_is_the_sum_of_its_columns_and_speaks_through_the_strongest(world):
     scorer, _ = world
     row = lead(visit_7d=12.0, visit_30d=15.0)
-    shares = contributions(scorer.convert.hazard.booster, encode(row, scorer.categories))[0]
+    shares = contributions(scorer.convert.hazard, encode(row, scorer.categories))[0]
     first = reasons(scorer, row)[0][0]
     assert first.group == "visit"
     assert first.logits == pytest.approx(shares[0] + shares[1])

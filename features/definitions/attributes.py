@@ -25,7 +25,7 @@ def number(lead: ir.Table, attribute: str) -> ir.FloatingValue:
 
 @feature(
     of="lead",
-    attributes=["category"],
+    attributes=["category", "key"],
     kind="category",
     column="{attribute}",
     group="{attribute}",

@@ -295,7 +295,12 @@ def _answer(
             f"only {events} leads with the outcome were known at its start; {FEWEST_EVENTS} are needed."
         )
     hazard = fit_hazard(
-        learning.data, labels, horizon=learning.horizon(trial.name), parameters=parameters, rows=rows
+        learning.encoded,
+        labels,
+        horizon=learning.horizon(trial.name),
+        parameters=parameters,
+        rows=rows,
+        data=learning.data,
     )
     p = hazard.probability(hazard.raw(learning.encoded.iloc[test], threads=parameters.threads))
     if not rivals:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from features.recipe import Recipe
+from models.scoring.reasons import contributions
 from models.survival.hazard import Hazard
 
 CONTRIBUTION_ROWS = 2_000
@@ -116,5 +117,5 @@ class Moves:
 def moves_of(hazard: Hazard, encoded: pd.DataFrame, recipe: Recipe) -> Moves:
     """Look at leads as the hazard reads them: at most 2,000 of them, evenly spaced."""
     rows = np.unique(np.linspace(0, len(encoded) - 1, min(len(encoded), CONTRIBUTION_ROWS)).astype(int))
-    values = encoded.iloc[rows].to_numpy()
-    return Moves(rows, values, hazard.booster.predict(values, pred_contrib=True)[:, :-1], recipe)
+    looked = encoded.iloc[rows]
+    return Moves(rows, looked.to_numpy(), contributions(hazard, looked), recipe)

@@ -14,6 +14,7 @@ import pandas as pd
 from features.definitions.attributes import WEEKDAY
 from models.scoring.scorer import Scorer
 from models.survival.encoding import encode
+from models.survival.hazard import Hazard
 
 MOST_UP = 3
 MOST_DOWN = 2
@@ -41,15 +42,20 @@ class Reason:
     words: str
 
 
-def contributions(booster: lgb.Booster, encoded: pd.DataFrame) -> np.ndarray:
-    """Exact Shapley values of each column for ``f(x)``; with the trees' mean they sum to it.
+def contributions(hazard: Hazard, encoded: pd.DataFrame) -> np.ndarray:
+    """What each column adds to ``f(x)``: its linear term and its exact Shapley values in the trees; with the
+    trees' mean they sum to it.
 
     Returns
     -------
     array of float, shape (n_leads, n_columns)
     """
-    if not booster.num_trees():
-        return np.zeros(encoded.shape)
+    shares = hazard.linear.contributions(encoded)
+    return shares + of_trees(hazard.booster, encoded) if hazard.booster.num_trees() else shares
+
+
+def of_trees(booster: lgb.Booster, encoded: pd.DataFrame) -> np.ndarray:
+    """Exact Shapley values of each column for the sum of some trees."""
     if len(encoded) >= WORTH_A_BATCH and not splits_by_category(booster):
         from woodelf import WoodelfExplainer
 
@@ -104,7 +110,7 @@ def reasons(
     found: list[list[Reason]] = []
     for start in range(0, len(frame), ROWS_AT_ONCE):
         part = encoded.iloc[start : start + ROWS_AT_ONCE]
-        shares = sum(contributions(model.hazard.booster, part) for model in scorer.models.values())
+        shares = sum(contributions(model.hazard, part) for model in scorer.models.values())
         totals = np.add.reduceat(shares[:, order], starts, axis=1)
         totals[:, [names.index(group) for group in hidden if group in names]] = 0.0
         ranked = np.argsort(-totals, axis=1, kind="stable")

@@ -25,7 +25,7 @@ from models.scoring.venn_abers import ScoreInterval
 from models.survival.encoding import Categories, binned, categorical_columns, categories_of, encode
 from models.survival.hazard import Hazard, HazardParameters, fit_hazard
 
-FORMAT = 5
+FORMAT = 6
 GRADES = ("D", "C", "B", "A")
 GRADE_SHARES = (0.2, 0.5, 0.8)
 FILE = "scorer.json"
@@ -274,7 +274,7 @@ def fit_scorer(
     parameters: HazardParameters,
     score: Literal["p_both", "p_convert"] = "p_both",
     grade_scores: np.ndarray | None = None,
-    data: tuple[Categories, lgb.Dataset] | None = None,
+    data: tuple[Categories, pd.DataFrame, lgb.Dataset] | None = None,
 ) -> Scorer:
     """Fit both models on all that is known.
 
@@ -288,20 +288,23 @@ def fit_scorer(
         Which chance is the score where both are known; else it is the one that is.
     grade_scores : array of float, optional
         Forward scores whose quantiles become the grades' bounds. Without them the fit's own scores serve.
-    data : categories and dataset, optional
-        What ``categories_of`` and ``binned`` give, where they exist already.
+    data : categories, encoded frame and dataset, optional
+        What ``categories_of``, ``encode`` and ``binned`` give, where they exist already.
 
     Raises
     ------
     TooLittleDataError
         If neither model has anything to learn from.
     """
-    categories = data[0] if data else categories_of(frame, recipe)
-    rows = (
-        data[1]
-        if data
-        else binned(encode(frame, categories), categorical_columns(categories), threads=parameters.threads)
-    )
+    if data is None:
+        categories = categories_of(frame, recipe)
+        encoded = encode(frame, categories)
+        data = (
+            categories,
+            encoded,
+            binned(encoded, categorical_columns(categories), threads=parameters.threads),
+        )
+    categories, encoded, rows = data
     targets = {
         name: target for name, target in (("pursue", pursue), ("convert", convert)) if target is not None
     }
@@ -309,7 +312,7 @@ def fit_scorer(
     def fitted(name: str) -> CalibratedHazard:
         target, horizon = targets[name], getattr(recipe.horizons, f"{name}_days")
         hazard = fit_hazard(
-            rows, target.labels, horizon=horizon, parameters=parameters, weights=target.weights
+            encoded, target.labels, horizon=horizon, parameters=parameters, weights=target.weights, data=rows
         )
         return CalibratedHazard(hazard=hazard, platt=target.platt, interval=target.interval)
 

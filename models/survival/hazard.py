@@ -1,18 +1,24 @@
-"""One score per lead that gives its probability at every horizon: grouped-time hazards, learned by LightGBM.
+"""One score per lead that gives its probability at every horizon: grouped-time hazards, half a linear fit and
+half trees.
 
-``h_ib = sigmoid(f(x_i) + alpha_b)`` and ``p_i(H) = 1 - prod_b (1 - h_ib)``: ``f`` is a sum of trees,
-``alpha`` the level of each span of days. Young leads count for the spans they have lived through, so nothing
-waits for maturity and nothing is called "no" too early. With one bin this is logistic regression on trees.
+``h_ib = sigmoid(f(x_i) + alpha_b)`` and ``p_i(H) = 1 - prod_b (1 - h_ib)``: ``f`` is the mean of a sum of one
+term per column and of LightGBM's trees, ``alpha`` the level of each span of days. Young leads count for the
+spans they have lived through, so nothing waits for maturity and nothing is called "no" too early. With one bin
+this is logistic regression.
 
-Two memories: a fit on all of history and one on its newest part alone, weighed two to one. Where old leads
-mislead, the second corrects the first; where nothing has changed, it costs next to nothing. A single memory
-would have to be chosen, and the data that could tell which to choose are those that have not come yet.
-Whether the newest part holds enough leads for a fit of its own can be told, and is all that is asked.
+On few leads, and where the world drifts, lines foretell better than trees; where columns work only together,
+trees do. Their mean is seldom worse than the better of the two and often better than both. For the same
+reason the trees have two memories: a fit on all of history and one on its newest part alone, weighed two to
+one. Where old leads mislead, the second corrects the first; where nothing has changed, it costs next to
+nothing. To take one of them alone it would have to be chosen, and the data that could tell which to choose are
+those that have not come yet: a share chosen on the newest known leads was seen to rank later ones worse. Whether
+the newest part holds enough leads for a fit of its own can be told, and is all that is asked.
 
 References
 ----------
 Craig, Zhong, Tibshirani, Survival stacking (arXiv 2107.13480), here without the stacking.
 Pesaran, Timmermann (2007), Selection of estimation window in the presence of breaks.
+Bates, Granger (1969), The combination of forecasts.
 """
 
 from collections.abc import Sequence
@@ -29,6 +35,7 @@ from pydantic.dataclasses import dataclass as validated
 from features.labels import Labels
 from models.survival.discrete_time import MAX_SCORE, GroupedTime, bins_at_risk, edges_for
 from models.survival.encoding import BINNING, binned, subset
+from models.survival.linear import Design, Linear, Term, fit_linear
 
 LEVEL_EVERY = 20  # rounds between two Newton steps on the levels
 LAST_LEVEL_STEPS = 10
@@ -37,6 +44,9 @@ LAST_LEVEL_STEPS = 10
 # is what another seed does.
 ROWS_PER_TREE = 100_000
 TREES_PER_DRAW = 5
+LINEAR_SHARE = 1 / 2
+LINEAR_ROWS = 30_000  # as many, evenly over time, are enough for a few hundred coefficients
+LEVEL_ROWS = 100_000
 RECENT_WEIGHT = 1 / 3
 # A fit on fewer adds its own noise: seen to rank later leads worse by up to .03 with under 2,000 leads, and
 # by .001 from 5,000 on.
@@ -72,14 +82,17 @@ class Hazard:
 
     Attributes
     ----------
+    linear : Linear
+        Its terms, as they enter the mean; none where outcomes were too few to tell leads apart.
     booster : lgb.Booster
-        Gives ``f(x)``; without a tree where outcomes were too few to tell leads apart.
+        The trees, as they enter it likewise; ``f(x)`` is the sum of both.
     alphas, edges : arrays of float, shape (n_bins,)
         Level of each bin, and its right edge in days.
     events : int
         Outcomes it was fitted on.
     """
 
+    linear: Linear
     booster: lgb.Booster
     alphas: np.ndarray
     edges: np.ndarray
@@ -87,11 +100,10 @@ class Hazard:
 
     def raw(self, encoded: pd.DataFrame, *, threads: int = 2) -> np.ndarray:
         """``f(x)`` of each encoded lead, in logits."""
-        return (
-            self.booster.predict(encoded.to_numpy(), raw_score=True, num_threads=threads)
-            if len(encoded)
-            else np.zeros(0)
-        )
+        if not len(encoded):
+            return np.zeros(0)
+        trees = self.booster.predict(encoded.to_numpy(), raw_score=True, num_threads=threads)
+        return trees + self.linear.raw(encoded, threads=threads)
 
     def probability(self, raw: np.ndarray, horizon: float | np.ndarray | None = None) -> np.ndarray:
         """Probability of the event within a horizon of days, one for all or one each; the fit's own by
@@ -111,19 +123,28 @@ class Hazard:
 
     def to_dict(self) -> dict:
         """All but the trees, as JSON can hold it."""
-        return {"alphas": self.alphas.tolist(), "edges": self.edges.tolist(), "events": self.events}
+        return {
+            "alphas": self.alphas.tolist(),
+            "edges": self.edges.tolist(),
+            "events": self.events,
+            "linear": {str(column): term.to_dict() for column, term in self.linear.terms.items()},
+        }
 
     @classmethod
     def from_dict(cls, text: str, values: dict) -> "Hazard":
         """A hazard from a booster's text and ``to_dict``."""
         alphas, edges = (np.array(values[name], dtype=float) for name in ("alphas", "edges"))
         return cls(
-            booster=lgb.Booster(model_str=text), alphas=alphas, edges=edges, events=int(values["events"])
+            linear=Linear({int(column): Term.from_dict(term) for column, term in values["linear"].items()}),
+            booster=lgb.Booster(model_str=text),
+            alphas=alphas,
+            edges=edges,
+            events=int(values["events"]),
         )
 
 
 def fit_hazard(
-    X: pd.DataFrame | lgb.Dataset,
+    X: pd.DataFrame,
     labels: Labels,
     *,
     horizon: float,
@@ -131,12 +152,13 @@ def fit_hazard(
     weights: np.ndarray | None = None,
     rows: np.ndarray | None = None,
     categorical: Sequence[int] = (),
+    data: lgb.Dataset | None = None,
 ) -> Hazard:
     """Learn when leads have their event.
 
     Parameters
     ----------
-    X : encoded data frame, or what ``encoding.dataset`` returns
+    X : encoded data frame
         One row per entry of ``labels``, in time order.
     labels : Labels
         Of all rows of ``X``, as known when the model would have been fitted.
@@ -147,13 +169,15 @@ def fit_hazard(
     rows : array of int, optional
         The only rows to fit on.
     categorical : sequence of int
-        Positions of the category columns, where ``X`` is a frame.
+        Positions of the category columns, where there is no ``data``.
+    data : lgb.Dataset, optional
+        What ``encoding.binned`` has made of ``X``, for many fits.
 
     Raises
     ------
     TooLittleDataError
-        If no lead was ever at risk. With fewer than ``parameters.min_events`` events the hazard has no tree:
-        everybody gets the overall rate.
+        If no lead was ever at risk. With fewer than ``parameters.min_events`` events there is neither term nor
+        tree: everybody gets the overall rate.
     """
     edges = edges_for(horizon, labels)
     bins, event = bins_at_risk(labels, edges)
@@ -165,33 +189,51 @@ def fit_hazard(
         chosen[rows] = True
         use &= chosen
     used = np.flatnonzero(use)
-    data = X if isinstance(X, lgb.Dataset) else binned(X, categorical, threads=parameters.threads)
-    tells_apart = any(data.feature_num_bin(column) > 1 for column in range(data.num_feature()))
+    data = binned(X, categorical, threads=parameters.threads) if data is None else data
+    told = any(data.feature_num_bin(column) > 1 for column in range(data.num_feature()))
 
-    def fit(rows: np.ndarray, share: float) -> tuple[lgb.Booster, np.ndarray]:
+    def task_of(rows: np.ndarray, threads: int = 1) -> GroupedTime:
         weight = np.ones(len(rows)) if weights is None else weights[rows] / weights[rows].max(initial=0.0)
-        task = GroupedTime(bins[rows], event[rows], weight, edges, threads=each.threads)
-        trees = tree_settings(each, rows=float(weight.sum()), events=float(task.events_in.sum()))
-        if len(rows) > ROWS_PER_TREE:
-            trees |= {"bagging_fraction": ROWS_PER_TREE / len(rows), "bagging_freq": TREES_PER_DRAW}
-        booster = lgb.Booster(
-            trees | {"learning_rate": parameters.learning_rate * share},
-            subset(data, rows, threads=each.threads),
+        return GroupedTime(bins[rows], event[rows], weight, edges, threads=threads)
+
+    def lines() -> Linear:
+        drawn = evenly(used, LINEAR_ROWS)
+        if not told or event[drawn].sum() < parameters.min_events:
+            return Linear({})
+        design = Design(X.to_numpy()[drawn], data.categorical_feature)
+        coefficients, _ = fit_linear(design, task_of(drawn))
+        return design.linear(LINEAR_SHARE * coefficients)
+
+    def trees(rows: np.ndarray, share: float) -> lgb.Booster:
+        task = task_of(rows)
+        settings = tree_settings(
+            parameters, rows=float(task.at_risk[0].sum()), events=float(task.events_in.sum())
         )
-        if tells_apart and event[rows].sum() >= parameters.min_events:
+        if len(rows) > ROWS_PER_TREE:
+            settings |= {"bagging_fraction": ROWS_PER_TREE / len(rows), "bagging_freq": TREES_PER_DRAW}
+        settings |= {"learning_rate": parameters.learning_rate * share, "num_threads": threads}
+        booster = lgb.Booster(settings, subset(data, rows, threads=threads))
+        if told and event[rows].sum() >= parameters.min_events:
             grow(booster, task, parameters.rounds, share=share)
-        return booster, task.alphas
+        return booster
 
     parts = [(used, 1.0)]
     recent = newest(used, parameters.recent_share)
     if FEWEST_RECENT <= len(recent) < len(used) and event[recent].sum() >= FEWEST_RECENT_EVENTS:
         parts = [(used, 1 - RECENT_WEIGHT), (recent, RECENT_WEIGHT)]
-    # Two fits on a thread each wait less than one after the other on both.
-    each = replace(parameters, threads=max(1, parameters.threads // len(parts)))
+    # Fits on a thread each wait less than one after the other on all.
+    threads = max(1, (parameters.threads - 1) // len(parts))
     with ThreadPoolExecutor(parameters.threads) as pool:
-        boosters, alphas = zip(*pool.map(fit, *zip(*parts, strict=True)), strict=True)
-    levels = np.average(alphas, axis=0, weights=[share for _, share in parts])
-    return Hazard(booster=joined(boosters), alphas=levels, edges=edges, events=int(event[used].sum()))
+        linear = pool.submit(lines)
+        boosters = [pool.submit(trees, rows, share * (1 - LINEAR_SHARE)) for rows, share in parts]
+        booster = joined([each.result() for each in boosters])
+    fitted = Hazard(linear.result(), booster, np.zeros(0), edges, events=int(event[used].sum()))
+    drawn = evenly(used, LEVEL_ROWS)
+    task = task_of(drawn, parameters.threads)
+    scores = fitted.raw(X.iloc[drawn], threads=parameters.threads)
+    for _ in range(LAST_LEVEL_STEPS):
+        task.newton_step(scores)
+    return replace(fitted, alphas=task.alphas)
 
 
 def grow(booster: lgb.Booster, task: GroupedTime, rounds: int, *, share: float) -> None:
@@ -210,11 +252,6 @@ def grow(booster: lgb.Booster, task: GroupedTime, rounds: int, *, share: float) 
     # A round without a split is not the last one: the next draws other columns.
     for grown in range(rounds):  # noqa: B007
         booster.update(fobj=objective)
-    if levels:
-        latest = []
-        booster.eval_train(feval=lambda scores, _: latest.append(scores / share) or ("level", 0.0, True))
-        for _ in range(LAST_LEVEL_STEPS):
-            task.newton_step(latest[0])
 
 
 def tree_settings(parameters: HazardParameters, *, rows: float, events: float) -> dict:
@@ -242,6 +279,11 @@ def tree_settings(parameters: HazardParameters, *, rows: float, events: float) -
         "num_threads": parameters.threads,
         "boost_from_average": False,
     }
+
+
+def evenly(rows: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of the rows, evenly over all."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int))]
 
 
 def newest(rows: np.ndarray, share: float) -> np.ndarray:

@@ -1,0 +1,221 @@
+"""The linear part of a hazard: one term per column, added up, fitted by ridge-penalised Newton steps.
+
+A number's term is piecewise linear between knots at its quantiles, made of the value itself and of its rank;
+a category's is a level for each value that enough leads have, the rest joined; and empty has a level of its
+own. Of the fit no more than a table of heights has to be kept.
+
+References
+----------
+MacKay (1992), Bayesian interpolation: the penalty that the data themselves ask for.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from models.survival.discrete_time import CHUNK, GroupedTime
+
+KNOTS = np.r_[0.005, np.linspace(0.05, 0.95, 19), 0.995]
+FEWEST_OF_LEVEL = 10  # a value that fewer leads have is joined with the other rare ones
+START, WEAKEST, STRONGEST = 30.0, 1.0, 1e4  # of penalties
+MOST_STEPS = 20
+PENALTY_STEPS = 50
+FARTHEST_STEP = 2.0  # logits that one Newton step may move a lead
+CLOSE = 0.01
+
+
+@dataclass(frozen=True)
+class Term:
+    """What one column adds to the score.
+
+    Attributes
+    ----------
+    knots : array of float
+        Where a number's heights stand; a category's positions in its list.
+    heights : array of float, same shape
+    empty : float
+        Height where there is no value.
+    rest : float or None
+        Height of a category's values that have none of their own; None for a number.
+    """
+
+    knots: np.ndarray
+    heights: np.ndarray
+    empty: float
+    rest: float | None = None
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """The term of each value, in logits."""
+        if self.rest is None:
+            added = np.interp(values, self.knots, self.heights)
+        else:
+            table = np.full(int(max(self.knots, default=-1)) + 2, self.rest)
+            table[self.knots.astype(int)] = self.heights
+            added = table[np.clip(np.nan_to_num(values), 0, len(table) - 1).astype(int)]
+        return np.where(np.isnan(values), self.empty, added)
+
+    def to_dict(self) -> dict:
+        """The term as JSON can hold it."""
+        return {
+            "knots": self.knots.tolist(),
+            "heights": self.heights.tolist(),
+            "empty": self.empty,
+            "rest": self.rest,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "Term":
+        """A term from ``to_dict``."""
+        return cls(np.array(values["knots"]), np.array(values["heights"]), values["empty"], values["rest"])
+
+
+@dataclass(frozen=True)
+class Linear:
+    """The terms of the columns that tell leads apart, by position."""
+
+    terms: dict[int, Term]
+
+    def raw(self, encoded: pd.DataFrame, *, threads: int = 2) -> np.ndarray:
+        """The sum of the terms of each encoded lead."""
+        block = encoded.to_numpy()
+        total = np.zeros(len(block))
+
+        def add(rows: slice) -> None:
+            for column, term in self.terms.items():
+                total[rows] += term.of(block[rows, column])
+
+        parts = [slice(start, start + CHUNK) for start in range(0, len(block), CHUNK)]
+        if len(parts) <= 1 or threads == 1:
+            for rows in parts:
+                add(rows)
+            return total
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(add, parts))
+        return total
+
+    def contributions(self, encoded: pd.DataFrame) -> np.ndarray:
+        """The terms, each at its column; they have mean 0 over the fit's leads and sum to ``raw``."""
+        block = encoded.to_numpy()
+        shares = np.zeros(block.shape)
+        for column, term in self.terms.items():
+            shares[:, column] = term.of(block[:, column])
+        return shares
+
+
+class Design:
+    """The columns of the linear part over the rows of a fit: centred, numbers of unit deviation.
+
+    Parameters
+    ----------
+    block : array of float32, shape (n_leads, n_columns)
+        Encoded leads.
+    categorical : sequence of int
+        Positions of the category columns.
+    """
+
+    def __init__(self, block: np.ndarray, categorical: Sequence[int]):
+        kinds = set(categorical)
+        self.places: list[tuple[int, np.ndarray, np.ndarray, bool]] = []
+        parts = []
+        for position in range(block.shape[1]):
+            values = block[:, position]
+            found = _levels(values) if position in kinds else _shape(values)
+            if found is None:
+                continue
+            knots, basis, part = found
+            self.places.append((position, knots, basis, position in kinds))
+            parts.append(part)
+        self.matrix = np.concatenate(parts, axis=1) if parts else np.zeros((len(block), 0), np.float32)
+        self.means = self.matrix.mean(axis=0, dtype=float)
+        self.matrix -= self.means.astype(np.float32)
+
+    def linear(self, coefficients: np.ndarray) -> Linear:
+        """The terms that coefficients stand for."""
+        terms, start = {}, 0
+        for position, knots, basis, category in self.places:
+            here = slice(start, start := start + basis.shape[1])
+            offset = float(self.means[here] @ coefficients[here])
+            heights = basis @ coefficients[here] - offset  # the last rows of a basis: empty, and the rest
+            if category:
+                terms[position] = Term(knots, heights[:-2], float(heights[-2]), float(heights[-1]))
+            else:
+                terms[position] = Term(knots, heights[:-1], float(heights[-1]))
+        return Linear(terms)
+
+
+def fit_linear(design: Design, task: GroupedTime, penalty: float | None = None) -> tuple[np.ndarray, float]:
+    """Coefficients at which the likelihood less ``penalty / 2`` times their squares is highest, and the penalty; the
+    task's levels go along.
+
+    Without a penalty, it is the one under which the data are likeliest: the number of coefficients that the
+    data decide, over the sum of their squares (MacKay 1992). So a fit on few outcomes or on many idle columns
+    is held back by itself, and no lead has to be kept for choosing.
+    """
+    matrix = design.matrix
+    coefficients = np.zeros(matrix.shape[1])
+    held = START if penalty is None else penalty
+    for _ in range(MOST_STEPS):
+        scores = matrix @ coefficients.astype(np.float32)
+        task.newton_step(scores)
+        gradient, hessian = task.derivatives(scores)
+        values, vectors = np.linalg.eigh((matrix.T @ (matrix * hessian[:, None])).astype(float))
+        values = np.maximum(values, 0.0)
+        # Where the likelihood's parabola at this point is, in its own axes; in these each penalty is a division.
+        pull = vectors.T @ -(gradient @ matrix).astype(float) + values * (vectors.T @ coefficients)
+        if penalty is None:
+            for _ in range(PENALTY_STEPS):
+                best = pull / (values + held)
+                decided = float((values / (values + held)).sum())
+                held = float(np.clip(decided / max(best @ best, 1e-12), WEAKEST, STRONGEST))
+        move = vectors @ (pull / (values + held)) - coefficients
+        farthest = float(np.abs(matrix @ move.astype(np.float32)).max(initial=0.0))
+        coefficients = coefficients + move * min(1.0, FARTHEST_STEP / max(farthest, 1e-12))
+        if farthest < CLOSE:
+            break
+    return coefficients, held
+
+
+def _shape(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Knots of a number, its basis at them (the value, its rank, empty) and over the rows; None where it is
+    the same in every row.
+    """
+    empty = np.isnan(values)
+    filled = values[~empty].astype(float)
+    knots = np.unique(np.quantile(filled, KNOTS)) if len(filled) else np.zeros(1)
+    columns = []
+    if len(knots) > 1:
+        ordered = np.sort(filled)
+        rank = (np.searchsorted(ordered, knots, "left") + np.searchsorted(ordered, knots, "right")) / 2
+        columns = [knots, rank] if len(knots) > 2 else [knots]
+    parts, heights = [], []
+    for column in columns:
+        over = np.interp(values, knots, column)
+        mean, deviation = over[~empty].mean(), over[~empty].std()
+        deviation = deviation if deviation > 0 else 1.0
+        parts.append(np.where(empty, 0.0, (over - mean) / deviation))
+        heights.append(np.append((column - mean) / deviation, 0.0))
+    if empty.any() and len(filled):
+        parts.append(empty.astype(float))
+        heights.append(np.append(np.zeros(len(knots)), 1.0))
+    if not parts:
+        return None
+    return knots, np.column_stack(heights), np.column_stack(parts).astype(np.float32)
+
+
+def _levels(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Values of a category that enough leads have, their basis (one each, empty, none for the rest) and the
+    same over the rows.
+    """
+    empty = np.isnan(values)
+    places = np.where(empty, -1, np.nan_to_num(values)).astype(int)
+    counts = np.bincount(places + 1)
+    common = np.flatnonzero(counts[1:] >= FEWEST_OF_LEVEL)
+    told = [*common, -1] if counts[0] >= FEWEST_OF_LEVEL else list(common)
+    if not told or counts.max(initial=0) == len(values):
+        return None
+    basis = np.zeros((len(common) + 2, len(told)))
+    basis[np.arange(len(told)), np.arange(len(told))] = 1.0  # empty, where told, is the row after the values
+    return common.astype(float), basis, (places[:, None] == np.array(told)).astype(np.float32)
