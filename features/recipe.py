@@ -4,6 +4,7 @@ after.
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
@@ -25,6 +26,51 @@ from features.tables import LEAD_KEYS, Tables
 
 INDEX = ("lead_id", "account_id", "as_of")
 TITLE_NAMES = ("title", "jobtitle", "position", "role", "jobrole", "function", "jobfunction")
+# Who somebody is decides nothing about the business, and a first name tells sex and origin: in the commonest languages of
+# exports, without case, blanks and signs.
+PERSONAL_NAMES = frozenset(
+    [
+        "firstname",
+        "lastname",
+        "middlename",
+        "surname",
+        "givenname",
+        "familyname",
+        "fullname",
+        "forename",
+        "contactname",
+        "personname",
+        "nickname",
+        "salutation",
+        "nameprefix",
+        "namesuffix",
+        "honorific",
+        "birthdate",
+        "birthday",
+        "dateofbirth",
+        "dob",
+        "birthyear",
+        "vorname",
+        "nachname",
+        "familienname",
+        "anrede",
+        "geburtsdatum",
+        "geburtstag",
+        "prenom",
+        "nomdefamille",
+        "civilite",
+        "datedenaissance",
+        "voornaam",
+        "achternaam",
+        "aanhef",
+        "geboortedatum",
+        "nombrecompleto",
+        "apellido",
+        "apellidos",
+        "tratamiento",
+        "fechadenacimiento",
+    ]
+)
 
 
 @checked_dataclass(frozen=True)
@@ -41,6 +87,8 @@ class FeatureSettings:
         Lead columns that are no features either, and by whose groups the model is audited: protected ones.
     trusted : tuple of str
         Lead columns that look as if they knew the outcome, and are known not to.
+    personal : tuple of str
+        Lead columns with names, salutations or dates of birth that may be used all the same.
     titles : tuple of str, optional
         Lead columns that hold job titles; found by their names if not given.
     max_kinds : int
@@ -55,6 +103,7 @@ class FeatureSettings:
     exclude: tuple[str, ...] = ()
     audit: tuple[str, ...] = ()
     trusted: tuple[str, ...] = ()
+    personal: tuple[str, ...] = ()
     titles: tuple[str, ...] | None = None
     max_kinds: int = Field(default=12, ge=1)
     max_levels: int = Field(default=100, ge=2)
@@ -271,6 +320,8 @@ def _attributes(
             dropped.append((name, "kept for auditing alone"))
         elif name in settings.exclude:
             dropped.append((name, "excluded by the configuration"))
+        elif _plain(name) in PERSONAL_NAMES and name not in settings.personal:
+            dropped.append((name, "about the person; [features] personal names what is used all the same"))
         elif name in INDEX:
             dropped.append((name, "its name is one of ours; rename it at the source"))
         else:
@@ -292,6 +343,12 @@ def _attributes(
     if tables.clock == "time":
         used.append(Attribute("created_at", "calendar"))
     return tuple(used), tuple(dropped)
+
+
+def _plain(name: str) -> str:
+    """A column's name without case, accents, blanks and signs."""
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(letter for letter in letters if letter.isalnum())
 
 
 def _looked_at(leads: ir.Table, names: list[str]) -> dict[str, Any]:
@@ -330,9 +387,7 @@ def _kinds(
         return ("number",), ""
     if about["addresses"] >= 0.8 * filled:
         return ("email",), ""
-    if name in (settings.titles or ()) or (
-        settings.titles is None and name.lower().replace("_", "").replace(" ", "") in TITLE_NAMES
-    ):
+    if name in (settings.titles or ()) or (settings.titles is None and _plain(name) in TITLE_NAMES):
         return ("title", "category") if levels <= settings.max_levels else ("title",), ""
     if levels <= min(settings.max_levels, max(50, 0.5 * filled)):
         return ("category",), ""

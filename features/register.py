@@ -31,6 +31,7 @@ class Column:
     words: str
     feature: str
     arguments: tuple[tuple[str, str | float], ...] = ()
+    told: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,9 @@ class Feature:
         Kinds of attribute it is made for.
     needs : str or None
         What the data must have: "value" (of events) or "accepted" (the stage).
+    told : bool
+        Whether people read it as a reason. What says nothing about the lead, such as the hour at which it came
+        or on how many others a rate rests, may help a model all the same.
     file : FeatureFile or None
         The team's own file that it stands in; None for those of ``features.definitions``.
     """
@@ -76,6 +80,7 @@ class Feature:
     none: float | None
     attributes: tuple[str, ...]
     needs: str | None
+    told: bool = True
     file: FeatureFile | None = None
 
     @property
@@ -104,6 +109,7 @@ class Feature:
             words=self.words.format(value="{value}", **guarded),
             feature=self.name,
             arguments=tuple(arguments.items()),
+            told=self.told,
         )
 
 
@@ -122,6 +128,7 @@ def feature(
     none: float | None = None,
     attributes: Iterable[str] = (),
     needs: str | None = None,
+    told: bool = True,
 ) -> Callable:
     """Put a function into the register. See ``Feature`` for what the arguments say."""
 
@@ -134,7 +141,7 @@ def feature(
             )
         made = Feature(
             name=compute.__name__, compute=compute, of=of, kind=kind, column=column, group=group, words=words,
-            unit=unit, empty=empty, none=none, attributes=tuple(attributes), needs=needs,
+            unit=unit, empty=empty, none=none, attributes=tuple(attributes), needs=needs, told=told,
         )  # fmt: skip
         _refuse_unusable(made)
         REGISTER[made.name] = made

@@ -16,12 +16,13 @@ from models.scoring.reasons import (
     WORTH_A_BATCH,
     contributions,
     of_trees,
+    percent,
     reasons,
     shown,
+    singular,
     splits_by_category,
-    weekday,
 )
-from models.scoring.scorer import Scorer, Target, fit_scorer
+from models.scoring.scorer import Scorer, Target, fit_scorer, usual_values
 from models.survival.encoding import encode
 from models.survival.hazard import HazardParameters
 
@@ -233,6 +234,48 @@ def test_values_are_shown_as_people_write_them(value, words):
     assert shown(value) == words
 
 
-@pytest.mark.parametrize(("value", "expected"), [(3.0, "Thursday"), (6, "Sunday"), (np.nan, "empty")])
-def test_a_weekday_is_said_by_its_name(value, expected):
-    assert weekday(value) == expected
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.503, "50 %"), (0.0123, "1.2 %"), (0.7, "70 %"), (1.0, "100 %"), (0.0, "0 %"), (np.nan, "empty")],
+)
+def test_a_share_is_said_in_per_cent(value, expected):
+    assert percent(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("1 visits in 1 days", "1 visits in 1 day"),
+        ("1 other leads of the account", "1 other lead of the account"),
+        ("last call 1 days ago", "last call 1 day ago"),
+        ("last call 11 days ago", "last call 11 days ago"),
+        ("last call 0.1 days ago", "last call 0.1 days ago"),
+        ("21 events on record", "21 events on record"),
+    ],
+)
+def test_one_of_a_thing_is_no_plural(words, expected):
+    assert singular(words) == expected
+
+
+def test_a_group_speaks_through_what_is_told_and_owners_and_what_only_the_model_needs_are_no_reasons(world):
+    scorer, frame = world
+    told = {reason.group for row in reasons(scorer, frame.head(300), least=0.0) for reason in row}
+    assert "visit" in told
+
+    def with_columns(**changed) -> Scorer:
+        columns = tuple(replace(column, **changed) for column in scorer.recipe.columns)
+        return replace(scorer, recipe=replace(scorer.recipe, columns=columns))
+
+    assert not any(reasons(with_columns(told=False), frame.head(50), least=0.0))
+    assert not any(reasons(with_columns(group="owner"), frame.head(50), least=0.0))
+    columns = tuple(replace(column, told=column.name != "visit_7d") for column in scorer.recipe.columns)
+    quiet = replace(scorer, recipe=replace(scorer.recipe, columns=columns))
+    words = [reason.words for row in reasons(quiet, frame.head(300), least=0.0) for reason in row]
+    assert any("in 30 days" in each for each in words)
+    assert not any("in 7 days" in each for each in words)
+
+
+def test_a_category_that_has_no_usual_value_is_compared_with_none():
+    frame = pd.DataFrame({"even": list("abcd"), "mostly": list("aaab")})
+    usual = usual_values(frame, {"even": ("a", "b", "c", "d"), "mostly": ("a", "b")})
+    assert usual == {"even": None, "mostly": "a"}

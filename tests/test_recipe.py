@@ -39,6 +39,19 @@ def test_nothing_is_dropped_in_silence(engine):
     }
 
 
+def test_names_salutations_and_dates_of_birth_are_no_features_unless_they_are_named(engine):
+    world = random_world(0, leads=120)
+    personal = {"First Name": "Ann", "Anrede": "Frau", "Prénom": "Zoë", "date_of_birth": "1980"}
+    many = {name: [value, "other"] * 60 for name, value in personal.items()}
+    tables = replace(world, leads=world.leads.assign(**many)).tables(engine)
+    recipe = recipe_for(tables, FeatureSettings(), HORIZONS)
+    said = "about the person; [features] personal names what is used all the same"
+    assert {name: why for name, why in recipe.dropped if name in personal} == dict.fromkeys(personal, said)
+    recipe = recipe_for(tables, FeatureSettings(personal=("Anrede",)), HORIZONS)
+    assert "Anrede" in {each.name for each in recipe.attributes}
+    assert "First Name" not in {each.name for each in recipe.attributes}
+
+
 def test_a_recipe_survives_json_and_its_fingerprint_tells_recipes_apart(recipe):
     again = Recipe.from_dict(recipe.to_dict())
     assert again == recipe

@@ -60,6 +60,7 @@ def days_ago(lead: ir.Table, attribute: str) -> ir.FloatingValue:
     words="came at hour {value} (UTC)",
     unit="hour, 0 to 23, UTC",
     empty="never empty",
+    told=False,
 )
 def created_hour(lead: ir.Table, attribute: str) -> ir.IntegerValue:
     """Hour of the day at which the lead came."""
@@ -74,6 +75,7 @@ def created_hour(lead: ir.Table, attribute: str) -> ir.IntegerValue:
     words="came on a {value}",
     unit=WEEKDAY,
     empty="never empty",
+    told=False,
 )
 def created_weekday(lead: ir.Table, attribute: str) -> ir.IntegerValue:
     """Day of the week on which the lead came.

@@ -18,6 +18,7 @@ import ibis.expr.types as ir
 from features.as_of import days_between
 from features.register import feature
 
+SHARE = "share, 0 to 1"
 PRIOR_LEADS = 20.0  # how many leads the overall rate weighs
 
 
@@ -53,7 +54,7 @@ class Account:
     column="{key}_win_rate",
     group="{key}",
     words="{key} has a win rate of {value}",
-    unit="share, 0 to 1",
+    unit=SHARE,
     empty="no such key, or no lead settled yet",
 )
 def win_rate(past: Past, key: str) -> ir.FloatingValue:
@@ -72,6 +73,7 @@ def win_rate(past: Past, key: str) -> ir.FloatingValue:
     words="{value} settled leads with this {key}",
     unit="leads",
     empty="no such key",
+    told=False,
 )
 def settled_leads(past: Past, key: str) -> ir.IntegerValue:
     """Settled leads with the same key: how much the win rate rests on."""
@@ -84,7 +86,7 @@ def settled_leads(past: Past, key: str) -> ir.IntegerValue:
     column="{key}_acceptance_rate",
     group="{key}",
     words="{key} has an acceptance rate of {value}",
-    unit="share, 0 to 1",
+    unit=SHARE,
     empty="no such key, or no lead decided yet",
 )
 def acceptance_rate(past: Past, key: str) -> ir.FloatingValue:
@@ -103,6 +105,7 @@ def acceptance_rate(past: Past, key: str) -> ir.FloatingValue:
     words="{value} decided leads with this {key}",
     unit="leads",
     empty="no such key",
+    told=False,
 )
 def decided_leads(past: Past, key: str) -> ir.IntegerValue:
     """Decided leads with the same key: how much the acceptance rate rests on."""

@@ -3,7 +3,7 @@
 The contributions say what the model counts. They are no causes, and no advice on what to change.
 """
 
-from calendar import day_name
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,13 +11,14 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
-from features.definitions.attributes import WEEKDAY
+from features.definitions.history import SHARE
 from models.scoring.scorer import Scorer
 from models.survival.encoding import encode
 from models.survival.hazard import Hazard
 
 MOST_UP = 3
 MOST_DOWN = 2
+NOT_TOLD = ("owner",)  # a rep's own name is no reason to a rep
 LEAST = 0.1  # logits: less is noise to a reader
 ROWS_AT_ONCE = 100_000
 WORTH_A_BATCH = 5_000  # leads from which on the vectorised method is faster
@@ -85,7 +86,8 @@ def reasons(
     """What the model counts most for and against each lead: by default at most 3 up, then at most 2 down,
     each above .1 logit.
 
-    Where there are two models, the contributions to both are added up, as their log-probabilities are in
+    A group speaks through a column that is told; one that has none, and who owns the lead, is left out. Where
+    there are two models, the contributions to both are added up, as their log-probabilities are in
     ``p_both``.
 
     Parameters
@@ -107,12 +109,18 @@ def reasons(
     member = np.array([names.index(group) for group in groups])
     order = np.argsort(member, kind="stable")
     starts = np.searchsorted(member[order], np.arange(len(names)))
+    told_of = np.array([column.told for column in scorer.recipe.columns])
+    silent = [
+        place
+        for place, name in enumerate(names)
+        if name in (*hidden, *NOT_TOLD) or not told_of[member == place].any()
+    ]
     found: list[list[Reason]] = []
     for start in range(0, len(frame), ROWS_AT_ONCE):
         part = encoded.iloc[start : start + ROWS_AT_ONCE]
         shares = sum(contributions(model.hazard, part) for model in scorer.models.values())
         totals = np.add.reduceat(shares[:, order], starts, axis=1)
-        totals[:, [names.index(group) for group in hidden if group in names]] = 0.0
+        totals[:, silent] = 0.0
         ranked = np.argsort(-totals, axis=1, kind="stable")
         words = Wording(scorer, frame.iloc[start : start + ROWS_AT_ONCE])
         for row in range(len(part)):
@@ -121,6 +129,7 @@ def reasons(
             told = []
             for group in up + down:
                 columns = order[starts[group] : starts[group + 1] if group + 1 < len(names) else None]
+                columns = columns[told_of[columns]]
                 strongest = columns[np.argmax(shares[row, columns] * np.sign(totals[row, group]))]
                 told.append(
                     Reason(
@@ -146,9 +155,9 @@ class Wording:
         """Such as ``counts for it: 12 visits in 7 days (usual: 3)``; who counts is the model."""
         column = self.columns[position]
         value, usual = self.values_of(column.name)[row], self.usual[column.name]
-        tell = weekday if column.unit == WEEKDAY else shown
+        tell = percent if column.unit == SHARE else shown
         said = (
-            column.words.replace("{value}", tell(value))
+            singular(column.words.replace("{value}", tell(value)))
             if not pd.isna(value)
             else f"{column.group}: {column.empty}"
         )
@@ -162,9 +171,14 @@ class Wording:
         return self.values[name]
 
 
-def weekday(value: object) -> str:
-    """The name of a day, given its number from Monday on."""
-    return "empty" if value is None or pd.isna(value) else day_name[int(value)]
+def percent(value: object) -> str:
+    """A share as people say it: two digits that count, and never more than three."""
+    return "empty" if value is None or pd.isna(value) else f"{float(f'{100 * value:.2g}'):g} %"
+
+
+def singular(words: str) -> str:
+    """One of a thing, where there is one: ``1 day``, and not ``1 days``."""
+    return re.sub(r"(?<![\d.,])1 ((?:other |won |accepted )?)(day|event|lead|kind)s\b", r"1 \1\2", words)
 
 
 def shown(value: object) -> str:

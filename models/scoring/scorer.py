@@ -92,7 +92,8 @@ class Scorer:
         Lower bounds of the grades C, B and A in the score: fixed at the fit, so a grade means the same from
         week to week.
     usual : dict
-        Median or commonest value of each column among the leads of the fit, None where it was always empty.
+        Median of each column among the leads of the fit, and of a category the value that most of them had; None
+        where there is none.
     base_rates : dict
         Share with the outcome among leads whose horizon had passed: "pursue" and "convert", None where there
         is none.
@@ -357,11 +358,12 @@ def base_rate(target: Target | None) -> float | None:
 def usual_values(
     frame: pd.DataFrame, categories: Mapping[str, tuple[str, ...] | None]
 ) -> dict[str, float | str | None]:
-    """Median of each number, commonest value of each category."""
+    """Median of each number, and of each category the value that most leads have; None where none has."""
     usual: dict[str, float | str | None] = {}
     for name, values in categories.items():
         if values is not None:
-            usual[name] = values[0] if values else None
+            most = bool(values) and (frame[name] == values[0]).mean() > 0.5
+            usual[name] = values[0] if most else None
             continue
         median = frame[name].median()
         usual[name] = None if pd.isna(median) else float(median)

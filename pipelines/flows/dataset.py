@@ -75,7 +75,7 @@ def _learning(tables: Tables, known: pd.DataFrame, became: pd.DataFrame, recipe:
 
 
 def check_names(tables: Tables, settings: Settings) -> None:
-    """Refuse names in ``exclude``, ``audit``, ``trusted`` and ``segments`` that no lead column has, all at
+    """Refuse names in ``exclude``, ``audit``, ``trusted``, ``personal`` and ``segments`` that no lead column has, all at
     once.
 
     What the mapping reads as something else than an attribute may stand in ``exclude`` if it is no feature at
@@ -88,6 +88,7 @@ def check_names(tables: Tables, settings: Settings) -> None:
         ("features.exclude", features.exclude, apart),
         ("features.audit", features.audit, set()),
         ("features.trusted", features.trusted, set()),
+        ("features.personal", features.personal, set()),
         ("evaluation.segments", settings.evaluation.segments or (), set()),
     )
     for key, names, allowed in asked:
