@@ -201,10 +201,11 @@ def test_no_leads_give_no_scores(scorer):
     assert len(scorer.score(leads()[0].head(0))) == 0
 
 
-def test_usual_values_are_the_median_and_the_commonest(scorer):
+def test_usual_is_the_median_and_the_value_that_most_have(scorer):
     frame = leads()[0]
     assert scorer.usual["size"] == frame["size"].median()
-    assert scorer.usual["channel"] == frame["channel"].value_counts().index[0]
+    shares = frame["channel"].value_counts(normalize=True)
+    assert scorer.usual["channel"] == (shares.index[0] if shares.iloc[0] > 0.5 else None)
 
 
 def test_a_matrix_without_a_column_is_refused_by_its_name(scorer):
