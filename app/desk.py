@@ -5,7 +5,7 @@ and forms.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from fastapi import Request
@@ -16,6 +16,7 @@ from pipelines.home import store_of
 from pipelines.settings import Settings
 from pipelines.sources.lead_lookup import Dossiers
 from pipelines.store import worklist
+from pipelines.store.arrivals import arrivals
 from pipelines.store.database import Store
 from pipelines.store.worklist_sync import Filler
 
@@ -46,8 +47,11 @@ class Desk:
 
     @cached_property
     def dossiers(self) -> Dossiers:
-        """What the newest snapshot says of leads."""
-        return Dossiers(self.home, self.settings.source.url if self.settings.source else None)
+        """What the newest snapshot says of leads, and of those that it has not yet the programs that handed
+        them in.
+        """
+        url = self.settings.source.url if self.settings.source else None
+        return Dossiers(self.home, url, partial(arrivals, self.store))
 
     @cached_property
     def alignment(self) -> KeptAlignment:

@@ -26,7 +26,11 @@ from pipelines.settings import Settings
 EVERY = 5.0  # seconds between looks for new decisions
 LOCAL = ("127.0.0.1", "localhost", "::1")
 PAGES = (users, queue, lead, export, upload, alignment)
-LARGEST = {"/api/scores": API_LARGEST, "/upload": upload.LARGEST + LONGEST_FORM}
+LARGEST = {
+    "/api/scores": API_LARGEST,
+    "/api/decisions": API_LARGEST,
+    "/upload": upload.LARGEST + LONGEST_FORM,
+}
 
 
 class Web(FastAPI):

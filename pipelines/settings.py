@@ -74,6 +74,8 @@ class ScheduleSettings:
     ----------
     score, monitor, retrain
         Cron texts, or "off".
+    score_minutes
+        Within about so many minutes a new lead is decided, besides; 0 for at the times of ``score`` alone.
     timezone
         In which the cron texts are meant.
     output
@@ -87,6 +89,7 @@ class ScheduleSettings:
     score: Annotated[str, AfterValidator(cron)] = "0 2 * * *"
     monitor: Annotated[str, AfterValidator(cron)] = "0 4 * * 1"
     retrain: Annotated[str, AfterValidator(cron)] = "0 5 1 * *"
+    score_minutes: Annotated[int, Field(ge=0, le=1440)] = 0
     timezone: Annotated[str, AfterValidator(zone)] = "UTC"
     output: Path | None = None
     alert: Annotated[str | None, AfterValidator(block)] = None

@@ -39,15 +39,19 @@ class Api:
 
 
 @contextmanager
-def running_api(home: Path, config: Path | None, *, every: float = 3600) -> Iterator[Api]:
-    """The API of a home, ready to score, which looks for a new champion every so many seconds."""
+def running_api(
+    home: Path, config: Path | None, *, every: float = 3600, now: datetime = NOW
+) -> Iterator[Api]:
+    """The API of a home, ready to score, which looks for a new champion every so many seconds; its clock
+    stands still.
+    """
     settings = load_settings(config, environ={})
     store = store_of(settings, home)
     keys = {
-        role: make_key(store, f"a {role}'s program", role, at=NOW, by="a test")
+        role: make_key(store, f"a {role}'s program", role, at=now, by="a test")
         for role in ("rep", "ops", "admin")
     }
-    app = create_app(settings, home, lambda: NOW, hosts=("testserver",))
+    app = create_app(settings, home, lambda: now, hosts=("testserver",))
     app.state.champions.every = every
     with TestClient(app, raise_server_exceptions=False) as client:
         app.state.champions.look()

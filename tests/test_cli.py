@@ -136,15 +136,20 @@ def test_a_second_run_decides_nobody_and_its_output_is_complete_all_the_same(wor
 
 
 def test_a_run_that_another_one_overtakes_gives_sales_a_complete_list_too(world, home, tmp_path, monkeypatch):
-    from pipelines.store.database import Store
+    from pipelines.flows import score
+    from pipelines.home import store_of
+    from pipelines.settings import load_settings
 
-    record = Store.record
+    propose = score.propose
 
-    def overtaken(store, decisions):
-        record(store, decisions.head(30))  # by the other one
-        return record(store, decisions)
+    def overtaken(*given, **options):
+        proposed = propose(*given, **options)
+        store_of(load_settings(None), home).record(
+            proposed.head(30).assign(this_week=True)
+        )  # by the other one
+        return proposed
 
-    monkeypatch.setattr(Store, "record", overtaken)
+    monkeypatch.setattr(score, "propose", overtaken)
     overtaken = scored(world, home, "--output", tmp_path / "overtaken.csv", "--json").json
     again = scored(world, home, "--output", tmp_path / "again.csv", "--json").json
     assert (overtaken["scored"], overtaken["already_decided"]) == (again["already_decided"] - 30, 30)

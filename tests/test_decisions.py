@@ -10,7 +10,7 @@ import pytest
 from models.policy import decisions
 from models.policy.arms import FORCED, PASS_THROUGH, Arms
 from models.policy.arms import POLICY as BY_SCORE
-from models.policy.decisions import decide_all
+from models.policy.decisions import decide_all, fits_week
 from models.policy.economics import Economics
 from models.policy.policy import Policy
 from models.policy.risk_control import Promise
@@ -60,7 +60,14 @@ def _no_reasons(monkeypatch):
 
 
 def decided(
-    chance, policy: Policy = CERTIFIED, *, accounts=None, p_pursue=0.5, score_of="p_convert", **options
+    chance,
+    policy: Policy = CERTIFIED,
+    *,
+    accounts=None,
+    owners=None,
+    listed=None,
+    p_pursue=0.5,
+    score_of="p_convert",
 ) -> pd.DataFrame:
     chance = np.asarray(chance, float)
     ids = [f"L{row}" for row in range(len(chance))]
@@ -71,9 +78,9 @@ def decided(
             "as_of": pd.Timestamp("2026-03-01"),
         }
     )
-    return decide_all(
-        Fixed(chance, p_pursue, score_of), policy, leads, version="7", with_reasons=1, **options
-    )
+    found = decide_all(Fixed(chance, p_pursue, score_of), policy, leads, version="7", with_reasons=1)
+    found = found.assign(owner=owners)
+    return found.assign(this_week=fits_week(policy, found, listed or {}))
 
 
 def test_a_score_at_the_cut_is_handed_off_and_one_below_is_held():

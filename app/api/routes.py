@@ -1,23 +1,28 @@
 """The API: programs ask for scores and decisions, and tell what sales answered."""
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version as installed
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import anyio
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic.json_schema import models_json_schema
+from starlette.datastructures import State
 
 from app.api import errors
+from app.api.decisions import Asking, decide, plain
 from app.api.errors import AGAIN, RefusedError
 from app.api.queries import LogQuery
 from app.api.schemas import (
     AnswerRequest,
+    DecidedLeads,
     Decision,
+    DecisionRequest,
     Decisions,
     Given,
     Health,
@@ -52,6 +57,7 @@ REFUSALS = {
 }
 ARMS = ("arm", "propensity", "cut", "cut_by")
 FIGURES = ("score", "p_pursue", "p_convert", "p_both", "p_worked", "low", "high", "value")
+Answer = TypeVar("Answer")
 bearer = HTTPBearer(
     auto_error=False, description="A key that `leadsieve key make` gave: `Authorization: Bearer ls_…`"
 )
@@ -161,9 +167,14 @@ async def score(asked: ScoreRequest, request: Request, person: OpsKey) -> Scores
     """
     state = request.app.state
     live = ready(state.champions)
+    return await in_turn(state, partial(scored, asked, live, now=state.desk.clock()))
+
+
+async def in_turn(state: State, work: Callable[[], Answer]) -> Answer:
+    """What some work gives, once it is its turn: more side by side would only wait for each other."""
     if state.turns.statistics().tasks_waiting >= MOST_WAITING:
         raise RefusedError(429, f"{MOST_WAITING} requests wait already; try again in a few seconds.", after=5)
-    return await run_sync(partial(scored, asked, live, now=state.desk.clock()), limiter=state.turns)
+    return await run_sync(work, limiter=state.turns)
 
 
 def ready(champions: Champions) -> LiveScorer:
@@ -179,7 +190,7 @@ def ready(champions: Champions) -> LiveScorer:
 
 def scored(asked: ScoreRequest, live: LiveScorer, *, now: datetime) -> Scores:
     """The answer to a request."""
-    tables = read(asked, live, now=now)
+    tables = read(asked.leads, live, now=now, as_of=asked.as_of, undone="no lead was scored")
     names = ("lead_id", "as_of", "grade", "p_worked_by", "extrapolated", "action", "reasons", *FIGURES)
     found = live.score(tables.leads, tables.events, tables.as_of, worded=asked.reasons)
     rows = (
@@ -207,6 +218,31 @@ def known_until(live: LiveScorer) -> str | None:
     return live.note.newest if live.note.clock == "time" else None
 
 
+@router.post("/decisions", responses=refusals(401, 403, 413, 422, 429, 503))
+async def decide_leads(
+    asked: DecisionRequest,
+    request: Request,
+    person: OpsKey,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=200,
+            description="A request that is sent again under its key within a day gets the same answer.",
+        ),
+    ] = None,
+) -> DecidedLeads:
+    """Decide 1 to 1,000 leads with their events, as of now, by the policy in force.
+
+    The arm is drawn, the decision is logged, and the lead is on the desk when the answer comes. Nobody is
+    decided twice: a lead that a scoring run or a request has decided keeps that decision, and is flagged.
+    """
+    state = request.app.state
+    live = ready(state.champions)
+    asking = Asking.of(person.name, address_of(request), idempotency_key, asked)
+    return await in_turn(state, partial(decide, asked, live, state.desk, asking))
+
+
 @router.get("/decisions", responses=refusals(401, 403, 422, 503))
 def decisions(request: Request, person: AnyKey, asked: Annotated[LogQuery, Query()]) -> Decisions:
     """A page of the decision log, by lead id. That it was read is noted in the audit log."""
@@ -227,7 +263,7 @@ def decision(row: dict[str, Any], *, arms: bool) -> Decision:
     """A row of the log; whoever works leads is to see neither arms nor what would tell them: beside figures
     of held leads, those show that passed whatever their score.
     """
-    told = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
+    told = {name: plain(value) for name, value in row.items()}
     if not arms:
         held = row["action"] == "hold" and row["state"] in (None, "held")
         told |= dict.fromkeys((*ARMS, *FIGURES, "rank") if held else ARMS)
@@ -263,11 +299,8 @@ def answer(asked: AnswerRequest, request: Request, person: AnyKey) -> Given:
         anybodys=person.may("ops"),
         address=address_of(request),
     )
-    told = {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in vars(made).items()
-    }
-    return Given(**{name: told[name] for name in Given.model_fields})
+    told = vars(made)
+    return Given(**{name: plain(told[name]) for name in Given.model_fields})
 
 
 @router.get("/health", responses=refusals(503))

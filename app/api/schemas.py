@@ -142,7 +142,13 @@ class Lead(Taken):
     events: Annotated[list[Event], Field(max_length=MOST_EVENTS), in_parts(100, MOST_EVENTS)] = []
 
 
-class ScoreRequest(Taken):
+class DecisionRequest(Taken):
+    """Leads to be decided as of now."""
+
+    leads: Annotated[list[Lead], Field(min_length=1, max_length=MOST_LEADS), in_parts(10, MOST_LEADS)]
+
+
+class ScoreRequest(DecisionRequest):
     """Leads to be scored."""
 
     as_of: Annotated[
@@ -151,7 +157,6 @@ class ScoreRequest(Taken):
     reasons: Annotated[bool, Field(description="Whether to say what counts for and against each lead.")] = (
         True
     )
-    leads: Annotated[list[Lead], Field(min_length=1, max_length=MOST_LEADS), in_parts(10, MOST_LEADS)]
 
 
 class Score(BaseModel):
@@ -202,10 +207,8 @@ class Scores(BaseModel):
     scores: list[Score]
 
 
-class Decision(BaseModel):
-    """A decision as it was logged, with what became of it. Keys below ops see neither arm nor cut, and no
-    figures of held leads.
-    """
+class Logged(BaseModel):
+    """A decision as it was logged."""
 
     lead_id: str
     account_id: str | None
@@ -230,6 +233,17 @@ class Decision(BaseModel):
     channel: str | None
     owner: str | None
     reasons: list[str]
+    arm: str | None = None
+    propensity: float | None = None
+    cut: float | None = None
+    cut_by: str | None = None
+
+
+class Decision(Logged):
+    """A decision as it was logged, with what became of it. Keys below ops see neither arm nor cut, and no
+    figures of held leads.
+    """
+
     state: Annotated[
         str | None,
         Field(description="open, accepted, rejected, snoozed or held; null until it is on the list."),
@@ -238,10 +252,26 @@ class Decision(BaseModel):
         int | None,
         Field(description="Of the latest answer, 0 for none. An answer names the turn that it follows."),
     ]
-    arm: str | None = None
-    propensity: float | None = None
-    cut: float | None = None
-    cut_by: str | None = None
+
+
+class Decided(Logged):
+    """The decision of a lead that was handed in."""
+
+    decided_before: Annotated[
+        bool,
+        Field(
+            description="A scoring run or another request was first: this is what it decided, and it stands."
+        ),
+    ]
+
+
+class DecidedLeads(BaseModel):
+    """The decisions in the order of the request."""
+
+    decisions: list[Decided]
+    note: Annotated[
+        str | None, Field(description="What should be known besides: leads that the week has no hours for.")
+    ]
 
 
 class Decisions(BaseModel):

@@ -2,7 +2,7 @@
 read by.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from app.api.errors import RefusedError
-from app.api.schemas import Breach, Event, Lead, ScoreRequest, moment
+from app.api.schemas import Breach, Event, Lead, moment
 from app.scoring.realtime import LiveScorer
 from features.tables import row_time
 
@@ -32,26 +32,29 @@ class Tables:
     as_of: pa.Array
 
 
-def read(request: ScoreRequest, live: LiveScorer, *, now: datetime) -> Tables:
-    """The tables of a request.
+def read(
+    leads: Sequence[Lead], live: LiveScorer, *, now: datetime, as_of: datetime | None = None, undone: str
+) -> Tables:
+    """The tables of a request, as of now or of an earlier time; ``undone`` says what did not happen where it
+    is refused.
 
     Raises
     ------
     RefusedError
         With everything at once that breaks the contract of leads and events.
     """
-    reader = Reader(live, now if request.as_of is None else request.as_of)
+    reader = Reader(live, now if as_of is None else as_of)
     if reader.timed and reader.as_of > now:
         reader.wrong(
             "/as_of", f"lies after now, {now:%Y-%m-%dT%H:%M:%SZ}: nobody knows what will be known then"
         )
-    if not reader.timed and request.as_of is not None:
+    if not reader.timed and as_of is not None:
         reader.wrong("/as_of", "the source has no times, so there is no time to score as of; leave it away")
-    for place, lead in enumerate(request.leads):
+    for place, lead in enumerate(leads):
         reader.lead(f"/leads/{place}", lead, row=place)
     if reader.errors:
         count = "one value" if len(reader.errors) == 1 else f"{len(reader.errors):,} values"
-        raise RefusedError(422, f"{count} cannot be used; no lead was scored.", reader.errors)
+        raise RefusedError(422, f"{count} cannot be used; {undone}.", reader.errors)
     return reader.tables()
 
 

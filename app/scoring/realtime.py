@@ -105,17 +105,20 @@ class LiveScorer:
             As ``models.policy.decisions.decide_all`` gives it, but for ``action``: that of the cut alone,
             whatever arm the lead's account is in.
         """
-        with self._worker() as worker:
-            matrix = worker.of(leads, events, as_of)
         found = decide_all(
             self.champion.scorer,
             self.champion.policy,
-            frame(matrix, self.champion.scorer.recipe),
+            self.known(leads, events, as_of),
             version=self.champion.version,
             with_reasons=len(leads) if worded else 0,
         )
         below = found["score"].to_numpy() < found["cut"].to_numpy()
         return found.assign(action=np.where(below, HOLD, HAND_OFF))
+
+    def known(self, leads: pa.Table, events: pa.Table | None, as_of: pa.Array) -> pd.DataFrame:
+        """What a scoring run would know of each lead: the columns that the version reads; as for ``score``."""
+        with self._worker() as worker:
+            return frame(worker.of(leads, events, as_of), self.champion.scorer.recipe)
 
     def chances(
         self, lead: pa.Table, events: pa.Table | None, moments: Sequence[datetime]

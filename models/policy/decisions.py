@@ -25,10 +25,8 @@ def decide_all(
     *,
     version: str,
     with_reasons: int,
-    owners: np.ndarray | None = None,
-    listed: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
-    """Score leads and decide each.
+    """Score leads and decide each; who of them fits into the week, ``fits_week`` says.
 
     Parameters
     ----------
@@ -38,10 +36,6 @@ def decide_all(
     with_reasons : int
         How many of the best leads get reasons; the others get none. Exact reasons cost more than the score
         itself.
-    owners : array of str, shape (n,), optional
-        Whose lead each is, for teams with a capacity of their own.
-    listed : mapping, optional
-        By owner, how many leads are on this week's list already.
 
     Returns
     -------
@@ -49,9 +43,9 @@ def decide_all(
         In the order of ``leads``: ``lead_id``, ``account_id``, ``as_of``, ``p_pursue``, ``p_convert``,
         ``p_both``, ``p_worked``, ``low``, ``high``, ``p_worked_by``, ``extrapolated``, ``value``, ``score``
         (what is cut), ``grade``, ``arm``, ``propensity`` (of the arm), ``cut`` and ``cut_by`` (the cut in force
-        and whose it is), ``action``, ``this_week`` (whether it fits into the week), ``rank`` (1 is the best, by
-        value where it is known, else by score; ties in the order of ids), ``reasons`` (sentences), ``weights``
-        (of each, in logits), ``policy`` and ``version``.
+        and whose it is), ``action``, ``rank`` (1 is the best, by value where it is known, else by score; ties
+        in the order of ids), ``reasons`` (sentences), ``weights`` (of each, in logits), ``policy`` and
+        ``version``.
     """
     encoded = encode(leads, scorer.categories)
     scores = scorer.score_encoded(encoded)
@@ -59,7 +53,6 @@ def decide_all(
     value, cut, cut_by = _cuts(policy, scorer, scores, leads, encoded)
     arm = policy.arms.draw(leads["account_id"].to_numpy())
     held = (score < cut) & (arm == POLICY)
-    this_week = _week(policy, value, score, held, arm, owners, listed)
 
     ranked = pa.table(
         {
@@ -95,7 +88,6 @@ def decide_all(
             "cut": np.where(np.isfinite(cut), cut, np.nan),
             "cut_by": cut_by,
             "action": np.where(held, HOLD, HAND_OFF).astype(object),
-            "this_week": this_week,
             "rank": rank,
             "reasons": words,
             "weights": weights,
@@ -126,27 +118,28 @@ def _cuts(
     return value, cut, cut_by
 
 
-def _week(
-    policy: Policy,
-    value: np.ndarray,
-    score: np.ndarray,
-    held: np.ndarray,
-    arm: np.ndarray,
-    owners: np.ndarray | None,
-    listed: Mapping[str, int] | None,
-) -> np.ndarray:
+def fits_week(policy: Policy, decided: pd.DataFrame, listed: Mapping[str, int]) -> np.ndarray:
     """Who of those handed off fits into the week: first whom sales is asked to work, then by value, or by
     score where it is unknown.
+
+    Parameters
+    ----------
+    decided : DataFrame
+        As ``decide_all`` gives it, with ``owner``: whose lead each is, for teams with a capacity of their own.
+    listed : mapping
+        By owner, how many leads are on this week's list already.
+
+    Returns
+    -------
+    array of bool, shape (n,)
     """
-    offered = np.flatnonzero(~held)
+    offered = (decided["action"] != HOLD).to_numpy(bool)
     if policy.economics is None or not policy.economics.limited:
-        return ~held
-    worth = value[offered] if np.isfinite(value).all() else score[offered]
-    first = arm[offered] == FORCED
+        return offered
+    those = decided[offered]
+    worth = those["score" if decided["value"].isna().any() else "value"].to_numpy(float)
+    first = (those["arm"] == FORCED).to_numpy(bool)
     worth = np.where(first, np.abs(worth) + np.max(np.abs(worth), initial=0.0) + 1.0, worth)
-    chosen = policy.economics.week(
-        worth, np.asarray(owners, object)[offered] if owners is not None else None, listed=listed
-    )
-    fits = np.zeros(len(score), bool)
-    fits[offered] = chosen
+    fits = np.zeros(len(decided), bool)
+    fits[offered] = policy.economics.week(worth, those["owner"].to_numpy(object), listed=listed)
     return fits

@@ -5,7 +5,9 @@ tells it to a notification block.
 """
 
 import logging
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 from prefect import Flow, flow, serve
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas import State
+from prefect.deployments import run_deployment
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events.actions import SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
@@ -21,7 +24,7 @@ from prefect.exceptions import FailedRun, ObjectNotFound
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.schedules import Cron
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, PREFECT_RUNNER_POLL_FREQUENCY, temporary_settings
 from prefect.states import Completed, Failed
 from prefect.types.entrypoint import EntrypointType
 from pydantic import ValidationError
@@ -37,7 +40,12 @@ from pipelines.reports import monitor as reports
 from pipelines.reports import summaries
 from pipelines.reports.render import markdown, terminal
 from pipelines.settings import OFF, ScheduleSettings, Settings, load_settings
+from pipelines.sources.changes import look_at
+from pipelines.sources.mapping import SourceSettings
 
+POLL = 2  # seconds until a run that was asked for is begun
+LOOKS = 2  # at the source within [schedule] score_minutes
+LONGEST = 3600  # seconds that the next look waits for a run
 STATES = ("Failed", "Crashed", "TimedOut", "Retrain")
 SUBJECT = "{{ deployment.name }}: {{ flow.name }} {{ flow_run.state.name }}"
 BODY = "{{ flow_run.state.message }}"
@@ -182,7 +190,39 @@ def serve_flows(settings: Settings, *, config: Path | None, home: Path, name: st
             )
         keep_alert(client, name=name, block=settings.schedule.alert)
     # One at a time: a run that waits uses the time it was scheduled for, so that waiting changes no answer.
-    serve(*served, limit=1, print_starting_message=False)
+    over = threading.Event()
+    if settings.schedule.score_minutes and settings.source is not None:
+        told = (settings.source, settings.schedule.score_minutes, name, over)
+        threading.Thread(target=score_what_is_new, args=told, daemon=True, name="new leads").start()
+    try:
+        with temporary_settings(
+            {PREFECT_RUNNER_POLL_FREQUENCY: POLL} if settings.schedule.score_minutes else {}
+        ):
+            serve(*served, limit=1, print_starting_message=False)
+    finally:
+        over.set()
+
+
+def score_what_is_new(
+    source: SourceSettings,
+    minutes: int,
+    name: str,
+    over: threading.Event,
+    *,
+    run: Callable[..., Any] = run_deployment,
+) -> None:
+    """Run the scoring flow whenever the source has changed, looking twice in so many minutes, until it is over.
+
+    A look and no schedule: a run takes a process of its own and some seconds, and runs that were missed must
+    not pile up. The next look waits for the run. What is out of reach is looked at again the next time.
+    """
+    seen = None
+    while not over.wait(60 * minutes / LOOKS):
+        with suppress(LeadsieveError):
+            found = look_at(source)
+            if found != seen:
+                run(f"{score.name}/{name}", timeout=LONGEST, poll_interval=1, as_subflow=False)
+                seen = found  # what came while it ran is seen by the next look
 
 
 def deployment(
@@ -207,11 +247,13 @@ def deployment(
 def serving(schedule: ScheduleSettings, home: Path) -> str:
     """When each flow runs, where its runs can be seen, and how to end it."""
     times = {flow: getattr(schedule, flow) for flow in FLOWS}
+    minutes = schedule.score_minutes
     ours = address_of(home) == PREFECT_API_URL.value()
     return markdown(
         "serve",
         home=home,
         times=[[flow, when, "" if when == OFF else schedule.timezone] for flow, when in times.items()],
+        minutes=f"{minutes} minutes" if minutes > 1 else "a minute" if minutes else None,
         pages=shown(PREFECT_API_URL.value()).removesuffix("/api"),
         secret=secret_file(home) if ours else None,
         alert=schedule.alert,

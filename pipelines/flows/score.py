@@ -11,8 +11,8 @@ import pandas as pd
 from features.matrix import frame, matrix
 from features.tables import came_before, moment, scoring_cohort, unanswered
 from models.monitoring.data_drift import oddities
-from models.policy.decisions import decide_all
 from models.policy.policy import HAND_OFF, HOLD
+from pipelines.deciding import propose, put_on_record
 from pipelines.flows.dataset import pull_source
 from pipelines.flows.runs import flow, publish
 from pipelines.home import registry_of, store_of
@@ -21,7 +21,7 @@ from pipelines.reports import summaries
 from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
 from pipelines.sinks.tables import checked_output, write_decisions
-from pipelines.store.decisions import for_sales, pending_leads, said_of, week_of
+from pipelines.store.decisions import for_sales, pending_leads, said_of
 from pipelines.version_files import load_champion
 
 FRESH = timedelta(days=1)
@@ -106,18 +106,11 @@ def score_leads(
         odd = oddities(champion.scorer, found, max_new=settings.monitor.max_new)
 
     with watch.step("score", "score and decide"):
-        decisions = decide_all(
-            champion.scorer,
-            champion.policy,
-            found,
-            version=champion.version,
-            with_reasons=reasons,
-            owners=said["owner"].to_numpy(),
-            listed=store.listed(since=week_of(as_of)),
-        ).assign(**said)
+        decisions = propose(champion, found, said, with_reasons=reasons)
 
     with watch.step("record", "record the decisions"):
-        recorded = store.record(decisions)
+        with store.writing() as connection:
+            recorded = put_on_record(champion, store, decisions, connection)
         elsewhere = asked.decided_elsewhere(decisions, recorded)
         if output:
             earlier = store.decisions(lead_ids=elsewhere) if elsewhere else recorded.iloc[:0]

@@ -5,7 +5,7 @@ its own way.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -62,6 +62,14 @@ class Happening:
     stage: bool
 
 
+@dataclass(frozen=True)
+class Arrival:
+    """A lead that no snapshot has yet: its row, and what it did."""
+
+    row: Mapping[str, Any]
+    happened: Sequence[Happening]
+
+
 class Dossiers:
     """Looks leads up in the newest snapshot of a source.
 
@@ -70,10 +78,17 @@ class Dossiers:
     home : Path
     url : str or None
         The source's address; None takes the newest snapshot of any.
+    arrivals : function, optional
+        What is known of leads that the snapshot has not, by their ids.
     """
 
-    def __init__(self, home: Path, url: str | None) -> None:
-        self.home, self.store = home, home / "snapshots"
+    def __init__(
+        self,
+        home: Path,
+        url: str | None,
+        arrivals: Callable[[Iterable[str]], Mapping[str, Arrival]] = lambda _: {},
+    ) -> None:
+        self.home, self.store, self.arrivals = home, home / "snapshots", arrivals
         self.source = None if url is None else redacted(url)
         self._database = duckdb.connect(config=PROPERTIES)
         self._notes: dict[Path, Note] = {}
@@ -103,7 +118,23 @@ class Dossiers:
     def leads(
         self, lead_ids: Iterable[str], columns: Iterable[str] | None = None
     ) -> dict[str, dict[str, Any]]:
-        """Each lead's row, or some columns of it, by its id; leads that the source has no more are not there."""
+        """Each lead's row, or some columns of it, by its id; leads that nobody knows any more are not there."""
+        ids = list(lead_ids)
+        found = self._leads(ids, columns)
+        for lead_id, arrival in self._arrived(ids, found).items():
+            names = arrival.row if columns is None else dict.fromkeys([*KEYS, *columns])
+            found[lead_id] = {name: arrival.row.get(name) for name in names}
+        return found
+
+    def known(self, lead_ids: Iterable[str]) -> list[str]:
+        """Those of some leads that the snapshot has."""
+        return list(self._leads(lead_ids, ()))
+
+    def _arrived(self, ids: Sequence[str], found: Mapping[str, Any]) -> Mapping[str, Arrival]:
+        absent = [lead_id for lead_id in ids if lead_id not in found]
+        return self.arrivals(absent) if absent else {}
+
+    def _leads(self, lead_ids: Iterable[str], columns: Iterable[str] | None) -> dict[str, dict[str, Any]]:
         folder = self.newest()
         if folder is None:
             return {}
@@ -149,8 +180,14 @@ class Dossiers:
         self, lead_ids: Iterable[str], *, until: datetime, most: int
     ) -> dict[str, list[Happening]]:
         """What happened to each lead and was on record by then, the newest first, at most so many each."""
-        folder = self.newest()
-        ids, found = list(lead_ids), {}
+        ids = list(lead_ids)
+        found = self._happenings(ids, until=until, most=most)
+        for lead_id, arrival in self._arrived(ids, found).items():
+            found[lead_id] = sorted(arrival.happened, key=lambda each: each.at, reverse=True)[:most]
+        return found
+
+    def _happenings(self, ids: list[str], *, until: datetime, most: int) -> dict[str, list[Happening]]:
+        folder, found = self.newest(), {}
         if folder is None:
             return found
         note, parts = self._note(folder), []

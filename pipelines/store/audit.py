@@ -13,6 +13,7 @@ What = Literal[
     "signed in",
     "sign-in refused",
     "signed out",
+    "decision",
     "answer",
     "override",
     "export",

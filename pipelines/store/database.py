@@ -94,23 +94,31 @@ class Store:
             If the database does not answer; nothing is recorded then.
         """
         with self.writing() as connection:
-            batch = (
-                connection.scalar(sa.select(sa.func.coalesce(sa.func.max(decisions_table.c.batch), 0))) + 1
-            )
-            columns = logged(decisions, batch=batch)
-            self.own.insert(connection, decisions_table, columns)
-            recorded = decisions.drop_duplicates("lead_id")
-            in_batch = decisions_table.c.batch == batch
-            if connection.scalar(sa.select(sa.func.count()).where(in_batch)) < len(recorded):
-                new = connection.scalars(sa.select(decisions_table.c.lead_id).where(in_batch)).all()
-                recorded = recorded[recorded["lead_id"].astype(str).isin(new)]
+            return self.add(connection, decisions)
+
+    def add(self, connection: sa.Connection, decisions: pd.DataFrame) -> pd.DataFrame:
+        """What ``record`` does, inside a transaction that `writing` gave and that may hold more."""
+        batch = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(decisions_table.c.batch), 0))) + 1
+        columns = logged(decisions, batch=batch)
+        self.own.insert(connection, decisions_table, columns)
+        recorded = decisions.drop_duplicates("lead_id")
+        in_batch = decisions_table.c.batch == batch
+        if connection.scalar(sa.select(sa.func.count()).where(in_batch)) < len(recorded):
+            new = connection.scalars(sa.select(decisions_table.c.lead_id).where(in_batch)).all()
+            recorded = recorded[recorded["lead_id"].astype(str).isin(new)]
         return recorded.assign(batch=batch)
 
     def decided(self, lead_ids: Iterable[str] | None = None) -> set[str]:
         """Ids of all leads that have a decision, or of those among the given ones."""
         query = sa.select(decisions_table.c.lead_id)
         with self.reading() as connection:
-            return set(connection.scalars(query if lead_ids is None else query.where(self._among(lead_ids))))
+            return set(
+                connection.scalars(
+                    query
+                    if lead_ids is None
+                    else query.where(self.among(decisions_table.c.lead_id, lead_ids))
+                )
+            )
 
     def beside(self, lead_ids: pd.Series) -> pd.DataFrame | None:
         """``arm``, ``cut`` and ``action`` of each of these leads, row by row, empty where it was not decided;
@@ -153,7 +161,7 @@ class Store:
         if as_of is not None:
             query = query.where(decisions_table.c.as_of == as_of)
         if lead_ids is not None:
-            query = query.where(self._among(lead_ids))
+            query = query.where(self.among(decisions_table.c.lead_id, lead_ids))
         if batch is not None:
             query = query.where(decisions_table.c.batch == batch)
         with self.reading() as connection:
@@ -173,13 +181,13 @@ class Store:
                 found[column.name] = pd.Series(values, dtype=DTYPES[type(column.type)])
         return pd.DataFrame(found)
 
-    def _among(self, lead_ids: Iterable[str]) -> sa.ColumnElement[bool]:
+    def among(self, column: sa.Column, lead_ids: Iterable[str]) -> sa.ColumnElement[bool]:
         """A condition that takes any number of ids as one parameter."""
         ids = [str(lead_id) for lead_id in lead_ids]
         if self.dialect == "postgresql":
-            return decisions_table.c.lead_id == sa.any_(sa.bindparam("ids", ids, type_=sa.ARRAY(sa.Text)))
+            return column == sa.any_(sa.bindparam("ids", ids, type_=sa.ARRAY(sa.Text)))
         given = sa.func.json_each(json.dumps(ids)).table_valued("value")
-        return decisions_table.c.lead_id.in_(sa.select(given.c.value))
+        return column.in_(sa.select(given.c.value))
 
     def insert(self, table: sa.Table) -> Any:
         """An INSERT that can be told what to do where a key is there already, which both databases spell

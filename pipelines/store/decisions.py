@@ -3,6 +3,7 @@ gets.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -75,6 +76,13 @@ def decisions(
     for row in page:
         row["reasons"] = json.loads(row["reasons"])
     return page, page[-1]["lead_id"] if len(rows) > len(page) else None
+
+
+def logged_of(store: Store, connection: sa.Connection, lead_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """What the log says of some leads, by their ids, in a transaction that may have added them."""
+    columns = [column for column in LOG if column.name not in UNSEEN]
+    rows = connection.execute(sa.select(*columns).where(store.among(LOG.lead_id, lead_ids))).mappings()
+    return {row["lead_id"]: {**row, "reasons": json.loads(row["reasons"])} for row in rows}
 
 
 def week_of(moment: datetime) -> datetime:

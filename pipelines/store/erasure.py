@@ -25,6 +25,7 @@ from pipelines.store.audit import note
 from pipelines.store.database import Store
 from pipelines.store.schema import (
     answers_table,
+    arrivals_table,
     audit_table,
     decisions_table,
     forgotten_table,
@@ -148,7 +149,8 @@ def _make_anonymous(store: Store, lead_id: str, *, at: datetime, by: str) -> tup
             answers.update().where(answers.c.lead_id == lead_id).values(lead_id=nobody, words=None)
         ).rowcount
         connection.execute(audit.update().where(audit.c.lead_id == lead_id).values(lead_id=nobody))
-        connection.execute(work.delete().where(work.c.lead_id == lead_id))
+        for table in (work, arrivals_table):
+            connection.execute(table.delete().where(table.c.lead_id == lead_id))
         note(
             connection,
             at,

@@ -146,8 +146,24 @@ forgotten_table = sa.Table(
     sa.Column("at", sa.DateTime, nullable=False),
     sa.Column("who", sa.Text, nullable=False),
 )
+arrivals_table = sa.Table(
+    "arrivals",
+    metadata,
+    sa.Column("lead_id", sa.Text, primary_key=True),
+    sa.Column("told", sa.Text, nullable=False),  # JSON: what a program told of it, until a snapshot has it
+    sa.Column("at", sa.DateTime, nullable=False),
+)
+requests_table = sa.Table(
+    "requests",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),  # of who asked and the key of the request
+    sa.Column("body", sa.Text, nullable=False),  # its digest
+    sa.Column("batch", sa.Integer),  # what it decided, null where all had been decided before
+    sa.Column("at", sa.DateTime, nullable=False),
+)
 TABLES = (
     answers_table, worklist_table, people_table, sessions_table, tries_table, keys_table, audit_table, forgotten_table,
+    arrivals_table, requests_table,
 )  # fmt: skip
 
 
@@ -178,6 +194,9 @@ sa.Index("worklist_by_batch", WORK.batch)
 
 
 sa.Index("tries_by_time", tries_table.c.whose, tries_table.c.at)
+
+
+sa.Index("requests_by_time", requests_table.c.at)
 
 
 sa.Index("audit_by_time", audit_table.c.what, audit_table.c.at)

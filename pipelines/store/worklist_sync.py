@@ -2,13 +2,16 @@
 newest snapshot.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from models.policy.arms import FORCED
 from models.policy.policy import HOLD
 from pipelines.sources.lead_lookup import Dossiers, Painter
+from pipelines.store import arrivals
 from pipelines.store.answers import rows_after
 from pipelines.store.database import Store
 from pipelines.store.erasure import NOBODY, forgotten_of
@@ -55,10 +58,28 @@ class Filler:
             added, last = added + len(found), found[-1]
         self._batch = batch
         self._drop_forgotten()
-        if added or self.dossiers.newest() != self._heeded:
-            self._heeded = self.dossiers.newest()
+        newest = self.dossiers.newest()
+        if newest != self._heeded and (arrived := arrivals.waiting(self.store)):
+            arrivals.let_go(self.store, self.dossiers.known(arrived))
+        if added or newest != self._heeded:
+            self._heeded = newest
             self._heed_source()
         return added
+
+    def add(
+        self,
+        connection: sa.Connection,
+        lead_ids: Sequence[str],
+        leads: Mapping[str, Mapping[str, Any]],
+        columns: Sequence[str],
+    ) -> None:
+        """Put leads on the list in the transaction that decides them, by what is known of them at hand: rows
+        by lead id, with the names of their columns.
+        """
+        log = decisions_table.c
+        decided = sa.select(*(log[name] for name in TAKEN)).where(self.store.among(log.lead_id, lead_ids))
+        rows = connection.execute(decided).mappings().all()
+        self._put(connection, self._entries(rows, leads, Painter(columns, named=self.named)))
 
     def _heed_source(self) -> None:
         """Let leads wait no longer that sales has answered elsewhere, as the newest snapshot tells."""
@@ -119,23 +140,28 @@ class Filler:
             rows = connection.execute(absent).mappings().all()
         if not rows:
             return []
-        entries = self._entries(rows)
+        painter = Painter(self.dossiers.columns(), named=self.named)
+        wanted = [*painter.columns, *filter(None, [self.country or painter.country])]
+        leads = self.dossiers.leads([row["lead_id"] for row in rows], wanted)
+        entries = self._entries(rows, leads, painter)
         with self.store.writing() as connection:
-            # of a list that was emptied, leads have been answered already
-            answered = rows_after(connection, [entry["lead_id"] for entry in entries])
-            fresh = {"answered_by": None, "answered_at": None, "until": None}
-            filled = [entry | fresh | answered.get(entry["lead_id"], {}) for entry in entries]
-            connection.execute(
-                self.store.insert(work).on_conflict_do_nothing(), filled
-            )  # another desk may fill the same list
+            self._put(connection, entries)
         return [row["lead_id"] for row in rows]
 
-    def _entries(self, rows: list[sa.RowMapping]) -> list[dict]:
-        painter = Painter(self.dossiers.columns(), named=self.named)
+    def _put(self, connection: sa.Connection, entries: list[dict]) -> None:
+        if not entries:
+            return
+        # of a list that was emptied, leads have been answered already
+        answered = rows_after(connection, [entry["lead_id"] for entry in entries])
+        fresh = {"answered_by": None, "answered_at": None, "until": None}
+        filled = [entry | fresh | answered.get(entry["lead_id"], {}) for entry in entries]
+        # another desk may fill the same list
+        connection.execute(self.store.insert(worklist_table).on_conflict_do_nothing(), filled)
+
+    def _entries(
+        self, rows: Sequence[sa.RowMapping], leads: Mapping[str, Mapping[str, Any]], painter: Painter
+    ) -> list[dict]:
         country = self.country or painter.country
-        leads = self.dossiers.leads(
-            [row["lead_id"] for row in rows], [*painter.columns, *filter(None, [country])]
-        )
         entries = []
         for row in rows:
             lead = leads.get(row["lead_id"], {})

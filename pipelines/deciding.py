@@ -1,0 +1,69 @@
+"""Where scores become decisions on record: for a scoring run as for leads that a program hands in."""
+
+from typing import Any
+
+import pandas as pd
+
+from models.policy.decisions import decide_all, fits_week
+from pipelines.store.database import Store
+from pipelines.store.decisions import week_of
+from pipelines.version_files import Champion
+
+
+def propose(
+    champion: Champion, leads: pd.DataFrame, said: pd.DataFrame, *, with_reasons: int
+) -> pd.DataFrame:
+    """What the champion would decide of each lead; nothing is on record.
+
+    Parameters
+    ----------
+    champion : Champion
+    leads : DataFrame
+        As ``features.matrix.frame`` gives it.
+    said : DataFrame
+        ``channel`` and ``owner``, row by row beside ``leads``.
+    with_reasons : int
+        How many of the best leads get reasons.
+
+    Returns
+    -------
+    DataFrame
+        As ``models.policy.decisions.decide_all`` gives it, with ``said``.
+    """
+    decided = decide_all(
+        champion.scorer, champion.policy, leads, version=champion.version, with_reasons=with_reasons
+    )
+    return decided.assign(**said)
+
+
+def put_on_record(champion: Champion, store: Store, proposed: pd.DataFrame, connection: Any) -> pd.DataFrame:
+    """Record what was proposed, but of leads that were decided before, and who of the others fits into the
+    week.
+
+    Inside a transaction, which no other writer can be in: however many runs and programs decide at once, none
+    of them gives away the same hour of the week.
+
+    Parameters
+    ----------
+    champion : Champion
+        Who proposed it.
+    store : Store
+    proposed : DataFrame
+        As ``propose`` gives it.
+    connection
+        What ``store.writing()`` gave.
+
+    Returns
+    -------
+    DataFrame
+        What was recorded, with ``this_week`` and ``batch``.
+    """
+    economics = champion.policy.economics
+    listed = {}
+    if economics is not None and economics.limited and len(proposed):
+        # whoever was decided before must take no room
+        proposed = proposed[~proposed["lead_id"].isin(store.decided(proposed["lead_id"]))]
+        proposed = proposed.drop_duplicates("lead_id")
+        listed = store.listed(since=week_of(proposed["as_of"].max())) if len(proposed) else {}
+    this_week = fits_week(champion.policy, proposed, listed)
+    return store.add(connection, proposed.assign(this_week=this_week))
