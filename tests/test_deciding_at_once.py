@@ -19,7 +19,7 @@ from pipelines.store.filters import DecisionFilter
 from tests.apis import as_sent, running_api
 
 NOW = datetime(2024, 11, 15, 12, 30)
-CLIENTS, EACH, A_REQUEST = 20, 40, 20
+CLIENTS, EACH, A_REQUEST = 20, 24, 12
 FIRST = 5  # answers that are given before the run records what it decided
 SAME = ("arm", "propensity", "action", "score", "grade", "batch", "version", "this_week", "reasons", "owner")
 
