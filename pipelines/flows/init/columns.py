@@ -6,14 +6,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
+import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.backends import BaseBackend
 
 from pipelines.flows.init.words import fits, tidy
 from pipelines.sources.connections import Source
-from pipelines.sources.reading.columns import plain, profiles, word
-from pipelines.sources.reading.formats import fit, number_ways, sampled, time_ways
+from pipelines.sources.reading.columns import BLANKS, Profile, plain, profiles, word
+from pipelines.sources.reading.formats import SAMPLE, fit, number_ways, time_ways
 
 LOOKED_AT = 200_000  # rows of a table
 FEW = 80  # different values, up to which they may be stages
@@ -79,14 +80,16 @@ def look(source: Source, name: str, engine: BaseBackend) -> Looked:
     with source.answering():
         raw, _ = plain(source.table(name))
         rows = raw.limit(LOOKED_AT).to_pyarrow()
-    table = engine.create_table(f"looked at {name}", rows, temp=True, overwrite=True)
-    texts = table.select(**{each: word(table[each]) for each in table.columns}).to_pyarrow()
-    there = [each for each in texts.column_names if texts[each].null_count < len(texts)]
+    # Exports may have a thousand columns, most of them empty: those go no further.
+    there = [each for each in rows.column_names if not _empty(rows[each])]
+    table = engine.create_table(f"looked at {name}", rows.select(there), temp=True, overwrite=True)
+    texts = table.select(**{each: word(table[each]) for each in there}).to_pyarrow()
     seen = profiles(table, there, ())
-    bare = _without_prefix(texts.column_names)
+    bare = _without_prefix(rows.column_names)
     columns = []
-    for each in texts.column_names:
-        values, short = texts[each], tidy(bare[each])
+    for each in rows.column_names:
+        values = texts[each] if each in there else pa.chunked_array([pa.nulls(len(rows), pa.string())])
+        short = tidy(bare[each])
         filled = len(values) - values.null_count
         distinct = pc.count_distinct(values, mode="only_valid").as_py()
         kind = "empty"
@@ -95,24 +98,31 @@ def look(source: Source, name: str, engine: BaseBackend) -> Looked:
             if dtype.is_timestamp() or dtype.is_date():
                 kind = "time"
             elif each in seen:
-                kind = _kind(table, each, seen[each], short)
+                kind = _kind(table, each, seen[each], short, values.drop_null()[:SAMPLE].to_pylist())
             else:
                 kind = "number"
         words = Counter(values.drop_null().to_pylist()) if distinct <= FEW else {}
         example = values.drop_null()[0].as_py() if filled else ""
         columns.append(Column(each, short, kind, len(values), filled, distinct, dict(words), example, values))
-    return Looked(name, len(texts), tuple(columns))
+    return Looked(name, len(rows), tuple(columns))
 
 
-def _kind(table, name: str, profile, short: str) -> str:
+def _empty(values: pa.ChunkedArray) -> bool:
+    if values.null_count == len(values):
+        return True
+    texts = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+    return texts and not pc.any(pc.not_equal(pc.utf8_trim(values, BLANKS), "")).as_py()
+
+
+def _kind(
+    table: ir.Table, name: str, profile: Profile, short: str, sample: list[str]
+) -> Literal["time", "number", "text"]:
     """What a column of text holds; numbers are times only where the name says so."""
     if profile.times > NEARLY * profile.filled:
         return "time"
-    text = word(table[name])
-    sample = sampled(text, table)
     named_time = max(fits(short, role) for role in ("created_at", "closed_at")) > 50
     if ways := time_ways(sample, numbers=named_time):
-        found = fit(text, table, ways)
+        found = fit(word(table[name]), table, ways)
         if max(found.ways.values()) > NEARLY * found.filled > 0:
             return "time"
     if profile.kind == "number" or number_ways(sample):

@@ -17,6 +17,10 @@ from pipelines.flows.init.outcome import (
 from pipelines.flows.init.words import EMPTY, excluded, fits, tidy
 
 MOSTLY = 0.8  # rows of a table whose words are stages: it is no table of events
+LEAST_FILLED = 0.3  # of the rows: the others may be lines that go on below a lead
+MOSTLY_UNIQUE = (
+    0.8  # a column called id that has so many different values is one, though some leads come twice
+)
 FEWEST_IDS, BY_NAME = 5, 0.6  # what the same name weighs where ids are looked for
 FEW_WORDS = 40  # different values, up to which runs of them say that like rows come together
 ROLES = {
@@ -64,7 +68,7 @@ def _leads_table(tables: Sequence[Looked], choose: Choose) -> Looked:
         joins = sum(max((_joined(other, table, each.name)[1] for each in ids), default=0) for other in others)
         outcome = any(tells_outcome(each) for each in table.columns)
         created = any(fits(each.tidy, "created_at") > 50 for each in table.of_kind("time"))
-        named = fits(_stem(table.name), "leads table") / 25
+        named = fits(stem(table.name), "leads table") / 25
         return named + 2 * bool(ids) + 2 * joins + outcome + created
 
     ranked = sorted(tables, key=lambda each: (-score(each), -each.rows))
@@ -75,7 +79,8 @@ def _leads_table(tables: Sequence[Looked], choose: Choose) -> Looked:
     return choose("Which table has one row for each lead?", options).value
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
+    """A table's name without schema and ending, as names are compared."""
     return tidy(
         name.rpartition(".")[2]
         if "." in name and not name.lower().endswith((".csv", ".tsv", ".parquet", ".gz"))
@@ -101,7 +106,9 @@ def _lead_id(leads: Looked, tables: Sequence[Looked], choose: Choose, draft: Dra
         named = [
             each
             for each in leads.of_kind("text", "number")
-            if fits(each.tidy, "lead_id") >= 95 and each.distinct > 0.5 * each.rows
+            if fits(each.tidy, "lead_id") >= 95
+            and each.distinct > MOSTLY_UNIQUE * each.filled
+            and each.share > LEAST_FILLED
         ]
         found = (named[0], "") if named else None
     if found is None:
@@ -126,7 +133,7 @@ def _created_at(leads: Looked, choose: Choose, draft: Draft) -> str | None:
     times = [
         each
         for each in leads.of_kind("time")
-        if each.share > 0.5 and (fits(each.tidy, "created_at") > 50 or excluded(each.tidy) is None)
+        if each.share > LEAST_FILLED and (fits(each.tidy, "created_at") > 50 or excluded(each.tidy) is None)
     ]
     found = likeliest(times, "created_at", "When was a lead created?", choose)
     if found is None:
@@ -186,7 +193,7 @@ def _child(table: Looked, key: Column, leads: Looked, choose: Choose, draft: Dra
             _events(table, key, column, draft, choose)
             _outcomes(table, key, draft, choose, column=column, stages=stages)
             return True
-    if first and fits(_stem(table.name), "won table") and table.rows <= leads.rows:
+    if first and fits(stem(table.name), "won table") and table.rows <= leads.rows:
         _outcomes(table, key, draft, choose, column=None, stages={})
         return True
     kind = likeliest(words, "kind", f"Which column of {table.name} says what happened?", choose)

@@ -12,16 +12,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pyarrow.compute as pc
+
 from features.contracts import Breach
-from features.errors import ContractError, LeadsieveError, UsageError
+from features.errors import ContractError, LeadsieveError, TooLittleDataError, UsageError
 from pipelines.environment import variables
 from pipelines.files import replaced, scratch_in
 from pipelines.flows.check import check_source
 from pipelines.flows.dataset import pull_source
 from pipelines.flows.init.columns import Looked, look
 from pipelines.flows.init.draft import Choose, Draft, Option
-from pipelines.flows.init.guess import guessed
+from pipelines.flows.init.guess import guessed, stem
 from pipelines.flows.init.times import set_times
+from pipelines.flows.init.words import fits
 from pipelines.flows.init.writing import text_of
 from pipelines.flows.runs import flow
 from pipelines.reports.serialize import plain
@@ -30,7 +33,7 @@ from pipelines.sources.connections import ENDINGS, open_source
 from pipelines.sources.engine import let_go, local_engine
 
 MOST_TABLES = 30
-TRIES = 4
+TRIES = 8  # each mends all that the one before has found
 FEW = 0.1  # rows of a table that may be left out without asking
 PASSWORD = "PASSWORD"
 
@@ -174,8 +177,12 @@ def _environ() -> dict[str, str]:
     return {name: value for name, value in variables().items() if name != "LEADSIEVE_SOURCE_URL"}
 
 
-def _settings(draft: Draft, url: str) -> Settings:
+def _settings(draft: Draft, url: str, *, keys_alone: bool = False) -> Settings:
+    """A draft as settings; ``keys_alone`` leaves what is learned from out, which is most of the reading."""
     content = deepcopy(draft.content())
+    if keys_alone:
+        content["source"]["leads"]["attributes"] = []
+        content.pop("features", None)
     content["source"]["url"] = url
     return load_settings(None, content, environ=_environ())
 
@@ -198,6 +205,8 @@ def _looked(url: str, only: str | None) -> tuple[list[Looked], list[str]]:
             try:
                 looked = look(source, name, engine)
             except ContractError as error:
+                if only or fits(stem(name), "leads table"):
+                    raise  # another table would be taken for the leads
                 errors.append(error)
                 unread.append(f"{name} is not used: {' '.join(str(error).splitlines()[-1].split())}")
             else:
@@ -238,32 +247,38 @@ def _tried(
     """What ``check`` says of a draft, mended on the way where the data say how: the verdict, what remains, and
     the exit code.
     """
-    try:
-        for _ in range(TRIES):
-            try:
-                snapshot = pull_source(_settings(draft, url), home=home, until=now)
-            except ContractError as error:
-                if not _mended(draft, error.breaches, tables, choose):
-                    return None, str(error).splitlines(), error.exit_code
-            else:
-                with closing(snapshot):
+    report, timed = None, False
+    for _ in range(TRIES):
+        try:
+            if not timed:
+                with closing(
+                    pull_source(_settings(draft, url, keys_alone=True), home=home, until=now)
+                ) as snapshot:
                     set_times(draft, snapshot.tables, now)
-                break
-        for _ in range(TRIES):
+                timed = True
             report = check_source(_settings(draft, url), home, now)
-            if not report.findings.stopping:
-                break
-            for leak in report.findings.stopping:
-                draft.exclude(leak.column, f"{leak.verdict}: {leak.why}")
-    except LeadsieveError as error:
-        return None, str(error).splitlines(), error.exit_code
-    remains = [] if report.passes else [*report.readiness.reasons]
-    return report.readiness.verdict, remains, 0 if report.passes else 4
+        except ContractError as error:
+            if not _mended(draft, error.breaches, tables, choose):
+                return None, str(error).splitlines(), error.exit_code
+            continue
+        except LeadsieveError as error:
+            return None, str(error).splitlines(), error.exit_code
+        if not report.findings.stopping:
+            break
+        for leak in report.findings.stopping:
+            draft.exclude(leak.column, f"{leak.verdict}: {leak.why}")
+    if report is None:
+        return None, ["its breaches were not mended: leadsieve check names them"], ContractError.exit_code
+    remains = [] if report.passes else list(report.readiness.reasons)
+    return report.readiness.verdict, remains, 0 if report.passes else TooLittleDataError.exit_code
 
 
 def _mended(draft: Draft, breaches: Sequence[Breach], tables: Sequence[Looked], choose: Choose) -> bool:
     """Whether every breach could be mended by a key: a way to read that the user picks, or a few rows left out."""
-    done = [_way_picked(draft, each, choose) or _few_left_out(draft, each, tables) for each in breaches]
+    fresh: set[tuple[str, str]] = set()
+    done = [
+        _way_picked(draft, each, choose) or _few_left_out(draft, each, tables, fresh) for each in breaches
+    ]
     return bool(done) and all(done)
 
 
@@ -286,7 +301,10 @@ def _way_picked(draft: Draft, breach: Breach, choose: Choose) -> bool:
     return True
 
 
-def _few_left_out(draft: Draft, breach: Breach, tables: Sequence[Looked]) -> bool:
+def _few_left_out(
+    draft: Draft, breach: Breach, tables: Sequence[Looked], fresh: set[tuple[str, str]]
+) -> bool:
+    """Leave the rows of a breach out if they are few; ``fresh`` are the keys set on the way, which serve several."""
     told = re.search(r"\[source\.(\w+)\] (drop_\w+) = true", breach.mend)
     if not told:
         return False
@@ -294,8 +312,20 @@ def _few_left_out(draft: Draft, breach: Breach, tables: Sequence[Looked]) -> boo
     if section not in draft.sections and told[1].startswith("outcome"):
         section = "source.outcome" if "source.outcome" in draft.sections else "source.leads"
     name = draft.value(section, "table") or draft.value("source.leads", "table")
-    rows = next((each.rows for each in tables if each.name == name), 0)
-    if breach.rows > FEW * rows or draft.value(section, told[2]):
+    table = next((each for each in tables if each.name == name), None)
+    rows = 0 if table is None else table.rows
+    if draft.value(section, told[2]):
+        return (section, told[2]) in fresh
+    if breach.rows > FEW * rows and not (section == "source.leads" and table and _no_leads(table, draft)):
         return False
+    fresh.add((section, told[2]))
     draft.put(section, told[2], True, f"{breach.rows:,} of {rows:,} rows: {breach.column}: {breach.text}")
     return True
+
+
+def _no_leads(leads: Looked, draft: Draft) -> bool:
+    """Whether the rows without an id have no time either: they are lines that go on below a lead."""
+    key, created = (leads.column(draft.value("source.leads", each)) for each in ("lead_id", "created_at"))
+    if key is None or created is None:
+        return False
+    return not pc.any(pc.xor(pc.is_null(key.values), pc.is_null(created.values))).as_py()

@@ -37,7 +37,10 @@ def set_times(draft: Draft, tables: Tables, now: datetime) -> None:
     if now - newest.to_pydatetime() > OLD:
         day = newest.normalize().to_pydatetime() + timedelta(days=1)
         draft.put(
-            "source", "extracted_at", day, "the newest row is older than a month: nothing is known of later"
+            "source",
+            "extracted_at",
+            day,
+            "the newest row is older than a month; take this line away once there are newer ones",
         )
     if tables.outcomes is None or not tables.outcome_times:
         return
