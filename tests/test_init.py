@@ -173,6 +173,30 @@ def test_a_table_that_no_lead_is_in_is_not_used_and_that_is_said(tmp_path, unche
     assert "# zoo.csv is not used" in (tmp_path / "crm.toml").read_text()
 
 
+def test_a_leads_table_that_cannot_be_read_is_not_replaced_by_another(tmp_path, unchecked):
+    rows = plain_leads(stage=lambda row: ("won", "lost")[row % 2])
+    folder = written(
+        tmp_path / "exports", {"leads.csv": table(rows) + "Total,1\n", "outcomes.csv": table(rows)}
+    )
+    said = leadsieve("init", folder, "--output", tmp_path / "crm.toml", "--yes", home=tmp_path / "home")
+    assert said.code == 3
+    assert "leads.csv" in said.err
+    assert not (tmp_path / "crm.toml").exists()
+
+
+@pytest.mark.slow
+def test_lines_that_go_on_below_a_lead_are_no_leads(tmp_path):
+    stages = ("won", "lost")
+    rows = [
+        each
+        for row in plain_leads(stage=lambda row: stages[row % 2], touch=lambda _: "Mail")
+        for each in (row, {**dict.fromkeys(row, ""), "touch": "Demo"})
+    ]
+    _, settings = began(tmp_path, written(tmp_path / "exports", {"leads.csv": table(rows)}))
+    assert settings.source.leads.drop_incomplete
+    assert "200 of 400 rows" in (tmp_path / "crm.toml").read_text()
+
+
 def test_a_database_is_looked_at_like_a_folder(tmp_path, unchecked):
     with duckdb.connect(str(tmp_path / "crm.duckdb")) as connection:
         connection.execute(
