@@ -110,10 +110,10 @@ def outcome_column(leads: Looked, created: str | None, choose: Choose, draft: Dr
         return False
     for each in telling:
         if each.name not in draft.taken:
-            draft.exclude(each.name, TOLD)
+            draft.exclude(each.name, excluded(each.tidy) or TOLD)
     for each in leads.of_kind("time"):
         if each.name not in draft.taken and stage_of(each.tidy) in CLOSED:
-            draft.exclude(each.name, TOLD)
+            draft.exclude(each.name, excluded(each.tidy) or TOLD)
     return True
 
 
