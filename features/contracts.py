@@ -93,7 +93,7 @@ def counted(rows: int, one: str, many: str) -> str:
 
 def contract_error(breaches: Iterable[Breach], consequence: str) -> ContractError:
     """All breaches of all tables in one error, table by table, with what did not happen because of them."""
-    parts = []
+    parts, breaches = [], tuple(breaches)
     order = list(CONTRACTS)
     by_table = sorted(
         breaches, key=lambda each: (order.index(each.table) if each.table in order else -1, each.table)
@@ -102,7 +102,7 @@ def contract_error(breaches: Iterable[Breach], consequence: str) -> ContractErro
         lines = [f"  {breach.column}: {breach.text}. {breach.mend}." for breach in group]
         places = "1 place" if len(lines) == 1 else f"{len(lines)} places"
         parts.append("\n".join([f"table '{table}' breaks its contract in {places}; {consequence}.", *lines]))
-    return ContractError("\n".join(parts))
+    return ContractError("\n".join(parts), breaches)
 
 
 def check(tables: Tables, consequence: str = "no lead was scored") -> None:

@@ -14,9 +14,13 @@ class UsageError(LeadsieveError):
 
 
 class ContractError(LeadsieveError):
-    """The data break what every later step relies on."""
+    """The data break what every later step relies on; ``breaches`` are the places where they do."""
 
     exit_code = 3
+
+    def __init__(self, text: str, breaches: tuple = ()) -> None:
+        super().__init__(text)
+        self.breaches = breaches
 
 
 class TooLittleDataError(LeadsieveError):

@@ -6,12 +6,14 @@ import traceback
 import typer
 
 from features.errors import LeadsieveError
+from pipelines.cli.init import init
 from pipelines.cli.learn import backtest, check, promote, report, rollback, train, versions
 from pipelines.cli.operate import alignment, demo, monitor, score, serve, value
 from pipelines.cli.users import forget, key, user
 
 COMMANDS = (
     demo,
+    init,
     check,
     train,
     backtest,

@@ -27,7 +27,15 @@ CUT_ON = {
     "p_both": "chance to be taken up and become a customer",
 }
 RIVALS = ("random", "logistic", "naive_bayes")
-SHOWN_LEADS, SHOWN_CHANNELS, SHOWN_REASONS = 5, 8, 12
+SHOWN_LEADS, SHOWN_CHANNELS, SHOWN_REASONS, SHOWN_COLUMNS = 5, 8, 12, 40
+
+
+def init(result: Result) -> str:
+    """A first configuration: what the columns were taken for, what could be otherwise, what is to be mended."""
+    rows = [[name, taken] for name, taken in result["columns"].items() if taken != "not used: empty"]
+    asked = [[each["question"], each["taken"], " · ".join(each["others"])] for each in result["questions"]]
+    shown = {"columns": rows[:SHOWN_COLUMNS], "more": len(result["columns"]) - len(rows[:SHOWN_COLUMNS])}
+    return markdown("init", **result | shown | {"questions": asked})
 
 
 def promote(result: Result) -> str:
