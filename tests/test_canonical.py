@@ -230,7 +230,7 @@ def test_no_order_at_all_is_said_loudly_and_does_not_depend_on_the_order_of_rows
     orders = []
     for name, order in (("a", lines), ("b", lines[::-1])):
         (tmp_path / name).mkdir()
-        files = {"leads.csv": "\n".join(["lead_id,deal", *order])}
+        files = {"leads.csv": "\n".join(["lead_id,deal", *order, ""])}
         outcome = OutcomeColumn(column="deal", won=[1], lost=[0])
         snapshot = pulled(tmp_path / name, files, leads=LeadsSource(order="none"), outcome=outcome)
         assert snapshot.warnings == ("no dates: random split, figures are optimistic",)

@@ -159,11 +159,11 @@ def test_a_file_whose_name_is_in_capitals_is_found(tmp_path, name):
         (b"PK\x03\x04rest", "it looks like an Excel workbook"),
         (b"\x89PNG\r\n\x1a\n", "it looks like a picture"),
         (b"PAR1rest", "it looks like a Parquet file"),
-        ("lead_id,created_at\n".encode("utf-16-be").join([b"\xfe\xff", b""]), "text in big-endian UTF-16"),
+        (b"\xff\xfel\x00e\x00,\x00a", "it breaks off in the middle of a letter"),
         (b"lead_id,created_at\n1,\x00\n", "it holds bytes that no text has"),
         (b"<!DOCTYPE html><html>", "it looks like a web page"),
         (b"  \n", "it is empty"),
-        (b"lead_id,created_at\n1,2026-01-01\n2,M\xfcller\n", "line 3 is not text in UTF-8"),
+        (b"lead_id,created_at\n1,2026-01-01\n2,M\x81ller\n", "neither in UTF-8 nor in Windows-1252"),
         (
             b"lead_id,created_at\n1,2026-01-01\n2,2026-01-01,3\n",
             "line 3 has 3 values where there are 2 columns",

@@ -19,7 +19,7 @@ from models.policy.policy import HAND_OFF, HOLD
 from pipelines.home import store_of
 from pipelines.settings import Settings
 from pipelines.sources.manifest import read_note
-from pipelines.sources.reading.csv_files import layout_of
+from pipelines.sources.reading.layout import layout_of
 from pipelines.sources.snapshots import pull
 from pipelines.store.decisions import said_of
 from pipelines.store.erasure import forgotten_of
@@ -153,7 +153,7 @@ def understood(
         for name, kind in tables.leads.schema().items()
     }
     wanted = [*keys, *(name for name in attributes if name not in KEYS)]
-    names = wanted if file is None else layout_of(file, mapping["separator"]).names
+    names = wanted if file is None else layout_of(file, mapping["separator"], mapping["encoding"]).names
     taken = tuple(Understood(name, keys.get(name) or attributes.get(name)) for name in names)
     return taken, tuple(name for name in wanted if name not in names)
 

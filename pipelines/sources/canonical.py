@@ -106,6 +106,8 @@ class Canonical:
     def _leads(self) -> tuple[ir.Table, ir.Table | None]:
         """The leads, with the columns of a flat outcome beside them, and the ids of those left out."""
         mapping, raw = self.settings.leads, self.raws["leads"]
+        if mapping.lead_id is not None and mapping.order is None and self.columns.is_text_file("leads"):
+            raw = self.left_out.continued(raw, mapping.lead_id, mapping.created_at)
         attributes = self._free_names(attribute_columns(self.settings, raw))
         times = [] if mapping.order else [mapping.created_at]
         flat = self.settings.outcome

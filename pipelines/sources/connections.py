@@ -64,8 +64,12 @@ class Source(ABC):
         """Whether there is a table of this name."""
 
     @abstractmethod
-    def table(self, name: str, separator: str | None = None) -> ir.Table:
+    def table(self, name: str, separator: str | None = None, encoding: str | None = None) -> ir.Table:
         """A table as it is in the source; one that is not there is a ContractError that lists those that are."""
+
+    def remarks(self, name: str) -> tuple[str, ...]:
+        """What is to be said of how a table was read."""
+        return ()
 
     def identity(self, names: list[str]) -> str | None:
         """A hash of all the bytes behind some tables; None where only reading them tells."""
@@ -110,6 +114,8 @@ class FolderSource(Source):
         self.url = f"files:{folder}"
         self.folder = folder
         self.connection = connection
+        self._read: dict[tuple, tuple[ir.Table, tuple[str, ...]]] = {}
+        self._remarks: dict[str, tuple[str, ...]] = {}
 
     def names(self) -> list[str]:
         return sorted(
@@ -133,17 +139,28 @@ class FolderSource(Source):
     def has(self, name: str) -> bool:
         return self.file(name) is not None
 
-    def table(self, name: str, separator: str | None = None) -> ir.Table:
+    def table(self, name: str, separator: str | None = None, encoding: str | None = None) -> ir.Table:
         path = self.file(name)
         if path is None:
             raise self.absent(name)
         if path.suffix.lower() != ".parquet":
-            return csv_view(self.connection, path, separator=separator)
+            return self._text(name, path, separator, encoding)
         try:
             return self.connection.read_parquet(path)
         except duckdb.Error as error:
             breach = Breach(name, "file", 0, "", f"'{path.name}' is not a Parquet file", "Export it again")
             raise contract_error([breach], NOTHING_STORED) from error
+
+    def _text(self, name: str, path: Path, separator: str | None, encoding: str | None) -> ir.Table:
+        """A CSV file, looked through once."""
+        key = (path, separator, encoding)
+        if key not in self._read:
+            self._read[key] = csv_view(self.connection, path, separator=separator, encoding=encoding)
+        table, self._remarks[name] = self._read[key]
+        return table
+
+    def remarks(self, name: str) -> tuple[str, ...]:
+        return self._remarks.get(name, ())
 
     def identity(self, names: list[str]) -> str | None:
         return " ".join(bytes_hash(self.file(name)) for name in names)
@@ -192,7 +209,7 @@ class DatabaseSource(Source):
         table, schema = self._split(name)
         return table in self.connection.list_tables(database=schema)
 
-    def table(self, name: str, separator: str | None = None) -> ir.Table:
+    def table(self, name: str, separator: str | None = None, encoding: str | None = None) -> ir.Table:
         if not self.has(name):
             raise self.absent(name)
         table, database = self._split(name)
@@ -226,7 +243,7 @@ class MemorySource(Source):
     def has(self, name: str) -> bool:
         return name in self.tables
 
-    def table(self, name: str, separator: str | None = None) -> ir.Table:
+    def table(self, name: str, separator: str | None = None, encoding: str | None = None) -> ir.Table:
         if name not in self.tables:
             raise self.absent(name)
         return self.tables[name]

@@ -1,9 +1,14 @@
 """The DuckDB in this process, and writing SQL to it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import ibis
 from ibis.backends import BaseBackend
+
+from pipelines.files import scratch_in
 
 
 def local_engine(temporary: Path | None = None, *, sparing: bool = False) -> BaseBackend:
@@ -32,6 +37,18 @@ def let_go(connection: BaseBackend) -> None:
     elif "con" in vars(connection):
         connection.disconnect()
         del connection.con
+
+
+@contextmanager
+def scratch_of(connection: BaseBackend) -> Iterator[Path]:
+    """A folder for a moment, where an engine keeps what does not fit into memory."""
+    folder = Path(connection.raw_sql("SELECT current_setting('temp_directory')").fetchone()[0])
+    if folder.name == "tmp":
+        with scratch_in(folder.parent) as scratch:
+            yield scratch
+    else:
+        with TemporaryDirectory() as scratch:
+            yield Path(scratch)
 
 
 def quoted(text: object) -> str:

@@ -5,7 +5,7 @@ import ibis.expr.types as ir
 
 from features.contracts import closed_before_accepted, counted, negative_delays, unknown_leads
 from features.keys import bare, likeness
-from pipelines.sources.reading.columns import TIME
+from pipelines.sources.reading.columns import TIME, word
 
 FIRST = 1_000
 NUMBER, RANK = "leadsieve number", "leadsieve rank"
@@ -57,6 +57,30 @@ class LeftOut:
             )
             table = rows.mutate(lead_id=rows.spelled.coalesce(rows.lead_id)).select(*table.columns)
         return self.without(table, gone)
+
+    def continued(self, raw: ir.Table, lead_id: str, created_at: str) -> ir.Table:
+        """A file's leads without the rows below a lead that have neither id nor time, and few cells at all."""
+        lacking = word(raw[lead_id]).isnull() & word(raw[created_at]).isnull()
+        # An export that continues leads below does so from the first rows on, as with ids above.
+        if not raw.select(lacking=lacking).limit(FIRST)["lacking"].any().to_pyarrow().as_py():
+            return raw
+        others = [column for column in raw.columns if column not in (lead_id, created_at)]
+        filled = sum((word(raw[column]).notnull().cast("int64") for column in others), ibis.literal(0))
+        numbered = raw.mutate(
+            **{NUMBER: ibis.row_number(), RANK: lacking & (filled > 0) & (2 * filled <= len(raw.columns))}
+        )
+        rows = numbered.filter(numbered[RANK] & (numbered[NUMBER] > 0))
+        if not (count := rows.count().to_pyarrow().as_py()):
+            return raw
+        first = rows.order_by(NUMBER).limit(1).to_pyarrow().to_pylist()[0]
+        column, value = next((each, first[each]) for each in others if first[each] and first[each].strip())
+        self.warnings.append(
+            f"leads: {counted(count, 'has', 'have')} neither id nor time and few cells at all, such as '{value}' in "
+            f"'{column}': taken for lines that continue the lead above, which keeps what its own row says"
+        )
+        return (
+            numbered.filter(~(numbered[RANK] & (numbered[NUMBER] > 0))).order_by(NUMBER).select(*raw.columns)
+        )
 
     def once(self, leads: ir.Table) -> ir.Table:
         """Each lead once: its newest row, and of rows of one time the last; where most repeat, nothing is done."""

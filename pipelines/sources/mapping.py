@@ -47,6 +47,9 @@ class TableSource(Section):
         it needs one.
     separator : str, optional
         Between the columns of a CSV file; found out if not given.
+    encoding : str, optional
+        Of a CSV file, such as "windows-1250"; if not given UTF-8 or UTF-16 where the file is one of them, else
+        Windows-1252.
     empty : tuple of str
         Words that mean "not answered", such as "Select"; an empty cell always does.
     drop_incomplete : bool
@@ -59,10 +62,22 @@ class TableSource(Section):
 
     table: str
     separator: str | None = None
+    encoding: str | None = None
     empty: Words = ()
     drop_incomplete: bool = False
     date_format: str | dict[str, str] | None = None
     decimal: Literal[".", ","] | dict[str, Literal[".", ","]] | None = None
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str | None) -> str | None:
+        try:
+            "".encode(encoding or "utf-8")
+        except LookupError:
+            raise ValueError(
+                f"no encoding is called {encoding!r}; say it like 'utf-8' or 'windows-1252'"
+            ) from None
+        return encoding
 
 
 class LeadsSource(TableSource):

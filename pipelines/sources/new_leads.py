@@ -49,8 +49,10 @@ def with_new_leads(
         raise UsageError(f"there is no file '{path}' of new leads.")
     folder = FolderSource(path.absolute().parent, connection=connection)
     with folder.answering():
-        raw, _ = plain(folder.table(path.name, resolved.settings.leads.separator))
+        leads = resolved.settings.leads
+        raw, _ = plain(folder.table(path.name, leads.separator, leads.encoding))
         mapping, raw, warnings = _mapping(tables, resolved, raw, path.name, until=until)
+        warnings = folder.remarks(path.name) + warnings
         settings = resolved.settings.model_copy(
             update={"leads": mapping, "events": None, "outcomes": None, "outcome": None}
         )

@@ -88,14 +88,14 @@ class Columns:
             truths = value.type().is_string() and column in seen and seen[column].kind == "truth"
             return truth(value, empty) if truths else self.number("leads", column, raw, column, seen)
         if value.type().is_string():
-            kind = seen[column].kind if column in seen and self._is_text_file("leads") else "text"
+            kind = seen[column].kind if column in seen and self.is_text_file("leads") else "text"
             if kind == "number":
                 return number(value, empty)
             if kind == "truth":
                 return truth(value, empty)
             if kind == "time":
                 return moment(value, self.settings.timezone, empty)
-            reads = column in seen and self._is_text_file("leads")
+            reads = column in seen and self.is_text_file("leads")
             way = self._way("leads", raw, column, seen) if reads else None
             if way is not None:
                 return self._as(way, word(value, empty))
@@ -277,7 +277,7 @@ class Columns:
             mend = f"The column is read by {_named(way)}: write it so"
             self._unreadable(role, name, raw, column, rows, value, what, mend)
 
-    def _is_text_file(self, role: str) -> bool:
+    def is_text_file(self, role: str) -> bool:
         """Whether a table comes from a file without types: then all its columns are text."""
         return all(dtype.is_string() for dtype in self.raws[role].schema().types)
 
