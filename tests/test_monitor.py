@@ -181,8 +181,8 @@ def test_when_sales_stops_taking_leads_up_the_monitor_says_so_ends_with_4_and_tr
     said = asked("monitor", source, NOW, home=home, config="retrain.toml")
     told = said.json
     assert (said.code, told["verdict"]) == (4, "retrain")
-    assert told["retrained"]["reasons"]  # too few are taken up by now to learn anything from
-    assert (told["retrained"]["version"], told["retrained"]["promoted"]) == (None, False)
+    assert told["retrained"]["reasons"]  # too few are taken up by now to learn much from
+    assert told["retrained"]["promoted"] is False
 
 
 @pytest.mark.slow
