@@ -3,30 +3,24 @@
 import codecs
 import csv
 import gzip
-import io
 import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
+from pipelines.sources.reading.footers import SHOWN_RECORDS, footer, lines_of
+
 SEPARATORS = ",;\t|"
 BEGINNING, ENDING = 1 << 20, 1 << 16  # bytes
-SHOWN_RECORDS = 200
 UTF_8, UTF_16_LE, UTF_16_BE = b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"
 MARKS = {UTF_8: "utf-8", UTF_16_LE: "utf-16-le", UTF_16_BE: "utf-16-be"}
 USUAL = "windows-1252"  # what spreadsheets write where they do not write Unicode
 _HINT = re.compile(r"""^"?sep=(.)"?\s*$""", re.IGNORECASE)  # a spreadsheet's first line, which is no data
 _VALUE = re.compile(r"^[-+]?[\d.,:/%€$£ T-]*\d[\d.,:/%€$£ TZ-]*$")
-_TOTAL = re.compile(
-    r"^\W*((grand |sub)?totals?|sums?|count|average|records?|rows|gesamt(summe)?|summe|anzahl|somme|nombre|totaal|"
-    r"aantal|totale|suma|confidential|vertraulich|confidentiel|copyright|©|\(c\))(?![\w@-])",
-    re.IGNORECASE,
-)
 
 
 class Unreadable(Exception):
@@ -127,7 +121,7 @@ def layout_of(path: Path, separator: str | None = None, encoding: str | None = N
     """
     seen = _looked_through(path, encoding)
     text = seen.start.decode(seen.encoding, errors="ignore")
-    first = next(_lines(text), "")
+    first = next(lines_of(text), "")
     hint = _HINT.match(first)
     offset = len(first) if hint else 0
     whole = seen.size <= len(seen.start) + len(seen.mark)
@@ -137,7 +131,7 @@ def layout_of(path: Path, separator: str | None = None, encoding: str | None = N
     at, header = _header(records)
     start = offset + (records[at].start if records else 0)
     tail = seen.end.decode(seen.encoding, errors="ignore")
-    below = _footer(tail, separator, header, [record.cells for record in records[at + 1 :]])
+    below = footer(tail, separator, header, [record.cells for record in records[at + 1 :]])
     cut = len("".join(below).encode(seen.encoding))
     last = tail.removesuffix("".join(below))
     return Layout(
@@ -146,12 +140,12 @@ def layout_of(path: Path, separator: str | None = None, encoding: str | None = N
         encoding=seen.encoding,
         said=seen.said,
         line_end=r"\r" if end else None,
-        above=_told(_lines(text[offset:start]), separator),
+        above=_told(lines_of(text[offset:start]), separator),
         below=_told(below, separator),
-        trimmed=any(line.strip() for line in (*_lines(text[offset:start]), *below)),
+        trimmed=any(line.strip() for line in (*lines_of(text[offset:start]), *below)),
         begins=len(seen.mark) + len(text[:start].encode(seen.encoding)),
         size=seen.size - cut,
-        skipped=sum(1 for _ in _lines(text[:start])),
+        skipped=sum(1 for _ in lines_of(text[:start])),
         cut_off=bool(last) and not last.endswith(("\n", "\r")),
     )
 
@@ -239,11 +233,6 @@ def _is_usual(path: Path) -> bool:
 # ── the table in its text ──
 
 
-def _lines(text: str) -> Iterator[str]:
-    """Lines with their ends, of whatever kind those are."""
-    return iter(io.StringIO(text, newline=""))
-
-
 def _told(lines: Iterable[str], separator: str) -> tuple[str, ...]:
     """What lines say that are no rows; blank ones say nothing."""
     said = (line.strip(separator + '" \t\r\n') for line in lines)
@@ -277,7 +266,7 @@ def _records(text: str, separator: str, *, whole: bool) -> Iterator[_Record]:
 
     def lines() -> Iterator[str]:
         nonlocal place
-        for line in _lines(text):
+        for line in lines_of(text):
             place += len(line)
             yield line
 
@@ -340,66 +329,3 @@ def _names(header: list[str]) -> tuple[str, ...]:
         taken = {each.lower() for each in names}
         names.append(name if name.lower() not in taken else f"{name} ({at})")
     return tuple(names)
-
-
-# ── lines below the table ──
-
-
-def _footer(tail: str, separator: str, header: list[str], first: Sequence[list[str]]) -> list[str]:
-    """The last lines, where they can be nothing but the footer of a report; with the blank ones above them.
-
-    A line is no row where half its cells or more are empty and its text is of another kind than all values of
-    its column. A last row that is short, or cut off, is of their kind: it stays, and is judged as any other.
-    """
-    width = len(header)
-    few = [2 * sum(bool(cell.strip()) for cell in row) <= width for row in first]
-    if width < 2 or any(above and not below for above, below in pairwise(few)):
-        return []  # where rows with few cells stand among the others, the last one is like them
-    lines = list(_lines(tail))[1:]  # the first one is cut off, or the header
-    columns = _values([*first, *_cells(lines[-SHOWN_RECORDS:], separator)], width)
-    keep = len(lines)
-    for at in range(len(lines) - 1, -1, -1):
-        cells = (
-            next(csv.reader([lines[at]], delimiter=separator), []) if lines[at].count('"') % 2 == 0 else None
-        )
-        if cells is None or len(cells) > width:
-            break
-        if not any(cell.strip() for cell in cells):
-            continue
-        if not _is_footer(cells, columns):
-            break
-        keep = at
-    while keep and not lines[keep - 1].strip(separator + '" \r\n'):
-        keep -= 1
-    return lines[keep:]
-
-
-def _cells(lines: Sequence[str], separator: str) -> Iterator[list[str]]:
-    """Rows that end on the line they begin on."""
-    return (next(csv.reader([line], delimiter=separator), []) for line in lines if line.count('"') % 2 == 0)
-
-
-def _values(rows: Sequence[list[str]], width: int) -> list[set[str]]:
-    """What each column holds in rows that are rows for sure: whole, and more than half filled."""
-    sure = [
-        cells
-        for row in rows
-        if len(row) == width and 2 * sum(map(bool, cells := [cell.strip() for cell in row])) > width
-    ]
-    return [{cells[at] for cells in sure if cells[at]} for at in range(width)]
-
-
-def _is_footer(cells: list[str], columns: Sequence[set[str]]) -> bool:
-    """Whether a line with few cells says something that no value of the column says."""
-    filled = [at for at, cell in enumerate(cells) if cell.strip()]
-    if 2 * len(filled) > len(columns):
-        return False
-    at, text = filled[0], cells[filled[0]].strip()
-    known = columns[at] if columns[at] else columns[0]
-    if not known or text.split()[0] in {each.split()[0] for each in known}:
-        return False
-    total = bool(_TOTAL.match(text)) and not any(_TOTAL.match(each) for each in known)
-    letters = len(re.findall(r"[^\W\d_]", text)) > 3
-    prose = bool(re.search(r"\s", text)) and not any(re.search(r"\s", each) for each in known)
-    wordy = not re.search(r"\d", text) and all(re.search(r"\d", each) for each in known)
-    return total or (len(filled) == 1 and letters and (prose or wordy))
