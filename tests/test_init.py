@@ -176,7 +176,8 @@ def test_a_table_that_no_lead_is_in_is_not_used_and_that_is_said(tmp_path, unche
 def test_a_leads_table_that_cannot_be_read_is_not_replaced_by_another(tmp_path, unchecked):
     rows = plain_leads(stage=lambda row: ("won", "lost")[row % 2])
     folder = written(
-        tmp_path / "exports", {"leads.csv": table(rows) + "Total,1\n", "outcomes.csv": table(rows)}
+        tmp_path / "exports",
+        {"leads.csv": table(rows) + "L9,too,many,cells,for,this,table\n" * 3, "outcomes.csv": table(rows)},
     )
     said = leadsieve("init", folder, "--output", tmp_path / "crm.toml", "--yes", home=tmp_path / "home")
     assert said.code == 3
