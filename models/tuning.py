@@ -11,7 +11,7 @@ from models.dataset import LearningSet
 from models.evaluation.evaluate import first_judged
 from models.evaluation.settings import EvaluationPlan
 from models.survival.discrete_time import MAX_SCORE, GroupedTime, bins_at_risk, edges_for
-from models.survival.hazard import HazardParameters, fit_hazard
+from models.survival.hazard import HazardParameters, evenly, fit_hazard
 
 FOLDS = 3
 NEWEST_SHARE = 0.5
@@ -86,10 +86,7 @@ def tune(
     labels = learning.labels(name, at=at)
     edges = edges_for(learning.horizon(name), labels)
     bins, event = bins_at_risk(labels, edges)
-    known = np.flatnonzero(bins)
-    known = (
-        known[np.linspace(0, len(known) - 1, min(len(known), MOST_ROWS)).astype(int)] if len(known) else known
-    )
+    known = evenly(np.flatnonzero(bins), MOST_ROWS)
     events = int(event[known].sum())
     if events < FEWEST_EVENTS:
         raise TooLittleDataError(

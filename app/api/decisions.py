@@ -56,11 +56,9 @@ def decide(asked: DecisionRequest, live: LiveScorer, desk: Desk, asking: Asking)
     ids = [lead.lead_id for lead in asked.leads]
     if asking.request is not None:
         with store.reading() as connection:
-            before = requests.answered(connection, asking.request, at=now)
-            if (
-                before is not None
-            ):  # most often a program that did not hear the answer; nothing is scored for it
-                return _answer(ids, logged_of(store, connection, ids), before.batch)
+            before = _answered(connection, desk, asking.request, ids, at=now)
+        if before is not None:  # most often a program that did not hear it; nothing is scored for it
+            return before
     tables = read(asked.leads, live, now=now, undone=UNDONE)
     said = _said(tables)
     found = live.known(tables.leads, tables.events, tables.as_of)
@@ -69,9 +67,9 @@ def decide(asked: DecisionRequest, live: LiveScorer, desk: Desk, asking: Asking)
     events = _events(tables)
     with store.writing() as connection:
         if asking.request is not None:
-            before = requests.answered(connection, asking.request, at=now)
+            before = _answered(connection, desk, asking.request, ids, at=now)
             if before is not None:  # the same request, sent again before it was answered
-                return _answer(ids, logged_of(store, connection, ids), before.batch)
+                return before
         _refuse_forgotten(desk, ids)
         recorded = put_on_record(live.champion, store, proposed, connection)
         new = recorded["lead_id"].tolist()
@@ -85,6 +83,14 @@ def decide(asked: DecisionRequest, live: LiveScorer, desk: Desk, asking: Asking)
             note(connection, now, asking.who, "decision", words, address=asking.address)
         logged = logged_of(store, connection, ids)
     return _answer(ids, logged, batch)
+
+
+def _answered(
+    connection: Any, desk: Desk, request: RequestKey, ids: Sequence[str], *, at: datetime
+) -> DecidedLeads | None:
+    """What this request was answered before; None where it is new."""
+    before = requests.answered(connection, request, at=at)
+    return None if before is None else _answer(ids, logged_of(desk.store, connection, ids), before.batch)
 
 
 def _said(tables: Tables) -> pd.DataFrame:

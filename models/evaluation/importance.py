@@ -10,7 +10,7 @@ import pandas as pd
 
 from features.recipe import Recipe
 from models.scoring.reasons import contributions
-from models.survival.hazard import Hazard
+from models.survival.hazard import Hazard, evenly
 
 CONTRIBUTION_ROWS = 2_000
 CLEAR = 0.5
@@ -116,6 +116,6 @@ class Moves:
 
 def moves_of(hazard: Hazard, encoded: pd.DataFrame, recipe: Recipe) -> Moves:
     """Look at leads as the hazard reads them: at most 2,000 of them, evenly spaced."""
-    rows = np.unique(np.linspace(0, len(encoded) - 1, min(len(encoded), CONTRIBUTION_ROWS)).astype(int))
+    rows = evenly(np.arange(len(encoded)), CONTRIBUTION_ROWS)
     looked = encoded.iloc[rows]
     return Moves(rows, looked.to_numpy(), contributions(hazard, looked), recipe)

@@ -6,6 +6,7 @@ therefore always the first ``k``, and one number per lead says it all: nothing i
 and bin.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -116,7 +117,7 @@ class GroupedTime:
                 bend += product
             gradient[part], hessian[part] = slope, bend
 
-        self._over_chunks(work, len(scores))
+        over_chunks(work, len(scores), threads=self.threads)
         return gradient, hessian
 
     def newton_step(self, scores: np.ndarray) -> None:
@@ -134,17 +135,19 @@ class GroupedTime:
             second = [(w * (1 - h)).sum(dtype=float) for w, h in zip(weighted, hazards, strict=True)]
             sums.append((part.start, first, second))
 
-        self._over_chunks(work, len(scores))
+        over_chunks(work, len(scores), threads=self.threads)
         for _, first, second in sorted(sums):  # in the order of the rows, or two runs would round differently
             slopes += first
             bends += second
         self.alphas = self.alphas - np.clip(slopes / bends, -2, 2)
 
-    def _over_chunks(self, work, rows: int) -> None:
-        parts = [slice(start, min(start + CHUNK, rows)) for start in range(0, rows, CHUNK)]
-        if len(parts) == 1 or self.threads == 1:
-            for part in parts:
-                work(part)
-            return
-        with ThreadPoolExecutor(self.threads) as pool:  # numpy lets go of the interpreter's lock
-            list(pool.map(work, parts))
+
+def over_chunks(work: Callable[[slice], None], rows: int, *, threads: int) -> None:
+    """Do some work on every chunk of rows, on several threads where there are several chunks."""
+    parts = [slice(start, min(start + CHUNK, rows)) for start in range(0, rows, CHUNK)]
+    if len(parts) <= 1 or threads == 1:
+        for part in parts:
+            work(part)
+        return
+    with ThreadPoolExecutor(threads) as pool:  # numpy lets go of the interpreter's lock
+        list(pool.map(work, parts))

@@ -10,13 +10,12 @@ MacKay (1992), Bayesian interpolation: the penalty that the data themselves ask 
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from models.survival.discrete_time import CHUNK, GroupedTime
+from models.survival.discrete_time import GroupedTime, over_chunks
 
 KNOTS = np.r_[0.005, np.linspace(0.05, 0.95, 19), 0.995]
 FEWEST_OF_LEVEL = 10  # a value that fewer leads have is joined with the other rare ones
@@ -87,13 +86,7 @@ class Linear:
             for column, term in self.terms.items():
                 total[rows] += term.of(block[rows, column])
 
-        parts = [slice(start, start + CHUNK) for start in range(0, len(block), CHUNK)]
-        if len(parts) <= 1 or threads == 1:
-            for rows in parts:
-                add(rows)
-            return total
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(add, parts))
+        over_chunks(add, len(block), threads=threads)
         return total
 
     def contributions(self, encoded: pd.DataFrame) -> np.ndarray:
