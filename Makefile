@@ -2,6 +2,8 @@
 # `make check` is the quick look for whoever changes something: format, lint, types, and tests that need nothing outside.
 PYTHON ?= python3
 BIN := .venv/bin
+# Two workers, a file of tests at a time, the longest first (tests/conftest.py).
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo check test lint format clean
 
@@ -9,10 +11,10 @@ demo: .venv/ready
 	$(BIN)/leadsieve demo
 
 check: lint
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not outside"
+	$(BIN)/python -m pytest -q $(TWO) -m "not slow and not outside"
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest $(TWO)
 
 lint: .venv/ready
 	$(BIN)/ruff check .

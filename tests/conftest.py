@@ -5,11 +5,13 @@ import os
 import shutil
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from filelock import FileLock
 
 # Read when the libraries are first loaded. Two test workers share two cores: threads that wait by spinning
 # keep the others from working.
@@ -21,11 +23,18 @@ OUTSIDE = {
     *("postgres", "store_url", "prefect_server", "served", "browser", "shared_data", "forked", "project"),
     *("world", "default_world", "market", "trained", "audited", "arena", "ours_trained"),
 }
+# Begun first, so that no test worker is left with one of them when the others have nothing more to do.
+LONGEST = (
+    *("test_serve", "test_kill", "test_leakage", "test_worse_challengers", "test_monitor", "test_examples"),
+    *("test_cli", "test_notebooks", "test_prefect_server", "test_few_leads", "test_readme", "test_hostile"),
+    *("test_desk_security", "test_report", "test_feature_files", "test_selection", "test_policy_value"),
+)
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need what `make check` does without."""
+    """The longest first; and mark the tests that need what `make check` does without."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
     for item in items:
         if OUTSIDE & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.outside)
@@ -91,26 +100,41 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"{address}?options=-csearch_path%3D{schema}"
 
 
+def made_once(make: Callable[[Path], None], name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the first test worker makes while the others that need it wait."""
+    folder = tmp_path_factory.getbasetemp() / name
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = tmp_path_factory.getbasetemp().parent / name
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            with ExitStack() as failing:
+                failing.callback(shutil.rmtree, folder, ignore_errors=True)
+                make(folder)
+                failing.pop_all()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated market, trained on and promoted: its configuration, its home, what the commands said and
     the judged scores.
     """
+    return made_once(_make_world, "world", tmp_path_factory)
+
+
+def _make_world(folder: Path) -> None:
     from tests.commands import QUICK, SIMULATED, leadsieve, written
 
-    folder = written(
-        tmp_path_factory.mktemp("world"), {"quick.toml": f'[source]\nurl = "{SIMULATED}"\n{QUICK}'}
-    )
+    written(folder, {"quick.toml": f'[source]\nurl = "{SIMULATED}"\n{QUICK}'})
     home = folder / "home"
+    scores = ("--scores", folder / "judged.parquet")
     trained = leadsieve(
-        "train", "--config", folder / "quick.toml", "--scores", folder / "judged.parquet", "--json", home=home
+        "train", "--config", folder / "quick.toml", *scores, "--json", home=home, pictures=True
     )
     assert trained.code == 0, trained.err
     promoted = leadsieve("promote", "--why", "it is the first", "--json", home=home)
     assert promoted.code == 0, promoted.err
-    return written(
-        folder, {"train.json": trained.out, "train.err": trained.err, "promote.json": promoted.out}
-    )
+    written(folder, {"train.json": trained.out, "train.err": trained.err, "promote.json": promoted.out})
 
 
 @pytest.fixture
