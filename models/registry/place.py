@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from features.errors import UnreachableError, UsageError, refused_by_the_system
 
 ARTIFACTS = "artifacts"  # the folder beside the file
+CHANGING = "champion.lock"  # the file of a home that whoever changes its champion holds
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 PATIENCE = 5.0  # seconds
 LOCK_PATIENCE = 60.0  # seconds

@@ -16,6 +16,7 @@ from pathlib import Path
 from features.errors import FAILING, ContractError, UnreachableError, UsageError
 
 POINTER, FOLDER, MANIFEST = "champion.json", "champion", "manifest.json"
+LEARNED = "learned.parquet"  # the file of a version that says by their ids whom it learned from
 FORMAT = 1
 DRAFT = ".draft"  # what a run that was killed leaves; the next one that publishes removes it
 
