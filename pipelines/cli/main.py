@@ -6,6 +6,7 @@ import traceback
 import typer
 
 from features.errors import LeadsieveError, refused_by_the_system
+from pipelines.cli.backup import backup, restore
 from pipelines.cli.init import init
 from pipelines.cli.learn import backtest, check, promote, report, rollback, train, versions
 from pipelines.cli.operate import alignment, demo, monitor, score, serve, value
@@ -27,6 +28,8 @@ COMMANDS = (
     monitor,
     alignment,
     serve,
+    backup,
+    restore,
     forget,
 )
 GROUPS = (user, key)

@@ -86,6 +86,27 @@ def forget(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> 
     return Erasure(len(holding), rows, decisions, answers)
 
 
+def forget_again(store: Store, home: Path, gone: Forgotten, *, at: datetime) -> int:
+    """Forget in a home, as one from a backup, all who were forgotten since or elsewhere under the same key; gives how
+    many leads were found in it.
+    """
+    with store.writing() as connection:
+        put = store.insert(forgotten_table).on_conflict_do_nothing()
+        for digest in gone.digests:
+            connection.execute(put.values(digest=digest, at=at, who="a restore"))
+    known = store.decided()
+    files = [*home.glob("snapshots/[!.]*/leads.parquet"), *home.glob(f"*/**/{LEARNED}")]
+    with duckdb.connect(config=PROPERTIES) as database:
+        for file in files:
+            query = f"SELECT DISTINCT lead_id FROM read_parquet({quoted(file)})"
+            known |= {lead_id for (lead_id,) in database.execute(query).fetchall()}
+    ids = sorted(known)
+    found = [lead_id for lead_id, there in zip(ids, gone.are(ids), strict=True) if there]
+    for lead_id in found:
+        forget(store, home, lead_id, at=at, by="a restore")
+    return len(found)
+
+
 def sweep_uploads(home: Path) -> None:
     """Remove files of leads that desks left behind which were killed while they scored them."""
     sweep(home / "tmp", f"{UPLOADS}*")
