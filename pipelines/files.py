@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from filelock import FileLock, Timeout
 
-from features.errors import UsageError
+from features.errors import FAILING, UnreachableError, UsageError
 
 SCRATCH = "scratch-"
 LOCK = ".lock"  # ends the name of the file whose lock guards the draft beside it
@@ -37,9 +37,8 @@ def replaced(path: Path) -> Iterator[Path]:
             finally:
                 draft.unlink(missing_ok=True)
     except OSError as error:
-        raise UsageError(
-            f"'{path}' cannot be written; nothing was written: {error.strerror or error}"
-        ) from error
+        kind = UnreachableError if error.errno in FAILING else UsageError
+        raise kind(f"'{path}' cannot be written; nothing was written: {error.strerror or error}") from error
 
 
 @contextmanager

@@ -4,20 +4,22 @@ everything forks for each.
 A child can be killed when it is about to touch the world for the n-th time: open a file to write, rename,
 make or remove one, or send SQL that changes something. That needs no list of worst moments: it is every
 moment there is. Or in the middle of a write, whatever library does it: when a file grows beyond a length.
+Or its disk fails, at the n-th write, fsync, rename or open of whatever library.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, absent
 
 PARENT = r"""
-import importlib, json, os, pathlib, resource, signal, sys, threading
+import ctypes, importlib, json, os, pathlib, resource, signal, sys, threading
 from pipelines.environment import keep_in
 keep_in(pathlib.Path(sys.argv[1]))
 for name in (
@@ -51,6 +53,9 @@ def touching(last, watched, count):
     sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", executed)
     sqlalchemy.event.listen(sqlalchemy.Engine, "commit", lambda connection: touch())
 
+KINDS = ("write", "sync", "rename", "open")
+disk = ctypes.CDLL(None)
+
 print("ready", flush=True)
 for line in sys.stdin:
     runs = json.loads(line)
@@ -64,9 +69,15 @@ for line in sys.stdin:
             if run["longest_file"]:
                 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # which Python would turn into an error
                 resource.setrlimit(resource.RLIMIT_FSIZE, (run["longest_file"],) * 2)
+            if run["fails"]:
+                kind, at, code, lasts = run["fails"]
+                disk.fault_arm(KINDS.index(kind), at, code, lasts, run["watched"].encode())
             from pipelines.cli.main import main
             code = main(run["words"]) if run["words"][0] != "-c" else exec(run["words"][1]) or 0
             sys.stdout.flush()
+            if run["fails"]:
+                counted = {kind: disk.fault_seen(number) for number, kind in enumerate(KINDS)}
+                pathlib.Path(f"{run['said']}.faults").write_text(json.dumps(counted))
             os._exit(code)
         pids.append(pid)
     print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]), flush=True)
@@ -80,12 +91,18 @@ class Forks:
         self.parent, self.scratch = parent, scratch
 
     def run(
-        self, *commands: Sequence[object], home: Path, kill_at: int = 0, longest_file: int = 0
+        self,
+        *commands: Sequence[object],
+        home: Path,
+        kill_at: int = 0,
+        longest_file: int = 0,
+        fails: tuple[str, int, int, bool] | None = None,
     ) -> list[tuple[int, str, str]]:
         """Exit code, output and errors of commands that run at once.
 
         With ``kill_at`` they die at their n-th touch of the world, with ``longest_file`` in a write that
-        makes a file of more bytes. What stands behind ``-c`` is Python instead of a command.
+        makes a file of more bytes. With ``fails``, the n-th write, sync, rename or open ends in an error of
+        this number, and where that lasts every later one, too. What stands behind ``-c`` is Python instead of a command.
         """
         said = [str(self.scratch / f"{number}") for number in range(len(commands))]
         runs = [
@@ -93,6 +110,7 @@ class Forks:
                 "words": [*map(str, words), "--home", str(home)],
                 "last": kill_at,
                 "longest_file": longest_file,
+                "fails": fails,
                 "watched": str(home.parent),
                 "said": place,
             }
@@ -112,16 +130,30 @@ class Forks:
         assert code == 0, err
         return out
 
+    def counted(self) -> dict[str, int]:
+        """How many writes, syncs, renames and opens the first command of the last run made, if its disk was to fail."""
+        return json.loads((self.scratch / "0.faults").read_text())
+
     def touches(self) -> int:
         """How often the first command of the last run touched the world."""
         return int((self.scratch / "0.count").read_text())
+
+
+def failing_disk(scratch: Path) -> Path:
+    """The library that lets a disk fail, built by this machine's compiler."""
+    library = scratch / "faults.so"
+    if not (compiler := shutil.which("cc")):
+        absent("a C compiler")
+    words = ["-shared", "-fPIC", "-O1", "-o", library, REPOSITORY / "tests" / "faults.c", "-ldl"]
+    subprocess.run([compiler, *words], check=True)
+    return library
 
 
 @contextmanager
 def forks(scratch: Path) -> Iterator[Forks]:
     """A parent with everything imported."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("LEADSIEVE_")}
-    environ |= {"PYTHONPATH": str(REPOSITORY)}
+    environ |= {"PYTHONPATH": str(REPOSITORY), "LD_PRELOAD": str(failing_disk(scratch))}
     (scratch / "parent").mkdir()
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, str(scratch / "parent")],

@@ -6,16 +6,21 @@ import re
 from datetime import timedelta
 from unittest.mock import Mock
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 
 from features.errors import UsageError
+from models.registry.published import LEARNED, Publication
+from pipelines.flows import score
 from pipelines.flows.dataset import pull_source
+from pipelines.sources import snapshots
 from pipelines.sources.engine import let_go, local_engine
 from pipelines.sources.manifest import read_note
 from pipelines.sources.snapshots import opened
 from pipelines.store import erasure
 from pipelines.store.answers import give
+from pipelines.store.database import Store
 from pipelines.store.schema import forgotten_table, metadata, worklist_table
 from tests.commands import Said, leadsieve
 from tests.desks import NOW, make_desk
@@ -151,6 +156,63 @@ def test_a_run_that_was_killed_between_the_files_and_their_note_is_mended_by_the
             erasure.forget(desk.store, desk.home, "L1", at=NOW, by="a test")
     assert forgetting(desk, "L1").code == 0
     assert lead_ids(desk) == {"L2", "L3", "L4", "L5", "L6"}
+
+
+def test_a_pull_that_began_before_somebody_was_forgotten_brings_nobody_back(desk, monkeypatch):
+    judge = snapshots._judge
+
+    def meanwhile(*given):
+        monkeypatch.setattr(snapshots, "_judge", judge)
+        erasure.forget(desk.store, desk.home, "L1", at=NOW, by="a test")
+        return judge(*given)
+
+    monkeypatch.setattr(snapshots, "_judge", meanwhile)
+    with (desk.home.parent / "exports" / "leads.csv").open("a") as more:
+        more.write("L9,2026-03-01 12:00,A9,New One,CEO,Ninth,n@ninth.example,,DE,event,north\n")
+    snapshot = pull_source(desk.settings, home=desk.home, until=NOW + timedelta(days=1))
+    assert "L1" not in snapshot.tables.leads.lead_id.to_pyarrow().to_pylist()
+    snapshot.close()
+    assert lead_ids(desk) == {"L2", "L3", "L4", "L5", "L6", "L9"}
+
+
+def test_a_scoring_run_that_began_before_somebody_was_forgotten_decides_the_others(world, home, monkeypatch):
+    propose, gone = score.propose, []
+
+    def meanwhile(champion, leads, said, **more):
+        gone.append(leads["lead_id"].iloc[0])
+        erasure.forget(Store(f"sqlite:///{home}/store.db"), home, gone[0], at=NOW, by="a test")
+        return propose(champion, leads, said, **more)
+
+    monkeypatch.setattr(score, "propose", meanwhile)
+    said = leadsieve("score", "--config", world / "quick.toml", "--json", home=home)
+    decided = Store(f"sqlite:///{home}/store.db").decided()
+    assert len(decided) == said.json["scored"] > 50
+    assert gone[0] not in decided
+
+
+def test_versions_say_no_more_that_they_learned_from_somebody(tmp_path, monkeypatch):
+    desk = make_desk(tmp_path)
+    files = desk.home / "artifacts" / "models" / "m-1" / "scorer"
+    files.mkdir(parents=True)
+    (files / "scorer.json").write_text("{}")
+    pd.DataFrame({"lead_id": ["L1", "L2"], "p_both": [0.1, 0.2]}).to_parquet(files / LEARNED)
+    broken = desk.home / "artifacts" / "models" / "m-0" / LEARNED
+    broken.parent.mkdir()
+    broken.write_bytes(b"PAR1 L1")
+    publication = Publication(desk.home)
+    publication.publish("3", files, "2026-01-01T00:00:00")
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Publication, "publish", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            erasure.forget(desk.store, desk.home, "L1", at=NOW, by="a test")
+    assert forgetting(desk, "L1").code == 0
+    there = publication.intact()
+    assert (there.version, there.since) == ("3", "2026-01-01T00:00:00")
+    for folder in (files, desk.home / there.folder):
+        assert pd.read_parquet(folder / LEARNED)["lead_id"].tolist() == ["L2"]
+    assert not broken.exists()
+    assert not [*(desk.home / "tmp").iterdir()]
 
 
 def test_a_snapshot_that_cannot_be_read_any_more_goes_as_a_whole(desk):

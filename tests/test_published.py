@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from features.errors import ContractError, UsageError
+from features.errors import ContractError, UnreachableError, UsageError
 from models.registry import published
 from models.registry.published import MANIFEST, POINTER, Publication
 from models.registry.registry import MODEL, Registry
@@ -110,7 +110,7 @@ def test_a_disk_that_takes_nothing_is_told_in_a_sentence_and_the_old_champion_st
 
     with monkeypatch.context() as patched:
         patched.setattr(published, "synced", full)
-        with pytest.raises(UsageError, match="No space left on device; the old one stays"):
+        with pytest.raises(UnreachableError, match="No space left on device; the old one stays"):
             Publication(home).publish("2", files)
     assert Publication(home).intact().version == "1"
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.errors import UsageError
+from features.errors import UnreachableError, UsageError
 from pipelines.sinks import tables
 from pipelines.sinks.tables import write_decisions, write_parquet
 from tests.conftest import REPOSITORY
@@ -113,7 +113,7 @@ def test_a_write_that_fails_midway_leaves_the_old_file_and_no_draft(tmp_path, su
 
     monkeypatch.setattr(tables.pyarrow.csv, "write_csv", broken)
     monkeypatch.setattr(tables.pyarrow.parquet, "write_table", broken)
-    with pytest.raises(UsageError, match="No space left"):
+    with pytest.raises(UnreachableError, match="No space left"):
         write_decisions(DECISIONS, path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from duckdb import OutOfMemoryException
+from duckdb import IOException, OutOfMemoryException
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -12,12 +12,13 @@ from starlette.exceptions import HTTPException
 
 from app.api.schemas import Breach, Problem
 from app.sessions import ForbiddenError, NotSignedInError, note_refused
-from features.errors import LeadsieveError, UnreachableError
+from features.errors import LeadsieveError, UnreachableError, refused_by_the_system
 from pipelines.store.answers import TooLateError
 
 MOST_ERRORS = 100
 AGAIN = 10  # seconds until one may ask again for what is not to be had now
 EXHAUSTED = (MemoryError, OutOfMemoryException)
+OUTSIDE = (OSError, IOException)  # of the disk, if they are no bug
 TITLES = {422: "The request breaks its contract"}
 
 
@@ -55,6 +56,7 @@ def answer_in(app: FastAPI) -> None:
         (ForbiddenError, _forbidden),
         (LeadsieveError, _failed),
         *((kind, _exhausted) for kind in EXHAUSTED),
+        *((kind, _out_of_reach) for kind in OUTSIDE),
         (500, _bug),
     ):
         app.add_exception_handler(kind, handler)
@@ -117,6 +119,12 @@ def _failed(_request: Request, error: LeadsieveError) -> JSONResponse:
 def _exhausted(_request: Request, _error: Exception) -> JSONResponse:
     detail = "There is not enough memory for this just now; nothing was done. Try again in a few seconds."
     return problem(503, detail, headers={"Retry-After": str(AGAIN)})
+
+
+def _out_of_reach(request: Request, error: Exception) -> JSONResponse:
+    if refusal := refused_by_the_system(error):
+        return _failed(request, refusal)
+    raise error
 
 
 def _bug(_request: Request, _error: Exception) -> JSONResponse:

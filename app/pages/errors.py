@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from app.api.errors import AGAIN, EXHAUSTED
+from app.api.errors import AGAIN, EXHAUSTED, OUTSIDE
 from app.pages.rendering import inside, render
 from app.scoring.uploads import BusyError
 from app.sessions import (
@@ -18,7 +18,7 @@ from app.sessions import (
     note_refused,
     person_at,
 )
-from features.errors import LeadsieveError, UnreachableError
+from features.errors import LeadsieveError, UnreachableError, refused_by_the_system
 from pipelines.store.answers import TooLateError
 from pipelines.store.passwords import TooManyTriesError
 from pipelines.store.users import NotAllowedError
@@ -36,6 +36,7 @@ def answer_in(app: FastAPI) -> None:
         (StaleFormError, _stale),
         (LeadsieveError, _refused),
         *((kind, _exhausted) for kind in EXHAUSTED),
+        *((kind, _out_of_reach) for kind in OUTSIDE),
         (RequestValidationError, _misfilled),
         (HTTPException, _by_status),
         (500, _bug),
@@ -104,6 +105,12 @@ def _refused(request: Request, error: LeadsieveError) -> Response:
 def _exhausted(request: Request, _error: Exception) -> Response:
     message = "There is not enough memory for this just now; nothing was done. Try again in a few seconds."
     return refusal(request, 503, message)
+
+
+def _out_of_reach(request: Request, error: Exception) -> Response:
+    if refusal := refused_by_the_system(error):
+        return _refused(request, refusal)
+    raise error
 
 
 def _misfilled(request: Request, error: RequestValidationError) -> Response:

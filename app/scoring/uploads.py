@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from app.desk import Desk
 from app.scoring.champion import Champions
-from features.errors import LeadsieveError, UsageError
+from features.errors import LeadsieveError, UsageError, refused_by_the_system
 from pipelines.addresses import redacted
 from pipelines.files import scratch_in
 from pipelines.flows.score_file import LOOKING, READING, SCORING, FileScores, score_apart
@@ -60,6 +60,7 @@ class Upload:
         error = self.future.exception() if self.done else None
         if error is None:
             return None
+        error = refused_by_the_system(error) or error
         if not isinstance(error, LeadsieveError):
             return "Something is wrong with Leadsieve itself, not with these leads."
         return str(error).replace(f"'{FILE}'", f"'{self.name}'")

@@ -15,9 +15,10 @@ from models.evaluation.evaluate import Evaluation
 from models.leakage.guard import source_columns
 from models.policy.policy import Policy
 from models.promotion.rule import Leaking, Rival
+from models.registry.published import LEARNED
 from models.scoring.scorer import Scorer
 
-RECORD, LEARNED, LEAKS = "record.json", "learned.parquet", "leaks.json"
+RECORD, LEAKS = "record.json", "leaks.json"
 LATE, SUSPICIOUS = "known too late", "suspicious"
 
 

@@ -12,9 +12,10 @@ from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock, Timeout
 
-from features.errors import UnreachableError
+from features.errors import UnreachableError, UsageError, refused_by_the_system
 
 ARTIFACTS = "artifacts"  # the folder beside the file
+CHANGING = "champion.lock"  # the file of a home that whoever changes its champion holds
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 PATIENCE = 5.0  # seconds
 LOCK_PATIENCE = 60.0  # seconds
@@ -118,6 +119,9 @@ def answering(uri: str) -> Iterator[None]:
             with redirect_stdout(sys.stderr):
                 yield
         except (MlflowException, RequestException, OperationalError) as error:
+            _refuse_another_schema(uri, error)
+            if refusal := refused_by_the_system(error):
+                raise refusal from error
             if (
                 isinstance(error, MlflowException)
                 and error.error_code not in OUT_OF_REACH
@@ -130,6 +134,15 @@ def answering(uri: str) -> Iterator[None]:
             ) from error
         finally:
             logger.setLevel(level)
+
+
+def _refuse_another_schema(uri: str, error: Exception) -> None:
+    """Raise UsageError where MLflow says that an older or newer one laid the store out."""
+    if "out-of-date database schema" in str(error) or "Can't locate revision" in str(error):
+        raise UsageError(
+            f"the model registry at {shown(uri)} was laid out by another version of MLflow than this one; nothing was "
+            f"changed. Make a copy of it, then bring it up to date: mlflow db upgrade {shown(uri)}"
+        ) from error
 
 
 def shown(uri: str) -> str:

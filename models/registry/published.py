@@ -13,9 +13,10 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from features.errors import ContractError, UsageError
+from features.errors import FAILING, ContractError, UnreachableError, UsageError
 
 POINTER, FOLDER, MANIFEST = "champion.json", "champion", "manifest.json"
+LEARNED = "learned.parquet"  # the file of a version that says by their ids whom it learned from
 FORMAT = 1
 DRAFT = ".draft"  # what a run that was killed leaves; the next one that publishes removes it
 
@@ -117,12 +118,13 @@ class Publication:
         process at a time.
 
         Killed at any moment it leaves the old or the new ones, and the next call removes what is left over.
-        Raises UsageError where the disk takes nothing.
+        Raises UnreachableError where the disk takes nothing, UsageError where the folder may not be written.
         """
         try:
             return self._publish(version, files, since)
         except OSError as error:
-            raise UsageError(
+            kind = UnreachableError if error.errno in FAILING else UsageError
+            raise kind(
                 f"the champion cannot be published in '{self.home / FOLDER}': {error.strerror or error}; "
                 "the old one stays. Make room, or let yourself write there, and promote again."
             ) from error

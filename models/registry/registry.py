@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from features.errors import ContractError
-from models.registry.place import ARTIFACTS, answering, artifacts_of, lay_out, my_turn, path_of, sqlite_file
+from models.registry.place import (
+    ARTIFACTS,
+    CHANGING,
+    answering,
+    artifacts_of,
+    lay_out,
+    my_turn,
+    path_of,
+    sqlite_file,
+)
 from models.registry.published import Publication, Published
 from models.registry.pyfunc import points, requirements, signature, stage, usual_row
 from models.registry.versions import (
@@ -319,7 +328,7 @@ class Registry:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """While nobody else in this home makes anything that there is once, or moves an alias."""
-        with my_turn(self.home / "champion.lock"):
+        with my_turn(self.home / CHANGING):
             yield
 
     @contextmanager

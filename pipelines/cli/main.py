@@ -5,10 +5,12 @@ import traceback
 
 import typer
 
-from features.errors import LeadsieveError
+from features.errors import LeadsieveError, refused_by_the_system
+from pipelines.cli.backup import backup, restore
 from pipelines.cli.init import init
 from pipelines.cli.learn import backtest, check, promote, report, rollback, train, versions
 from pipelines.cli.operate import alignment, demo, monitor, score, serve, value
+from pipelines.cli.streams import patient_streams
 from pipelines.cli.users import forget, key, user
 
 COMMANDS = (
@@ -26,6 +28,8 @@ COMMANDS = (
     monitor,
     alignment,
     serve,
+    backup,
+    restore,
     forget,
 )
 GROUPS = (user, key)
@@ -61,7 +65,10 @@ def main(argv: list[str]) -> int:
     except LeadsieveError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    except Exception:
+    except Exception as error:
+        if refusal := refused_by_the_system(error):
+            print(refusal, file=sys.stderr)
+            return refusal.exit_code
         traceback.print_exc()
         print(
             "This is a bug in leadsieve, not in your data. Nothing half-done was kept; the lines above say where it happened.",
@@ -73,6 +80,7 @@ def main(argv: list[str]) -> int:
 
 def run() -> None:
     """What the installed command calls."""
+    patient_streams()
     sys.exit(main(sys.argv[1:]))
 
 

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from features.errors import UsageError
+from features.errors import UnreachableError, UsageError
+from pipelines.cli.streams import says_everything
 from pipelines.environment import keep_in, patient_collector
 
 EXIT_USELESS = 4
@@ -99,4 +100,10 @@ def moment_of(text: str | None, now: datetime) -> datetime:
 
 
 def show(result: dict[str, Any], words: str, *, as_json: bool) -> None:
-    print(json.dumps(result, ensure_ascii=False) if as_json else words)
+    """Print what came of a command, and wait until it is out."""
+    try:
+        print(json.dumps(result, ensure_ascii=not says_everything()) if as_json else words, flush=True)
+    except OSError as error:
+        raise UnreachableError(
+            f"the result cannot be written to standard output: {error.strerror}. What the command does is done."
+        ) from error

@@ -137,7 +137,10 @@ def pull_source(
     """
     store = store_of(settings, home)
     held = store.is_there()  # who only looks makes no store
-    forgotten = forgotten_of(store, home) if held else Forgotten()
+
+    def forgotten() -> Forgotten:
+        return forgotten_of(store, home) if store.is_there() else Forgotten()
+
     snapshot = pull(
         settings.source, settings.label, home=home, until=until, leads_file=leads_file, forgotten=forgotten
     )

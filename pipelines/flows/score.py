@@ -22,6 +22,7 @@ from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
 from pipelines.sinks.tables import checked_output, write_decisions
 from pipelines.store.decisions import for_sales, pending_leads, said_of
+from pipelines.store.erasure import forgotten_of
 from pipelines.version_files import load_champion
 
 FRESH = timedelta(days=1)
@@ -110,6 +111,8 @@ def score_leads(
 
     with watch.step("record", "record the decisions"):
         with store.writing() as connection:
+            gone = forgotten_of(store, home).are(decisions["lead_id"])  # while we scored them
+            decisions = decisions[~pd.Series(gone, index=decisions.index, dtype=bool)]
             recorded = put_on_record(champion, store, decisions, connection)
         elsewhere = asked.decided_elsewhere(decisions, recorded)
         if output:

@@ -101,7 +101,7 @@ def score_apart(
         home=home,
         until=now,
         leads_file=file,
-        forgotten=forgotten_of(store, home),
+        forgotten=lambda: forgotten_of(store, home),
     )
     with closing(pulled) as snapshot:
         tables = snapshot.tables

@@ -1,13 +1,21 @@
 import hashlib
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
 
 from features.tables import Tables
+from models.registry.place import my_turn
 from pipelines.sources.canonical import Reading
 from pipelines.sources.reading.columns import md5
+
+
+def remembering(home: Path) -> AbstractContextManager[None]:
+    """While nobody else in this home puts somebody on the list of the forgotten, or a snapshot in its place."""
+    return my_turn(home / "forget.lock")
 
 
 @dataclass(frozen=True)

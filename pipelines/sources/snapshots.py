@@ -4,6 +4,7 @@ where from.
 
 import secrets
 import shutil
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ from pipelines.files import sweep, synced
 from pipelines.sources.canonical import Canonical, Reading
 from pipelines.sources.connections import MemorySource, Source, open_source
 from pipelines.sources.engine import let_go, local_engine, quoted
-from pipelines.sources.erased import Forgotten
+from pipelines.sources.erased import Forgotten, remembering
 from pipelines.sources.manifest import (
     FORMAT,
     NOTE,
@@ -41,7 +42,6 @@ from pipelines.sources.resolve import Resolved, resolve
 
 TICK = timedelta(microseconds=1)
 NAMES = ("leads", "events", "outcomes")
-NOBODY = Forgotten()
 FEW_WINS = 20
 DAMAGED = "the snapshot of these data was damaged, so they were pulled again"
 
@@ -87,13 +87,13 @@ def pull(
     home: Path,
     until: datetime,
     leads_file: Path | None = None,
-    forgotten: Forgotten = NOBODY,
+    forgotten: Callable[[], Forgotten] = Forgotten,
 ) -> Snapshot:
     """Read a source, judge its contract, keep it as a snapshot and hand out what was known before ``until``.
 
     A source that has not changed since an earlier pull is not read again, or, on a server, not stored again.
     ``leads_file`` adds new leads to score, in the source's own column names. Nothing is stored or handed out
-    of leads that were forgotten.
+    of leads that were ``forgotten``, who are asked for again before a snapshot takes its name.
 
     Raises
     ------
@@ -119,22 +119,26 @@ def pull(
             stored = fingerprint is None or whole(store / fingerprint) is None
             damaged = fingerprint is not None and stored and (store / fingerprint).exists()
             if stored:
-                fingerprint, stored = _store(
-                    source,
-                    resolved,
-                    horizons,
-                    store=store,
-                    fingerprint=fingerprint,
-                    until=until,
-                    forgotten=forgotten,
-                )
+                kept = None
+                while kept is None:
+                    kept = _store(
+                        source,
+                        resolved,
+                        horizons,
+                        store=store,
+                        fingerprint=fingerprint,
+                        until=until,
+                        forgotten=forgotten,
+                    )
+                fingerprint, stored = kept
             note = read_note(store / fingerprint)
             tables = opened(store / fingerprint, note, connection=connection)
             if settings.engine == "source" and source.is_server:
                 tables = replace(tables, **_every_table(_read(source, resolved, horizons)))
             else:
                 source.close()
-        tables = forgotten.out_of_tables(tables).until(min(until, settings.extracted_at or until))
+        gone = forgotten()
+        tables = gone.out_of_tables(tables).until(min(until, settings.extracted_at or until))
         new_leads, warnings = None, note.warnings + ((DAMAGED,) if damaged else ())
         if leads_file is not None:
             tables, new_leads, more = with_new_leads(
@@ -146,7 +150,7 @@ def pull(
                 ways=note.ways.get("leads", {}),
             )
             warnings += more
-            tables = forgotten.out_of_tables(tables)
+            tables = gone.out_of_tables(tables)
             new_leads = new_leads.semi_join(tables.leads, "lead_id")
         return Snapshot(
             folder=store / fingerprint,
@@ -188,9 +192,12 @@ def _store(
     store: Path,
     fingerprint: str | None,
     until: datetime,
-    forgotten: Forgotten,
-) -> tuple[str, bool]:
-    """Write a snapshot beside the others, judge it, and only then give it its name."""
+    forgotten: Callable[[], Forgotten],
+) -> tuple[str, bool] | None:
+    """Write a snapshot beside the others, judge it, and only then give it its name; None if somebody was forgotten
+    meanwhile, for then it has none.
+    """
+    gone = forgotten()
     folder = store / f".{secrets.token_hex(8)}.draft"
     with ExitStack() as ending:
         ending.enter_context(guarded(folder))
@@ -201,7 +208,7 @@ def _store(
                 _judge_at_source(source, resolved, horizons)
             source, resolved = _landed(source, resolved, folder)
             ending.callback(source.close)
-        reading = forgotten.out_of(_read(source, resolved, horizons))
+        reading = gone.out_of(_read(source, resolved, horizons))
         rows = _write(source, reading, folder)
         tables = opened(
             folder,
@@ -227,19 +234,24 @@ def _store(
         (folder / NOTE).write_text(note.text())
         for written in (*folder.glob("*.*"), folder):
             synced(written)
-        if (store / fingerprint).exists() and not whole(store / fingerprint):
-            (store / fingerprint).rename(
-                store / f".{secrets.token_hex(8)}.draft"
-            )  # which the next pull sweeps
-        try:
-            folder.rename(store / fingerprint)
-        except OSError:
-            # The same content is there already: from an earlier pull, or from one beside us.
-            if not (store / fingerprint).is_dir():
-                raise
-            return fingerprint, False
-        synced(store)
-        return fingerprint, True
+        with remembering(store.parent):
+            return None if forgotten() != gone else (fingerprint, _named(folder, store / fingerprint))
+
+
+def _named(folder: Path, snapshot: Path) -> bool:
+    """Give a draft its name; False where the same content is there already: from an earlier pull, or from one
+    beside us.
+    """
+    if snapshot.exists() and not whole(snapshot):
+        snapshot.rename(snapshot.with_name(f".{secrets.token_hex(8)}.draft"))  # which the next pull sweeps
+    try:
+        folder.rename(snapshot)
+    except OSError:
+        if not snapshot.is_dir():
+            raise
+        return False
+    synced(snapshot.parent)
+    return True
 
 
 def _write(source: Source, reading: Reading, folder: Path) -> dict[str, int]:

@@ -1,8 +1,8 @@
-"""A person erased: attributes, events and texts go from snapshots and store; the decision stays, without a
-name.
+"""A person erased: attributes, events and texts go from snapshots and store, the id from what versions say of whom
+they learned from; the decision stays, without a name.
 
-The hash comes first, so that no pull beside us brings the lead back; then the snapshots, then the store. A
-run that is killed is run again.
+The hash comes first, so that no pull beside us brings the lead back; then the snapshots and the versions, then the
+store. A run that is killed is run again.
 """
 
 import secrets
@@ -16,9 +16,12 @@ import duckdb
 import sqlalchemy as sa
 
 from features.errors import UsageError
-from pipelines.files import kept_secret, replaced, sweep
+from models.registry.place import CHANGING, my_turn
+from models.registry.published import FOLDER as PUBLISHED
+from models.registry.published import LEARNED, MANIFEST, Publication
+from pipelines.files import kept_secret, replaced, scratch_in, sweep
 from pipelines.sources.engine import quoted
-from pipelines.sources.erased import Forgotten
+from pipelines.sources.erased import Forgotten, remembering
 from pipelines.sources.lead_lookup import PROPERTIES
 from pipelines.sources.manifest import NOTE, noted_and_held
 from pipelines.store.audit import note
@@ -65,7 +68,8 @@ def forget(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> 
     for folder in readable:
         _settle(folder)
     holding = [(folder, counts) for folder in readable if any((counts := _rows_of(folder, lead_id)).values())]
-    if not holding and not _in_store(store, lead_id):
+    learned = {file: _names(file, lead_id) for file in sorted(home.glob(f"*/**/{LEARNED}"))}
+    if not holding and not any(learned.values()) and not _in_store(store, lead_id):
         raise UsageError(
             f"no snapshot and no decision knows a lead '{lead_id}'; nothing was changed. Is the id spelled as in the source?"
         )
@@ -77,8 +81,30 @@ def forget(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> 
     for folder, counts in holding:
         _erase(folder, lead_id, counts)
         rows = {name: rows[name] + counts.get(name, 0) for name in rows}
+    _unlearn(home, lead_id, learned)
     decisions, answers = _make_anonymous(store, lead_id, at=at, by=by)
     return Erasure(len(holding), rows, decisions, answers)
+
+
+def forget_again(store: Store, home: Path, gone: Forgotten, *, at: datetime) -> int:
+    """Forget in a home, as one from a backup, all who were forgotten since or elsewhere under the same key; gives how
+    many leads were found in it.
+    """
+    with store.writing() as connection:
+        put = store.insert(forgotten_table).on_conflict_do_nothing()
+        for digest in gone.digests:
+            connection.execute(put.values(digest=digest, at=at, who="a restore"))
+    known = store.decided()
+    files = [*home.glob("snapshots/[!.]*/leads.parquet"), *home.glob(f"*/**/{LEARNED}")]
+    with duckdb.connect(config=PROPERTIES) as database:
+        for file in files:
+            query = f"SELECT DISTINCT lead_id FROM read_parquet({quoted(file)})"
+            known |= {lead_id for (lead_id,) in database.execute(query).fetchall()}
+    ids = sorted(known)
+    found = [lead_id for lead_id, there in zip(ids, gone.are(ids), strict=True) if there]
+    for lead_id in found:
+        forget(store, home, lead_id, at=at, by="a restore")
+    return len(found)
 
 
 def sweep_uploads(home: Path) -> None:
@@ -101,30 +127,60 @@ def _remember(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) 
     known = known if known.digests else Forgotten(key=kept_secret(home / KEY))
     digest = known.digest(lead_id)
     if digest not in known.digests:
-        with store.writing() as connection:
+        with remembering(home), store.writing() as connection:
             connection.execute(forgotten_table.insert().values(digest=digest, at=at, who=by))
 
 
 def _rows_of(folder: Path, lead_id: str) -> dict[str, int]:
     """How many rows of each table are this lead's."""
+    return {
+        name: _rows_in(file, lead_id) for name in TABLES if (file := folder / f"{name}.parquet").is_file()
+    }
+
+
+def _rows_in(file: Path, lead_id: str) -> int:
     with duckdb.connect(config=PROPERTIES) as database:
-        found = {}
-        for name in TABLES:
-            if (file := folder / f"{name}.parquet").is_file():
-                query = f"SELECT count(*) FROM read_parquet({quoted(file)}) WHERE lead_id = ?"
-                found[name] = database.execute(query, [lead_id]).fetchall()[0][0]
-    return found
+        query = f"SELECT count(*) FROM read_parquet({quoted(file)}) WHERE lead_id = ?"
+        return database.execute(query, [lead_id]).fetchall()[0][0]
 
 
 def _erase(folder: Path, lead_id: str, counts: dict[str, int]) -> None:
-    """Write the files anew without the lead; whoever reads the old ones meanwhile reads them to the end."""
     for name, rows in counts.items():
-        file = folder / f"{name}.parquet"
         if rows:
-            with replaced(file) as draft, duckdb.connect(config=PROPERTIES) as database:
-                kept = f"SELECT * FROM read_parquet({quoted(file)}) WHERE lead_id <> {quoted(lead_id)}"
-                database.execute(f"COPY ({kept}) TO {quoted(draft)} (FORMAT parquet, COMPRESSION snappy)")
+            _leave_out(folder / f"{name}.parquet", lead_id)
     _settle(folder)
+
+
+def _leave_out(file: Path, lead_id: str) -> None:
+    """Write a file anew without the lead; whoever reads the old one meanwhile reads it to the end."""
+    with replaced(file) as draft, duckdb.connect(config=PROPERTIES) as database:
+        kept = f"SELECT * FROM read_parquet({quoted(file)}) WHERE lead_id <> {quoted(lead_id)}"
+        database.execute(f"COPY ({kept}) TO {quoted(draft)} (FORMAT parquet, COMPRESSION snappy)")
+
+
+def _names(file: Path, lead_id: str) -> bool | None:
+    """Whether a file names a lead; None where it cannot be read."""
+    try:
+        return _rows_in(file, lead_id) > 0
+    except duckdb.Error:
+        return None
+
+
+def _unlearn(home: Path, lead_id: str, learned: dict[Path, bool | None]) -> None:
+    """Leave a lead out of what versions learned from, and publish the champion anew where it is among them."""
+    publication = Publication(home)
+    for file, named in learned.items():
+        if named is None:  # who is in it nobody can tell
+            file.unlink()
+        elif named and not file.is_relative_to(home / PUBLISHED):
+            _leave_out(file, lead_id)
+    with my_turn(home / CHANGING), scratch_in(home) as scratch:
+        there = publication.intact()
+        if there and _names(home / there.folder / LEARNED, lead_id):
+            bundle = shutil.copytree(home / there.folder, scratch / "bundle")
+            (bundle / MANIFEST).unlink()
+            _leave_out(bundle / LEARNED, lead_id)
+            publication.publish(there.version, bundle, there.since)
 
 
 def _settle(folder: Path) -> None:
