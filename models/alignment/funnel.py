@@ -1,7 +1,7 @@
 """The funnel as cohorts by month of creation: how far the leads of a month have come by now."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,8 @@ from models.evaluation.uncertainty import Estimate
 
 STEPS = ("handed_off", "held", "answered", "accepted", "won")
 YEAR = pd.DateOffset(years=1)
+WEEK = timedelta(days=7)
+BEFORE = 3  # months
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,26 @@ class Cohort:
 
 
 @dataclass(frozen=True)
+class Latest:
+    """The newest whole month of which every lead has had some days, against the three months before it.
+
+    Attributes
+    ----------
+    month : str
+    days : int
+        What happened within so many days of coming to sales, for all alike.
+    steps : dict of str to tuple of Share
+        ``answered``, ``accepted`` and ``rejected`` of the month's leads that came to sales, and of those before.
+    changes : dict of str to Estimate
+    """
+
+    month: str
+    days: int
+    steps: dict[str, tuple[Share, Share]]
+    changes: dict[str, Estimate]
+
+
+@dataclass(frozen=True)
 class Funnel:
     """How far leads have come.
 
@@ -49,6 +71,8 @@ class Funnel:
         The leads of the same months a year earlier, as they stood a year earlier: they had as much time.
     changes : dict of str to Estimate
         Of each step's share since then; empty without ``before``.
+    latest : Latest or None
+        None without leads in both.
     times : dict of str to Wait
         Days from coming to sales to the answer, from then to being accepted, from being accepted to being won.
     """
@@ -57,6 +81,7 @@ class Funnel:
     total: Cohort
     before: Cohort | None
     changes: dict[str, Estimate]
+    latest: Latest | None
     times: dict[str, Wait]
 
 
@@ -72,6 +97,7 @@ def funnel(book: Book, asked: Asked) -> Funnel:
         changes={}
         if before is None
         else {step: change(total.steps[step], before.steps[step]) for step in STEPS},
+        latest=latest_month(book, asked),
         times={
             "answered": waited(here, "given_at", "answered", book.pursue_days),
             "accepted": waited(here, "given_at", "accepted", book.pursue_days),
@@ -100,15 +126,41 @@ def cohort(book: Book, rows: np.ndarray, month: str | None) -> Cohort:
 
 
 def year_before(book: Book, asked: Asked) -> Cohort | None:
-    """The leads of the same months a year earlier, knowing what was known a year earlier; None without any."""
+    """The leads of the same months a year earlier, knowing what was known a year earlier; None where not all of
+    them are in the book, for the younger ones would be held against older ones.
+    """
     since, until = (
         _earlier(moment) for moment in (asked.since or book.leads["created_at"].min(), asked.until)
     )
     then = _earlier(book.end)
+    if book.leads["created_at"].min() >= since + pd.DateOffset(months=1):
+        return None
     earlier = book.as_known(then).within(Asked(since, until, **asked.named()))
     if earlier.leads.empty:
         return None
     return cohort(earlier, np.ones(len(earlier.leads), dtype=bool), None)
+
+
+def latest_month(book: Book, asked: Asked) -> Latest | None:
+    """The newest whole month whose leads have all had a week, against the three months before."""
+    here = book.within(replace(asked, since=None))
+    over = pd.Timestamp(min(asked.until or book.end, book.end - WEEK)).to_period("M")
+    month = here.leads["created_at"].dt.to_period("M")
+    ours = here.for_sales & (here.age >= WEEK.days)
+    now = ours & (month == over - 1).to_numpy()
+    before = ours & ((month < over - 1) & (month >= over - 1 - BEFORE)).to_numpy()
+    if not now.any() or not before.any():
+        return None
+    steps = {}
+    for step in ("answered", "accepted", "rejected"):
+        soon = here.days("given_at", f"{step}_at") <= WEEK.days
+        steps[step] = share_of(soon, now, here.account), share_of(soon, before, here.account)
+    return Latest(
+        month=str(over - 1),
+        days=WEEK.days,
+        steps=steps,
+        changes={step: change(*pair) for step, pair in steps.items()},
+    )
 
 
 def waited(book: Book, start: str, stage: str, horizon: float) -> Wait:

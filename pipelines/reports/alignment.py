@@ -42,6 +42,12 @@ def definitions(words: Mapping[str, str], agreed: Mapping[str, Any]) -> dict[str
         "grades": "only leads that sales got and whose time is over; promised is the chance to be taken up and won that was shown when the lead was scored",
         "overlooked": "leads of the best grades that sales got, and turned down or never answered",
         "wasted": "leads of the poorest grades that sales took up of its own accord",
+        "latest": "the newest month of which every lead has had a week, against the three months before it: what happened within a week, so that all had as much time",
+        "quarter": (
+            f"by the day of the win, over all quarters together; the end of a quarter is its last {number(agreed['quarter_end_days'])} days. Deals of like size "
+            "are compared, by their price on the list where it is known. Who buys at the end may be another kind of customer: a description and no cause"
+        ),
+        "brings": "more margin than deals: a win of theirs brings more than one of all others, beyond what chance alone does among so many groups",
         "touches": "touches count until sales answered: the channel that brought the lead, and those of its events",
         "credit": "each rule divides every win among the touches before it. That describes what came before a win and is no cause: what a channel brings can be told only by leaving it out by lot",
         "rules": (
@@ -89,12 +95,17 @@ def _markdown(
         heads=["month", "leads", *(words[step] for step in STEPS), "open"],
         cohorts=[_cohort(each) for each in (*found["months"], found["total"])],
         steps=[_step(step, found, words) for step in STEPS],
+        latest=found["latest"],
+        latest_steps=[
+            _latest(step, found["latest"], words) for step in (found["latest"] or {}).get("steps", ())
+        ],
         waits=[_wait(stage, each, words) for stage, each in found["times"].items()],
         period=period(result),
         talk=parts.talk(result["talk"], words, result["agreed"]),
         **_feedback(result, whole=whole),
         **_score(result, whole=whole),
         **_effort(result, whole=whole, leads_at=leads_at),
+        **_margin(result, whole=whole),
         **_credit(result, whole=whole),
         pictures=bool(pictures),
         page=page,
@@ -138,6 +149,11 @@ def _step(step: str, found: Result, words: Mapping[str, str]) -> list[str]:
         share(before["steps"][step]) if before else "–",
         moved(change),
     ]
+
+
+def _latest(step: str, found: Result, words: Mapping[str, str]) -> list[str]:
+    now, before = found["steps"][step]
+    return [words[step], parts.counted(now), share(now), share(before), moved(found["changes"][step])]
 
 
 def _wait(stage: str, each: Result, words: Mapping[str, str]) -> list[str]:
@@ -188,7 +204,7 @@ def _effort(result: Result, *, whole: bool, leads_at: str | None) -> dict[str, A
     found, currency = result["effort"], result["currency"]
     most = MOST_LISTED if whole else LISTED
     return {
-        "overlooked": parts.overlooked(found, currency),
+        "overlooked": parts.overlooked(found, result["leniency"], currency),
         "wasted": parts.wasted(found, currency),
         "lists": {
             name: (
@@ -197,6 +213,17 @@ def _effort(result: Result, *, whole: bool, leads_at: str | None) -> dict[str, A
             )
             for name in ("overlooked", "wasted")
         },
+    }
+
+
+def _margin(result: Result, *, whole: bool) -> dict[str, Any]:
+    found, currency = result["margin"], result["currency"]
+    return {
+        "margin": found,
+        "measures": [parts.MEASURES[measure] for measure in found["measures"]],
+        "last_days": parts.last_days(found, currency),
+        "margin_weeks": parts.weeks(found, currency) if whole else [],
+        "brings": parts.brings(found, currency),
     }
 
 

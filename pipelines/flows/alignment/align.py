@@ -18,9 +18,11 @@ from models.alignment.book import NAMED, Asked, Book
 from models.alignment.effort import Effort, effort
 from models.alignment.feedback import Feedback, feedback
 from models.alignment.funnel import Funnel, funnel
+from models.alignment.margin import Margin, margin
 from models.alignment.scored import Scored, scored
 from models.alignment.talk import Finding, findings
-from models.policy.impact import promise_of
+from models.policy.impact import leniency_of, promise_of
+from models.policy.selective_labels import Leniency
 from pipelines.flows.alignment.ledger import NOTHING, Ledger, ledger_of
 from pipelines.flows.dataset import pull_source
 from pipelines.flows.runs import flow, publish
@@ -71,6 +73,8 @@ class Alignment:
     scored: Scored
     promise: dict[str, Any] | None
     effort: Effort
+    leniency: Leniency | None
+    margin: Margin
     attribution: Attribution
     campaigns: tuple[Credit, ...]
     words: dict[str, str]
@@ -84,7 +88,12 @@ class Alignment:
         """The ``alignment`` object of the interface."""
         asked = {name: str(value)[:10] for name, value in asdict(self.asked).items() if value is not None}
         return plain(
-            asdict(self) | {"asked": asked, "definitions": reports.definitions(self.words, self.agreed)}
+            asdict(self)
+            | {
+                "leniency": self.leniency and self.leniency.words(),
+                "asked": asked,
+                "definitions": reports.definitions(self.words, self.agreed),
+            }
         )
 
 
@@ -133,12 +142,13 @@ def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
         **drawn,
     )
     parts = funnel(book, asked), feedback(here, book, hours=agreed.answer_hours), scored(here)
+    brought = margin(here, quarter_starts=agreed.quarter_starts, last_days=agreed.quarter_end_days, **drawn)
     return Alignment(
         as_of=moment(book.end, "time"),
         asked=asked,
         choices=choices,
         leads=len(here.leads),
-        talk=findings(*parts),
+        talk=findings(*parts, brought),
         funnel=parts[0],
         feedback=parts[1],
         scored=parts[2],
@@ -150,6 +160,8 @@ def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
             hours_per_lead=policy.hours_per_lead,
             **drawn,
         ),
+        leniency=leniency_of(judged) if len(judged) else None,
+        margin=brought,
         attribution=credit(ledger.touches.rows(mask)),
         campaigns=credit(_campaigns(here), rules=("last",)).credits,
         words={name: settings.words.beside(name) for name in asdict(settings.words)},
