@@ -64,6 +64,21 @@ def alignment(result: Result, *, page: Path | None = None) -> str:
     return _markdown(result, pictures=(), page=page and str(page), whole=False)
 
 
+def digest(result: Result, *, desk: str | None) -> tuple[str, str]:
+    """The title of a message, and its Markdown: how the leads stand, what to talk about, and where the figures are."""
+    words, total = result["words"], result["funnel"]["total"]
+    told = parts.talk(result["talk"], words, result["agreed"])
+    body = markdown(
+        "alignment_digest",
+        leads=result["leads"],
+        period=period(result),
+        steps=[(words[step], total["steps"][step]) for step in ("answered", "accepted", "won")],
+        talk=told,
+        desk=desk and desk.rstrip("/"),
+    )
+    return f"{TITLE}: {len(told) or 'nothing'} to talk about", body
+
+
 def alignment_page(result: Result, pictures: Mapping[str, "Figure"]) -> str:
     """The same as HTML that stands alone, with pictures."""
     from pipelines.reports.page import page  # which loads matplotlib; the desk imports this module, too
