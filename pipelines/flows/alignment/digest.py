@@ -4,6 +4,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+import httpx
 from apprise.attachment.memory import AttachMemory
 from prefect.blocks.abstract import NotificationBlock, NotificationError
 from prefect.blocks.core import Block
@@ -46,7 +47,7 @@ def send(found: Mapping[str, Any], *, block: str, desk: str | None) -> None:
     subject, body = reports.digest(found, desk=desk)
     try:
         _tell(told, subject, body, pictures(found))
-    except Exception as error:  # each maker of blocks raises its own
+    except (NotificationError, OSError, httpx.HTTPError) as error:
         raise UnreachableError(
             f"schedule.digest: block '{block}' did not take the digest; nothing was sent. Its address may be wrong, or its "
             "service out of reach: send it a test on Prefect's page Blocks."
