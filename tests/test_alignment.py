@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from models.alignment.book import STATES, Asked, Book
-from models.alignment.effort import effort
+from models.alignment.effort import by_channel, effort
 from models.alignment.feedback import feedback
 from models.alignment.figures import beyond_chance, change, share_of, wait
 from models.alignment.funnel import funnel
@@ -282,6 +282,12 @@ def test_leads_worked_by_lot_tell_how_many_customers_were_left_lying():
     assert gold.lot_wins.value == pytest.approx(60 * (0.3 - 0.2) / 0.6)
     assert gold.lot_wins.low < gold.lot_wins.value < gold.lot_wins.high < gold.most.high
     assert gold.lot_margin.value == pytest.approx(10 * 100)
+
+
+def test_a_channel_is_worth_what_its_leads_that_were_worked_by_lot_bring():
+    lot = [*graded("A", 30, 6, arm="forced"), *graded("B", 30, 3, arm="forced", channel="event")]
+    found = by_channel(book(*lot, *graded("A", 50, 50), *graded("A", 19, 1, arm="forced", channel="fair")))
+    assert {name: (each.count, each.of) for name, each in found.items()} == {"ads": (6, 30), "event": (3, 30)}
 
 
 def test_wasted_effort_is_poor_leads_that_were_worked_beside_what_the_others_brought():

@@ -231,6 +231,19 @@ def by_lot(
     return float(missed.sum() * value), sums.alike(missed, draws)
 
 
+def by_channel(book: Book) -> dict[str, Share]:
+    """Won, of each channel's leads that sales was asked to work by lot: what they are worth, whoever chooses.
+
+    Only channels with enough of them; their whole time is over.
+    """
+    leads = book.leads
+    settled = book.days_since("decided_at") >= book.pursue_days + book.convert_days
+    lot = settled & (leads["arm"] == FORCED).to_numpy()
+    channel, won = leads["channel"].astype(str).to_numpy(), book.has("won")
+    found = {each: share_of(won, lot & (channel == each), book.account) for each in sorted(set(channel[lot]))}
+    return {each: share for each, share in found.items() if share.of >= FEW}
+
+
 def wasted(book: Book, sums: Sums, margin: np.ndarray, *, grades: tuple[str, ...], hours: float) -> Wasted:
     """Poor leads that somebody took up, though nobody had drawn them by lot to be worked."""
     leads = book.leads

@@ -49,6 +49,7 @@ def definitions(words: Mapping[str, str], agreed: Mapping[str, Any]) -> dict[str
         ),
         "brings": "more margin than deals: a win of theirs brings more than one of all others, beyond what chance alone does among so many groups",
         "touches": "touches count until sales answered: the channel that brought the lead, and those of its events",
+        "by_lot": "won, of leads of each channel that sales was asked to work by lot: what they are worth, whoever chooses whom to call. That is proof, and goes before the rules below",
         "credit": "each rule divides every win among the touches before it. That describes what came before a win and is no cause: what a channel brings can be told only by leaving it out by lot",
         "rules": (
             f"first and last touch get all; linear: equal parts; position: {number(40)} % first, {number(40)} % last, the rest between; time decay: a touch "
@@ -253,6 +254,10 @@ def _credit(result: Result, *, whole: bool) -> dict[str, Any]:
     campaigns = result["campaigns"]
     return {
         "rules": list(parts.RULES.values()),
+        "by_lot": [
+            [channel, parts.counted(each), share(each)]
+            for channel, each in sorted(result["by_lot"].items(), key=lambda row: -row[1]["share"]["value"])
+        ],
         "apart": parts.apart(found),
         "credit": parts.credit(found),
         "credit_margin": parts.credit_margin(found, currency) if found["margin"] else [],

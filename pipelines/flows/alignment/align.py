@@ -15,8 +15,9 @@ from features.errors import TooLittleDataError, UsageError
 from features.tables import moment
 from models.alignment.attribution import Attribution, Credit, Touches, attribution
 from models.alignment.book import NAMED, Asked, Book
-from models.alignment.effort import Effort, effort
+from models.alignment.effort import Effort, by_channel, effort
 from models.alignment.feedback import Feedback, feedback
+from models.alignment.figures import Share
 from models.alignment.funnel import Funnel, funnel
 from models.alignment.margin import Margin, margin
 from models.alignment.scored import Scored, scored
@@ -57,6 +58,8 @@ class Alignment:
     promise : dict or None
         The filter's promise so far, as ``value`` has it; None where no decided lead has had its whole time.
     effort : Effort
+    by_lot : dict of str to Share
+        By channel: won, of its leads that were worked by lot.
     attribution : Attribution
         By channel.
     campaigns : tuple of Credit
@@ -75,6 +78,7 @@ class Alignment:
     effort: Effort
     leniency: Leniency | None
     margin: Margin
+    by_lot: dict[str, Share]
     attribution: Attribution
     campaigns: tuple[Credit, ...]
     words: dict[str, str]
@@ -162,6 +166,7 @@ def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
         ),
         leniency=leniency_of(judged) if len(judged) else None,
         margin=brought,
+        by_lot=by_channel(here),
         attribution=credit(ledger.touches.rows(mask)),
         campaigns=credit(_campaigns(here), rules=("last",)).credits,
         words={name: settings.words.beside(name) for name in asdict(settings.words)},
