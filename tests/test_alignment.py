@@ -93,6 +93,19 @@ def test_a_lead_that_still_has_time_is_open_and_never_lost(state, row):
     assert book(row).leads["state"].tolist() == [state]
 
 
+def test_a_source_that_tells_wins_alone_is_not_said_to_have_left_leads_unanswered():
+    rows = [lead("20251001", won_at="20251101"), lead("20251001"), lead("20260101")]
+    told = book(*rows)
+    here = Book.of(told.leads[COLUMNS], END, DAYS, ("won",))
+    assert here.leads["state"].tolist() == ["won", "no end", "waiting"]
+    found = funnel(here, Asked())
+    assert set(found.total.steps) == {"handed_off", "held", "won"}
+    assert found.latest is None
+    assert (found.times.keys(), found.times["won"].of) == ({"won"}, 1)
+    brought = margin(here, quarter_starts=1, last_days=14, resamples=100, seed=1)
+    assert findings(found, None, scored(here), brought) == ()
+
+
 def test_every_lead_of_a_month_stands_somewhere_and_the_steps_count_what_happened_so_far():
     found = funnel(book(*(row for _, row in EVERY_STATE)), Asked())
     assert [(each.month, each.leads, each.open) for each in found.months] == [

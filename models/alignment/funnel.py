@@ -10,7 +10,6 @@ from models.alignment.book import HANDED_OFF, HELD, OPEN, STATES, Asked, Book
 from models.alignment.figures import Share, Wait, change, share_of, wait
 from models.evaluation.uncertainty import Estimate
 
-STEPS = ("handed_off", "held", "answered", "accepted", "won")
 YEAR = pd.DateOffset(years=1)
 WEEK = timedelta(days=7)
 BEFORE = 3  # months
@@ -27,7 +26,8 @@ class Cohort:
     leads, open : int
         How many came, and how many of them may still be answered or won.
     steps : dict of str to Share
-        ``handed_off``, ``held``, ``answered``, ``accepted``, ``won``: the share of all leads, so far.
+        ``handed_off``, ``held``, ``answered``, ``accepted``, ``won``: the share of all leads, so far. Without
+        answered and accepted where the source does not tell them.
     states : dict of str to int
         Where each lead stands now; they add up to ``leads``.
     """
@@ -72,7 +72,7 @@ class Funnel:
     changes : dict of str to Estimate
         Of each step's share since then; empty without ``before``.
     latest : Latest or None
-        None without leads in both.
+        None without leads in both, or where answers are not told.
     times : dict of str to Wait
         Days from coming to sales to the answer, from then to being accepted, from being accepted to being won.
     """
@@ -96,13 +96,15 @@ def funnel(book: Book, asked: Asked) -> Funnel:
         before=before,
         changes={}
         if before is None
-        else {step: change(total.steps[step], before.steps[step]) for step in STEPS},
+        else {step: change(total.steps[step], before.steps[step]) for step in total.steps},
         latest=latest_month(book, asked),
         times={
             "answered": waited(here, "given_at", "answered", book.pursue_days),
             "accepted": waited(here, "given_at", "accepted", book.pursue_days),
             "won": waited(here, "accepted_at", "won", book.convert_days),
-        },
+        }
+        if book.answers_told
+        else {"won": waited(here, "given_at", "won", book.pursue_days + book.convert_days)},
     )
 
 
@@ -112,7 +114,11 @@ def cohort(book: Book, rows: np.ndarray, month: str | None) -> Cohort:
     reached = {
         "handed_off": handed == HANDED_OFF,
         "held": handed == HELD,
-        **{step: book.has(step) for step in ("answered", "accepted", "won")},
+        **{
+            step: book.has(step)
+            for step in ("answered", "accepted", "won")
+            if step == "won" or book.answers_told
+        },
     }
     counts = book.leads.loc[rows, "state"].value_counts()
     states = {state: int(counts.get(state, 0)) for state in STATES}
@@ -120,7 +126,7 @@ def cohort(book: Book, rows: np.ndarray, month: str | None) -> Cohort:
         month=month,
         leads=int(rows.sum()),
         open=sum(states[state] for state in OPEN),
-        steps={step: share_of(reached[step], rows, book.account) for step in STEPS},
+        steps={step: share_of(each, rows, book.account) for step, each in reached.items()},
         states=states,
     )
 
@@ -149,10 +155,10 @@ def latest_month(book: Book, asked: Asked) -> Latest | None:
     ours = here.for_sales & (here.age >= WEEK.days)
     now = ours & (month == over - 1).to_numpy()
     before = ours & ((month < over - 1) & (month >= over - 1 - BEFORE)).to_numpy()
-    if not now.any() or not before.any():
+    if not now.any() or not before.any() or not book.answers_told:
         return None
     steps = {}
-    for step in ("answered", "accepted", "rejected"):
+    for step in ("answered", "accepted", *({"rejected"} & set(book.stages))):
         soon = here.days("given_at", f"{step}_at") <= WEEK.days
         steps[step] = share_of(soon, now, here.account), share_of(soon, before, here.account)
     return Latest(

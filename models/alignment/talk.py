@@ -47,11 +47,13 @@ class Finding:
     where: str
 
 
-def findings(funnel: Funnel, feedback: Feedback, scored: Scored, margin: Margin) -> tuple[Finding, ...]:
+def findings(
+    funnel: Funnel, feedback: Feedback | None, scored: Scored, margin: Margin
+) -> tuple[Finding, ...]:
     """All that the rules find, the gravest rule first."""
     found = []
-    in_time = feedback.whole.in_time
-    if in_time.of and wide(in_time.share).high < HALF:
+    in_time = feedback.whole.in_time if feedback else None
+    if in_time and in_time.of and wide(in_time.share).high < HALF:
         found.append(Finding("agreement", "", in_time.share, "", "feedback"))
     if latest := funnel.latest:
         # Who is answered is taken up or turned down: of the three, the one that tells most is enough.
@@ -75,7 +77,7 @@ def findings(funnel: Funnel, feedback: Feedback, scored: Scored, margin: Margin)
         if measure in margin.last_days and beyond_chance(wide(margin.last_days[measure].difference)):
             found.append(Finding("quarter", measure, margin.last_days[measure].difference, "", "margin"))
             break
-    for each in feedback.reasons:
+    for each in feedback.reasons if feedback else ():
         reason, count = next(iter(each.reasons.items()), (NO_REASON, 0))
         if each.by == "channel" and reason != NO_REASON and each.rejected.count >= ENOUGH:
             share = _plain(count, each.rejected)

@@ -8,7 +8,6 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from models.alignment.book import NAMED
-from models.alignment.funnel import STEPS
 from pipelines.files import replaced
 from pipelines.reports import alignment_parts as parts
 from pipelines.reports.alignment_parts import moved, share
@@ -73,7 +72,11 @@ def digest(result: Result, *, desk: str | None) -> tuple[str, str]:
         "alignment_digest",
         leads=result["leads"],
         period=period(result),
-        steps=[(words[step], total["steps"][step]) for step in ("answered", "accepted", "won")],
+        steps=[
+            (words[step], total["steps"][step])
+            for step in total["steps"]
+            if step not in ("handed_off", "held")
+        ],
         talk=told,
         desk=desk and desk.rstrip("/"),
     )
@@ -108,14 +111,14 @@ def _markdown(
         "alignment",
         **{name: result[name] for name in ("leads", "agreed", "events", "warnings", "seconds")},
         said=said,
-        heads=["month", "leads", *(words[step] for step in STEPS), "open"],
+        heads=["month", "leads", *(words[step] for step in found["total"]["steps"]), "open"],
         cohorts=[_cohort(each) for each in (*found["months"], found["total"])],
-        steps=[_step(step, found, words) for step in STEPS],
+        steps=[_step(step, found, words) for step in found["total"]["steps"]],
         latest=found["latest"],
         latest_steps=[
             _latest(step, found["latest"], words) for step in (found["latest"] or {}).get("steps", ())
         ],
-        waits=[_wait(stage, each, words) for stage, each in found["times"].items()],
+        waits=[_wait(stage, found["times"], words) for stage in found["times"]],
         period=period(result),
         talk=parts.talk(result["talk"], words, result["agreed"]),
         **_feedback(result, whole=whole),
@@ -143,7 +146,7 @@ def _cohort(each: Result) -> list[str]:
         "–"
         if before_launch and step in ("handed_off", "held")
         else percent(each["steps"][step]["share"]["value"], 0)
-        for step in STEPS
+        for step in each["steps"]
     ]
     return [each["month"] or "all", number(each["leads"]), *shares, number(each["open"])]
 
@@ -155,8 +158,10 @@ def _decided(each: Result) -> int:
 
 def _step(step: str, found: Result, words: Mapping[str, str]) -> list[str]:
     total, before = found["total"]["steps"][step], found["before"]
-    if before and step in ("handed_off", "held") and not _decided(before):
-        before = None
+    if step in ("handed_off", "held"):
+        if not _decided(found["total"]):
+            return [words[step], *"––––"]
+        before = before if before and _decided(before) else None
     change = found["changes"].get(step) if before else None
     return [
         words[step],
@@ -172,8 +177,8 @@ def _latest(step: str, found: Result, words: Mapping[str, str]) -> list[str]:
     return [words[step], parts.counted(now), share(now), share(before), moved(found["changes"][step])]
 
 
-def _wait(stage: str, each: Result, words: Mapping[str, str]) -> list[str]:
-    start = "taken up" if stage == "won" else "came to sales"
+def _wait(stage: str, times: Result, words: Mapping[str, str]) -> list[str]:
+    start, each = "taken up" if stage == "won" and "accepted" in times else "came to sales", times[stage]
     return [
         f"{start} → {words[stage]}",
         number(each["of"]),
@@ -185,8 +190,11 @@ def _wait(stage: str, each: Result, words: Mapping[str, str]) -> list[str]:
 
 def _feedback(result: Result, *, whole: bool) -> dict[str, Any]:
     found, hours = result["feedback"], result["agreed"]["answer_hours"]
+    if found is None:
+        return {"answers_told": False}
     after = found["afterwards"]
     return {
+        "answers_told": True,
         "teams": parts.teams(found),
         "reasons": parts.reasons(found, "all")[0] if after["rejected"] else None,
         "reasons_by": {
@@ -218,6 +226,8 @@ def _score(result: Result, *, whole: bool) -> dict[str, Any]:
 
 def _effort(result: Result, *, whole: bool, leads_at: str | None) -> dict[str, Any]:
     found, currency = result["effort"], result["currency"]
+    if found is None:
+        return {}
     most = MOST_LISTED if whole else LISTED
     return {
         "overlooked": parts.overlooked(found, result["leniency"], currency),
@@ -253,7 +263,7 @@ def _credit(result: Result, *, whole: bool) -> dict[str, Any]:
     found, currency = result["attribution"], result["currency"]
     campaigns = result["campaigns"]
     return {
-        "rules": list(parts.RULES.values()),
+        "rules": list(parts.rules(found).values()),
         "by_lot": [
             [channel, parts.counted(each), share(each)]
             for channel, each in sorted(result["by_lot"].items(), key=lambda row: -row[1]["share"]["value"])

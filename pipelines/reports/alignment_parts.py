@@ -6,6 +6,7 @@ from typing import Any
 from pipelines.reports.formats import estimate, money, number, percent
 
 Result = Mapping[str, Any]
+HARDLY = 0.0005  # of the wins: nothing that would show
 MEASURES = {
     "margin": "margin a win",
     "margin_share": "margin, of the amount",
@@ -316,13 +317,18 @@ def brings(found: Result, currency: str) -> list[list[str]]:
 # ── credit ──
 
 
+def rules(found: Result) -> dict[str, str]:
+    """The rules that need a column: where each win has one touch, they all say the same."""
+    return RULES if (found["moved"] or 0) >= HARDLY else {"last": "wins"}
+
+
 def credit(found: Result) -> list[list[str]]:
     """A row a channel, a column a rule: wins, and the interval over rules and chance together."""
     return [
         [
             each["channel"],
             number(each["leads"]),
-            *(number(each["wins"][rule]["value"], 1) for rule in RULES),
+            *(number(each["wins"][rule]["value"], 1) for rule in rules(found)),
             _over_rules(each["wins"]),
         ]
         for each in found["credits"]
@@ -331,7 +337,7 @@ def credit(found: Result) -> list[list[str]]:
 
 def credit_margin(found: Result, currency: str) -> list[list[str]]:
     return [
-        [each["channel"], *(money(each["margin"][rule]["value"], currency) for rule in RULES)]
+        [each["channel"], *(money(each["margin"][rule]["value"], currency) for rule in rules(found))]
         for each in found["credits"]
     ]
 
@@ -359,9 +365,10 @@ def apart(found: Result) -> str:
     if not found["wins"]:
         return "no win has a touch on record, so there is nothing to divide"
     one, other = (RULES[rule] for rule in found["apart"])
-    said = (
-        f"{number(found['wins'])} wins are divided; between {one} and {other}, the two rules that differ most, "
-        f"{percent(found['moved'])} of them change hands"
+    said = f"{number(found['wins'])} wins are divided; " + (
+        f"between {one} and {other}, the two rules that differ most, {percent(found['moved'])} of them change hands"
+        if (found["moved"] or 0) >= HARDLY
+        else "each has one touch, and every rule says the same"
     )
     without = found["unattributed"]
     return said + (

@@ -53,11 +53,12 @@ class Alignment:
     talk : tuple of Finding
         What to talk about.
     funnel : Funnel
-    feedback : Feedback
+    feedback : Feedback or None
     scored : Scored
     promise : dict or None
         The filter's promise so far, as ``value`` has it; None where no decided lead has had its whole time.
-    effort : Effort
+    effort : Effort or None
+        None, as ``feedback``, where the source does not tell whom sales has taken up.
     by_lot : dict of str to Share
         By channel: won, of its leads that were worked by lot.
     attribution : Attribution
@@ -72,10 +73,10 @@ class Alignment:
     leads: int
     talk: tuple[Finding, ...]
     funnel: Funnel
-    feedback: Feedback
+    feedback: Feedback | None
     scored: Scored
     promise: dict[str, Any] | None
-    effort: Effort
+    effort: Effort | None
     leniency: Leniency | None
     margin: Margin
     by_lot: dict[str, Share]
@@ -145,7 +146,11 @@ def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
         half_life=agreed.half_life_days,
         **drawn,
     )
-    parts = funnel(book, asked), feedback(here, book, hours=agreed.answer_hours), scored(here)
+    parts = (
+        funnel(book, asked),
+        feedback(here, book, hours=agreed.answer_hours) if book.answers_told else None,
+        scored(here),
+    )
     brought = margin(here, quarter_starts=agreed.quarter_starts, last_days=agreed.quarter_end_days, **drawn)
     return Alignment(
         as_of=moment(book.end, "time"),
@@ -163,7 +168,9 @@ def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
             low=agreed.low_grades,
             hours_per_lead=policy.hours_per_lead,
             **drawn,
-        ),
+        )
+        if book.answers_told
+        else None,
         leniency=leniency_of(judged) if len(judged) else None,
         margin=brought,
         by_lot=by_channel(here),
