@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 
 from features.errors import ContractError
 from features.keys import likeness
-from features.tables import STAGES, Tables
+from features.tables import STAGES, WORTH, Tables
 
 FILL = "Fill them at the source, or drop them with [source.{table}] drop_incomplete = true"
 KNOWN = "Add those leads at the source, or drop the rows with [source.{table}] drop_unknown_leads = true"
@@ -61,7 +61,7 @@ CONTRACTS = {
     ),
     "outcomes": Contract(
         filled={"lead_id": "text", "stage": "text", "occurred_at": "time", "recorded_at": "time"},
-        optional={"amount": "number", "margin": "number", "reason": "text", "rep": "text"},
+        optional=dict.fromkeys(WORTH, "number") | {"reason": "text", "rep": "text"},
         words=STAGES,
         of_known_leads=True,
     ),

@@ -16,7 +16,6 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from features.tables import STAGES
 
 DAY = np.timedelta64(1, "D")
-WORTH = ("amount", "margin")
 UNITS = {
     "day": timedelta(days=1),
     "hour": timedelta(hours=1),

@@ -7,8 +7,8 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from features.labels import WORTH, Horizons, convert_labels, pursue_labels
-from features.tables import STAGES, Tables
+from features.labels import Horizons, convert_labels, pursue_labels
+from features.tables import STAGES, WORTH, Tables
 
 
 def stage_times(tables: Tables) -> ir.Table:
@@ -19,7 +19,7 @@ def stage_times(tables: Tables) -> ir.Table:
     -------
     table
         ``lead_id``, ``accepted_at``, ``rejected_at``, ``won_at``, ``lost_at`` (empty where there is none),
-        ``amount`` and ``margin`` of the win, and ``rep``, who answered.
+        ``amount``, ``margin`` and ``list_amount`` of the win, and ``rep``, who answered.
     """
     outcomes = tables.outcomes
     known = outcomes.filter(outcomes.recorded_at < ibis.literal(tables.end))
@@ -40,7 +40,7 @@ def fates(tables: Tables, cohort: ir.Table) -> ir.Table:
     -------
     table
         ``lead_id``, ``account_id``, ``created_at``, ``as_of``, ``accepted_at``, ``rejected_at``, ``won_at``,
-        ``lost_at``, ``amount``, ``margin``, ``rep`` (the lead's owner where it has one). The times are
+        ``lost_at``, ``amount``, ``margin``, ``list_amount``, ``rep`` (the lead's owner where it has one). The times are
         recorded times. ``fetch`` orders the rows as it orders the matrix.
     """
     rows = cohort.select("lead_id", "account_id", "created_at", "as_of")

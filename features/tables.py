@@ -13,6 +13,7 @@ import pyarrow as pa
 
 Clock = Literal["time", "rows", "none"]
 STAGES = ("accepted", "rejected", "won", "lost")
+WORTH = ("amount", "margin", "list_amount")  # what a win brought, and its price by the list
 LEAD_KEYS = ("lead_id", "account_id", "created_at")
 FIRST_ROW = datetime(2000, 1, 1)
 

@@ -72,7 +72,7 @@ class ScheduleSettings:
 
     Attributes
     ----------
-    score, monitor, retrain
+    score, monitor, retrain, alignment
         Cron texts, or "off".
     score_minutes
         Within about so many minutes a new lead is decided, besides; 0 for at the times of ``score`` alone.
@@ -84,15 +84,19 @@ class ScheduleSettings:
     alert
         A notification block of Prefect, ``type/name``, that is told of runs that fail and of a model to be
         retrained.
+    digest
+        A notification block that is sent what the alignment finds to talk about, with two pictures.
     """
 
     score: Annotated[str, AfterValidator(cron)] = "0 2 * * *"
     monitor: Annotated[str, AfterValidator(cron)] = "0 4 * * 1"
     retrain: Annotated[str, AfterValidator(cron)] = "0 5 1 * *"
+    alignment: Annotated[str, AfterValidator(cron)] = "0 6 1 * *"
     score_minutes: Annotated[int, Field(ge=0, le=1440)] = 0
     timezone: Annotated[str, AfterValidator(zone)] = "UTC"
     output: Path | None = None
     alert: Annotated[str | None, AfterValidator(block)] = None
+    digest: Annotated[str | None, AfterValidator(block)] = None
 
     def output_at(self, as_of: datetime) -> Path | None:
         """The file of a scoring that was scheduled for a moment (UTC, without a zone)."""
@@ -129,6 +133,8 @@ class DeskSettings(Section):
         The column of the country, likewise.
     currency : str
         Before amounts.
+    url : str, optional
+        Where people reach the desk, for links in what is sent to them.
     hosts : tuple of str
         Names under which the desk may be reached, besides those of this machine.
     identity_header : str, optional
@@ -144,6 +150,7 @@ class DeskSettings(Section):
     name: tuple[str, ...] = ()
     country: str | None = None
     currency: str = ""
+    url: str | None = None
     hosts: tuple[str, ...] = ()
     identity_header: str | None = None
     proxies: tuple[str, ...] = ()

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from models.alignment.book import STATES, Asked, Book
-from models.alignment.effort import effort
+from models.alignment.effort import by_channel, effort
 from models.alignment.feedback import feedback
 from models.alignment.figures import beyond_chance, change, share_of, wait
 from models.alignment.funnel import funnel
+from models.alignment.margin import margin
 from models.alignment.scored import scored
 from models.alignment.talk import findings
 
@@ -37,6 +38,9 @@ COLUMNS = [
     "lost_at",
     "reason",
     "margin",
+    "amount",
+    "list_amount",
+    "own_margin",
 ]
 
 
@@ -54,7 +58,8 @@ def lead(created: str, **more: object) -> dict[str, object]:
         "campaign": "–",
         "team": "north",
         "handed": "undecided",
-        "margin": np.nan,
+        **dict.fromkeys(("margin", "amount", "list_amount"), np.nan),
+        "own_margin": True,
         "created_at": day(created),
         **given,
     }
@@ -86,6 +91,19 @@ EVERY_STATE = [
 @pytest.mark.parametrize(("state", "row"), EVERY_STATE)
 def test_a_lead_that_still_has_time_is_open_and_never_lost(state, row):
     assert book(row).leads["state"].tolist() == [state]
+
+
+def test_a_source_that_tells_wins_alone_is_not_said_to_have_left_leads_unanswered():
+    rows = [lead("20251001", won_at="20251101"), lead("20251001"), lead("20260101")]
+    told = book(*rows)
+    here = Book.of(told.leads[COLUMNS], END, DAYS, ("won",))
+    assert here.leads["state"].tolist() == ["won", "no end", "waiting"]
+    found = funnel(here, Asked())
+    assert set(found.total.steps) == {"handed_off", "held", "won"}
+    assert found.latest is None
+    assert (found.times.keys(), found.times["won"].of) == ({"won"}, 1)
+    brought = margin(here, quarter_starts=1, last_days=14, resamples=100, seed=1)
+    assert findings(found, None, scored(here), brought) == ()
 
 
 def test_every_lead_of_a_month_stands_somewhere_and_the_steps_count_what_happened_so_far():
@@ -225,14 +243,14 @@ def test_answering_sooner_is_compared_among_leads_that_are_alike():
 def graded(grade: str, count: int, wins: int, **more: object) -> list[dict[str, object]]:
     """Leads that were handed off, whose time is over; of those taken up some were won."""
     shown = {"p_pursue": 0.4, "p_convert": 0.5, "p_both": 0.2, "arm": "policy"} | more
+    won = {"accepted_at": "20251002", "won_at": "20251101", "margin": 100.0}
     return [
         lead(
             "20251001",
             handed="handed off",
             decided_at="20251001",
             grade=grade,
-            **({"accepted_at": "20251002", "won_at": "20251101", "margin": 100.0} if each < wins else {}),
-            **shown,
+            **shown | (won if each < wins else {}),
         )
         for each in range(count)
     ]
@@ -255,18 +273,34 @@ def effort_of(*leads: dict[str, object]):
     return effort(book(*leads), high=("A",), low=("D",), hours_per_lead=2.0, resamples=200, seed=1)
 
 
-def test_overlooked_leads_are_good_ones_that_nobody_took_up_and_worth_a_range():
+def test_overlooked_leads_are_good_ones_that_nobody_took_up_worth_no_more_than_those_that_somebody_did():
     missed = [*graded("A", 20, 0), *graded("A", 5, 0, rejected_at="20251003")]
     found = effort_of(*graded("A", 15, 15), *missed, *graded("B", 30, 0), *graded("A", 8, 2, arm="forced"))
     gold = found.overlooked
     assert (gold.leads.count, gold.leads.of, gold.turned_down, gold.unanswered) == (31, 48, 5, 26)
-    least, most = gold.wins
-    assert (least.value, most.value) == (pytest.approx(31 * 0.2), pytest.approx(31 * 0.5))
-    assert least.low < least.value < most.value < most.high
-    assert gold.margin[1].value == pytest.approx(31 * 0.5 * 100)
+    assert gold.most.value == pytest.approx(31 * 0.5)
+    assert gold.most.low < gold.most.value < gold.most.high
+    assert gold.most_margin.value == pytest.approx(31 * 0.5 * 100)
     assert gold.hours.value == 62
     assert (gold.by_lot.count, gold.by_lot.of) == (2, 8)
+    assert np.isnan(gold.lot_wins.value), "eight leads prove nothing"
     assert len(gold.lead_ids) == 31
+
+
+def test_leads_worked_by_lot_tell_how_many_customers_were_left_lying():
+    """Of 100 leads sales takes up 40 and wins 20. Of leads worked by lot 30 % are won, so of the 60 others 10 are."""
+    ours = [*graded("A", 40, 20, accepted_at="20251002"), *graded("A", 60, 0)]
+    gold = effort_of(*ours, *graded("A", 50, 15, arm="forced", accepted_at="20251002")).overlooked
+    assert gold.leads.count == 60
+    assert gold.lot_wins.value == pytest.approx(60 * (0.3 - 0.2) / 0.6)
+    assert gold.lot_wins.low < gold.lot_wins.value < gold.lot_wins.high < gold.most.high
+    assert gold.lot_margin.value == pytest.approx(10 * 100)
+
+
+def test_a_channel_is_worth_what_its_leads_that_were_worked_by_lot_bring():
+    lot = [*graded("A", 30, 6, arm="forced"), *graded("B", 30, 3, arm="forced", channel="event")]
+    found = by_channel(book(*lot, *graded("A", 50, 50), *graded("A", 19, 1, arm="forced", channel="fair")))
+    assert {name: (each.count, each.of) for name, each in found.items()} == {"ads": (6, 30), "event": (3, 30)}
 
 
 def test_wasted_effort_is_poor_leads_that_were_worked_beside_what_the_others_brought():
@@ -279,28 +313,88 @@ def test_wasted_effort_is_poor_leads_that_were_worked_beside_what_the_others_bro
     assert (nothing.wasted.leads.of, nothing.overlooked.leads.of) == (0, 0)
 
 
-def test_what_was_overlooked_holds_the_truth_within_its_interval_as_often_as_it_says():
-    """Where sales takes up leads of a grade without regard to what they are worth, as many would have been won
-    as their chances say: the most.
-    """
-    draw, kept, runs = np.random.default_rng(3), 0, 30
-    for _ in range(runs):
-        chances = draw.uniform(0.1, 0.5, 60)
-        leads = [
-            each for chance in chances for each in graded("A", 1, 0, p_convert=chance, p_both=0.3 * chance)
-        ]
-        least, most = effort_of(*leads).overlooked.wins
-        kept += least.low <= (draw.random(60) < chances).sum() <= most.high
-    assert kept / runs >= 0.9
+# ── margin ──
+
+
+def wins(
+    day_won: str, count: int, *, channel: str = "ads", size: float = 1000.0, off: float = 0.0, seed: int = 0
+):
+    """Wins of like deals, sold at about so much off the list; a third of what is paid is margin."""
+    paid = size * (1 - np.clip(off + np.random.default_rng(seed).normal(0, 0.02, count), 0, 1))
+    return [
+        lead(
+            "20251001",
+            channel=channel,
+            accepted_at="20251001",
+            won_at=day_won,
+            list_amount=size,
+            amount=each,
+            margin=each - 0.7 * size,
+        )
+        for each in paid
+    ]
+
+
+def sold(*leads: dict[str, object], quarter_starts: int = 1):
+    return margin(book(*leads), quarter_starts=quarter_starts, last_days=14, resamples=200, seed=1)
+
+
+def test_the_end_of_a_quarter_is_compared_among_deals_of_like_size():
+    """Large deals have the larger discount and come late; of like size, the end of the quarter costs 5 points."""
+    rest = [
+        *wins("20251105", 80, size=500, off=0.05, seed=1),
+        *wins("20251106", 40, size=5000, off=0.2, seed=2),
+    ]
+    late = [
+        *wins("20251220", 30, size=500, off=0.1, seed=3),
+        *wins("20251231", 90, size=5000, off=0.25, seed=4),
+    ]
+    found = sold(*rest, *late)
+    assert (found.wins, found.last_wins) == (240, 120)
+    assert found.measures == ("margin", "margin_share", "discount")
+    apart = found.last_days["discount"]
+    assert apart.last.value - apart.rest.value > 0.1
+    assert apart.difference.value == pytest.approx(0.05, abs=0.01)
+    assert apart.difference.low < 0.05 < apart.difference.high
+    assert beyond_chance(found.last_days["margin_share"].difference)
+    assert [each.wins for each in found.weeks] == [0, 0, 0, 0, 0, 120, 0, 0, 0, 0, 0, 30, 90]
+    of_february = sold(*rest, *late, quarter_starts=2)
+    assert [place for place, each in enumerate(of_february.weeks, 1) if each.wins] == [1, 8, 9]
+    assert of_february.last_wins == 0
+
+
+def test_a_group_brings_margin_rather_than_deals_where_its_wins_bring_more_than_the_others():
+    found = sold(*wins("20251105", 40, size=3000, seed=1), *wins("20251106", 80, channel="event", seed=2))
+    by_channel = {each.group: each for each in found.brings if each.by == "channel"}
+    assert by_channel["ads"].of_wins == pytest.approx(1 / 3)
+    assert by_channel["ads"].of_margin == pytest.approx(0.6, abs=0.02)
+    assert {name: each.says for name, each in by_channel.items()} == {
+        "ads": "more margin",
+        "event": "more deals",
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "measures"),
+    [({"list_amount": np.nan}, ("margin", "margin_share")), ({"own_margin": False}, ("margin", "discount"))],
+)
+def test_only_what_is_known_of_nearly_all_wins_is_told(change, measures):
+    assert sold(*(each | change for each in wins("20251105", 30))).measures == measures
+
+
+def test_without_a_win_that_has_an_amount_nothing_is_told_of_margin():
+    found = sold(lead("20251001", won_at="20251105"), lead("20251001"))
+    assert (found.wins, found.weeks, found.last_days, found.brings) == (0, (), {}, ())
 
 
 # ── what to talk about ──
 
 
-def talked(*leads: dict[str, object], **asked: object):
-    whole = book(*leads)
+def talked(*leads: dict[str, object], end: datetime = END, **asked: object):
+    whole = book(*leads, end=end)
     here = whole.within(Asked(**asked))
-    return findings(funnel(whole, Asked(**asked)), feedback(here, here, hours=24), scored(here))
+    brought = margin(here, quarter_starts=1, last_days=14, resamples=100, seed=1)
+    return findings(funnel(whole, Asked(**asked)), feedback(here, here, hours=24), scored(here), brought)
 
 
 def months_alike(
@@ -330,10 +424,21 @@ def test_what_was_planted_is_found():
     }  # fmt: skip
 
 
-def test_nothing_is_said_of_a_quiet_month():
-    said = 0
-    for run in range(12):
-        before = months_alike(0.4, 2024, answered="02", reasons=REASONS, seed=run)
-        now = months_alike(0.4, 2025, answered="02", reasons=REASONS, seed=1000 + run)
-        said += bool(talked(*before, *now, since=datetime(2025, 10, 1)))
-    assert said <= 1
+def test_a_month_and_the_end_of_a_quarter_that_are_unlike_the_others_are_talked_of():
+    def of(month: str, taken: int) -> list[dict]:
+        return [
+            lead(f"2025{month}03", accepted_at=f"2025{month}04")
+            if place < taken
+            else lead(f"2025{month}03", rejected_at=f"2025{month}04", reason=REASONS[place % 3])
+            for place in range(150)
+        ]
+
+    months = [each for month in ("08", "09", "10") for each in of(month, 60)]
+    found = talked(*months, *of("11", 20), end=datetime(2025, 12, 8))
+    assert [(each.kind, each.about, each.detail) for each in found] == [("month", "accepted", "2025-11")]
+    assert found[0].figure.value == pytest.approx(20 / 150 - 60 / 150)
+    assert talked(*months, *of("11", 20), end=datetime(2025, 12, 7)) == (), (
+        "the last leads have not had a week"
+    )
+    sold_off = [*wins("20251105", 60, off=0.05, seed=1), *wins("20251229", 60, off=0.12, seed=2)]
+    assert [(each.kind, each.about) for each in talked(*sold_off)] == [("quarter", "discount")]

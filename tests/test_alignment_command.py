@@ -70,6 +70,21 @@ def test_a_source_without_dates_says_that_there_is_nothing_to_tell(tmp_path):
     assert said.err.startswith("the source has no dates of leads and outcomes")
 
 
+def test_where_only_wins_are_told_nothing_is_said_of_answers(tmp_path):
+    leads = "lead_id,created_at,channel\n" + "".join(
+        f"L{row},2025-01-{1 + row % 28:02},ads\n" for row in range(60)
+    )
+    won = "lead_id,occurred_at\n" + "".join(f"L{row},2025-02-10\n" for row in range(12))
+    config = '[source]\nurl = "files:."\n[source.outcomes]\nstage_is = "won"\n'
+    folder = written(tmp_path / "won", {"leads.csv": leads, "outcomes.csv": won, "c.toml": config})
+    asked = ("alignment", "--config", folder / "c.toml", "--as-of", "2025-09-01")
+    said, told = (leadsieve(*asked, *more, home=tmp_path / "home") for more in ((), ("--json",)))
+    assert (told.json["feedback"], told.json["effort"], told.json["talk"]) == (None, None, [])
+    assert "12 of 60" in said.out
+    assert "the source tells who was won, and not whom sales has taken up" in " ".join(said.out.split())
+    assert "never answered" not in said.out
+
+
 def test_the_desk_shows_the_figures_of_the_command_to_every_role_in_the_companys_words(desk):
     told = leadsieve(
         *("alignment", "--config", desk.home.parent / "crm.toml", "--as-of", NOW.isoformat(), "--json"),

@@ -102,6 +102,11 @@ def test_demo_prints_one_object_of_the_three_and_shows_the_way_in_words(world, t
     assert said.json.keys() == KEYS.keys()
     assert all(said.json[command].keys() >= keys for command, keys in KEYS.items())
     assert len(rows_of(tmp_path / "demo" / "decisions.csv")) == said.json["score"]["scored"]
+    found = leadsieve(
+        "alignment", "--config", tmp_path / "demo" / "leadsieve.toml", "--json", home=tmp_path / "demo"
+    ).json
+    days = pd.Timestamp(found["as_of"]) - pd.Timestamp(found["funnel"]["months"][-1]["month"])
+    assert days < pd.Timedelta(days=32), "the demonstration's leads are of these days"
 
 
 def test_words_go_to_standard_output_and_progress_to_standard_error(world, home, tmp_path):

@@ -74,7 +74,7 @@ def served(tmp_path_factory: pytest.TempPathFactory):
             assert process.poll() is None, (folder / "serve.log").read_text()
             assert time.monotonic() < end
             time.sleep(0.2)
-        last = f"{address}/deployments/name/retrain/leadsieve"  # registered after the others
+        last = f"{address}/deployments/name/alignment/leadsieve"  # registered after the others
         while httpx.get(last, headers=signed_in(folder)).status_code != 200:
             assert process.poll() is None, (folder / "serve.log").read_text()
             assert time.monotonic() < end

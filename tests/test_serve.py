@@ -111,7 +111,7 @@ def served(
 
     folder = tmp_path_factory.mktemp("served")
     shutil.copytree(world / "home", folder / "home")
-    schedule = '[schedule]\nscore = "0 2 * * *"\nmonitor = "off"\nretrain = "off"\noutput = "queue/{date}.csv"\nalert = "custom-webhook/alarm"\n'
+    schedule = '[schedule]\nscore = "0 2 * * *"\nmonitor = "off"\nretrain = "off"\nalignment = "off"\noutput = "queue/{date}.csv"\nalert = "custom-webhook/alarm"\n'
     written(folder, {"crm.toml": (world / "quick.toml").read_text() + schedule})
     port = free_port()
     api = f"http://127.0.0.1:{port}/api"
@@ -127,7 +127,7 @@ def served(
         with running(
             "pipelines.cli.main", "serve", "--config", "crm.toml", "--home", "home", folder=folder, api=api
         ) as serving:
-            until(lambda: len(client.read_deployments(limit=9, sort="NAME_ASC")) == 3, serving)
+            until(lambda: len(client.read_deployments(limit=9, sort="NAME_ASC")) == 4, serving)
             yield folder
 
 
@@ -173,7 +173,7 @@ def test_runs_are_scheduled_as_configured_and_a_flow_that_is_off_is_not(served):
             client.read_flow(each.flow_id).name: [s.schedule.cron for s in each.schedules]
             for each in when.values()
         }
-        assert schedules == {"score": ["0 2 * * *"], "monitor": [], "retrain": []}
+        assert schedules == {"score": ["0 2 * * *"], "monitor": [], "retrain": [], "alignment": []}
         coming = until(
             lambda: [
                 each

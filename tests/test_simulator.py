@@ -225,6 +225,21 @@ def test_dirt_on_request_breaks_the_contract_in_three_ways():
     assert 0.03 < (delay > timedelta(0)).mean() < 0.07
 
 
+def test_a_market_that_is_to_end_on_a_day_is_the_same_one_moved_by_whole_days():
+    here, moved = (
+        simulate(settings_from_url(f"simulated:?leads=500&months=8{more}"))
+        for more in ("", "&end=2026-11-27")
+    )
+    assert moved.end == datetime(2026, 11, 27)
+    assert moved.end - moved.start == here.end - here.start
+    assert moved.truth.equals(here.truth)
+    for name in ("leads", "events", "outcomes"):
+        then, now = getattr(here, name).to_pandas(), getattr(moved, name).to_pandas()
+        when = [column for column in now if column.endswith("_at")]
+        assert (now[when] - then[when] == moved.end - here.end).all(axis=None)
+        pd.testing.assert_frame_equal(now.drop(columns=when), then.drop(columns=when))
+
+
 def test_a_url_names_settings_and_leaves_the_rest_alone():
     assert settings_from_url("simulated:") == SimulatorSettings()
     named = settings_from_url("simulated:?leads=500&months=8&seed=3&gamma=0&rho=-0.4&start=2023-05-31&slow=1")

@@ -47,8 +47,9 @@ class Book:
     leads : DataFrame
         ``lead_id``, ``account`` (a number), ``created_at``, ``channel``, ``campaign``, ``team`` (the lead's
         owner), ``rep`` (who answered), ``handed`` (handed off, held or undecided), ``decided_at``, ``grade``,
-        ``accepted_at``, ``rejected_at``, ``won_at``, ``lost_at``, ``reason`` and ``margin``. Times are those
-        of recording, empty for what has not happened.
+        ``accepted_at``, ``rejected_at``, ``won_at``, ``lost_at``, ``reason``, ``margin``, ``amount``, ``list_amount`` and
+        ``own_margin`` (whether margins are on record, and no share of amounts). Times are those of recording,
+        empty for what has not happened.
     end : datetime
         Nothing recorded from then on is known.
     pursue_days, convert_days : float
@@ -83,6 +84,14 @@ class Book:
             ~self.has("rejected") | (leads["accepted_at"] > leads["rejected_at"]).to_numpy()
         )
         since = self.days_since("accepted_at")
+        if not self.answers_told:
+            closed = [
+                (self.has("won"), "won"),
+                (self.has("lost"), "lost"),
+                ((leads["handed"] == HELD).to_numpy(), "held"),
+            ]
+            young = [(age < self.pursue_days + self.convert_days, "waiting")]
+            return np.select(*map(list, zip(*closed, *young, strict=True)), "no end")
         chosen = [
             (self.has("won"), "won"),
             (self.has("lost"), "lost"),
@@ -93,6 +102,11 @@ class Book:
             (age < self.pursue_days, "waiting"),
         ]
         return np.select([mask for mask, _ in chosen], [state for _, state in chosen], "unanswered")
+
+    @property
+    def answers_told(self) -> bool:
+        """Whether the source tells whom sales has taken up; a table of won deals does not."""
+        return "accepted" in self.stages
 
     @property
     def age(self) -> np.ndarray:

@@ -78,6 +78,12 @@ def beyond_chance(found: Estimate) -> bool:
     return bool(found.low > 0 or found.high < 0)
 
 
+def wide(found: Estimate) -> Estimate:
+    """The interval of three standard errors, for what is looked for among some dozen figures."""
+    low, high = (found.value + 3 / WIDE * (end - found.value) for end in (found.low, found.high))
+    return Estimate(found.value, low, high)
+
+
 def _codes(account: np.ndarray) -> np.ndarray:
     """Accounts numbered anew: those of a small group are few."""
     return np.unique(account, return_inverse=True)[1]

@@ -1,7 +1,7 @@
 """The funnel as cohorts by month of creation: how far the leads of a month have come by now."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,9 @@ from models.alignment.book import HANDED_OFF, HELD, OPEN, STATES, Asked, Book
 from models.alignment.figures import Share, Wait, change, share_of, wait
 from models.evaluation.uncertainty import Estimate
 
-STEPS = ("handed_off", "held", "answered", "accepted", "won")
 YEAR = pd.DateOffset(years=1)
+WEEK = timedelta(days=7)
+BEFORE = 3  # months
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Cohort:
     leads, open : int
         How many came, and how many of them may still be answered or won.
     steps : dict of str to Share
-        ``handed_off``, ``held``, ``answered``, ``accepted``, ``won``: the share of all leads, so far.
+        ``handed_off``, ``held``, ``answered``, ``accepted``, ``won``: the share of all leads, so far. Without
+        answered and accepted where the source does not tell them.
     states : dict of str to int
         Where each lead stands now; they add up to ``leads``.
     """
@@ -35,6 +37,26 @@ class Cohort:
     open: int
     steps: dict[str, Share]
     states: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The newest whole month of which every lead has had some days, against the three months before it.
+
+    Attributes
+    ----------
+    month : str
+    days : int
+        What happened within so many days of coming to sales, for all alike.
+    steps : dict of str to tuple of Share
+        ``answered``, ``accepted`` and ``rejected`` of the month's leads that came to sales, and of those before.
+    changes : dict of str to Estimate
+    """
+
+    month: str
+    days: int
+    steps: dict[str, tuple[Share, Share]]
+    changes: dict[str, Estimate]
 
 
 @dataclass(frozen=True)
@@ -49,6 +71,8 @@ class Funnel:
         The leads of the same months a year earlier, as they stood a year earlier: they had as much time.
     changes : dict of str to Estimate
         Of each step's share since then; empty without ``before``.
+    latest : Latest or None
+        None without leads in both, or where answers are not told.
     times : dict of str to Wait
         Days from coming to sales to the answer, from then to being accepted, from being accepted to being won.
     """
@@ -57,6 +81,7 @@ class Funnel:
     total: Cohort
     before: Cohort | None
     changes: dict[str, Estimate]
+    latest: Latest | None
     times: dict[str, Wait]
 
 
@@ -71,12 +96,15 @@ def funnel(book: Book, asked: Asked) -> Funnel:
         before=before,
         changes={}
         if before is None
-        else {step: change(total.steps[step], before.steps[step]) for step in STEPS},
+        else {step: change(total.steps[step], before.steps[step]) for step in total.steps},
+        latest=latest_month(book, asked),
         times={
             "answered": waited(here, "given_at", "answered", book.pursue_days),
             "accepted": waited(here, "given_at", "accepted", book.pursue_days),
             "won": waited(here, "accepted_at", "won", book.convert_days),
-        },
+        }
+        if book.answers_told
+        else {"won": waited(here, "given_at", "won", book.pursue_days + book.convert_days)},
     )
 
 
@@ -86,7 +114,11 @@ def cohort(book: Book, rows: np.ndarray, month: str | None) -> Cohort:
     reached = {
         "handed_off": handed == HANDED_OFF,
         "held": handed == HELD,
-        **{step: book.has(step) for step in ("answered", "accepted", "won")},
+        **{
+            step: book.has(step)
+            for step in ("answered", "accepted", "won")
+            if step == "won" or book.answers_told
+        },
     }
     counts = book.leads.loc[rows, "state"].value_counts()
     states = {state: int(counts.get(state, 0)) for state in STATES}
@@ -94,21 +126,47 @@ def cohort(book: Book, rows: np.ndarray, month: str | None) -> Cohort:
         month=month,
         leads=int(rows.sum()),
         open=sum(states[state] for state in OPEN),
-        steps={step: share_of(reached[step], rows, book.account) for step in STEPS},
+        steps={step: share_of(each, rows, book.account) for step, each in reached.items()},
         states=states,
     )
 
 
 def year_before(book: Book, asked: Asked) -> Cohort | None:
-    """The leads of the same months a year earlier, knowing what was known a year earlier; None without any."""
+    """The leads of the same months a year earlier, knowing what was known a year earlier; None where not all of
+    them are in the book, for the younger ones would be held against older ones.
+    """
     since, until = (
         _earlier(moment) for moment in (asked.since or book.leads["created_at"].min(), asked.until)
     )
     then = _earlier(book.end)
+    if book.leads["created_at"].min() >= since + pd.DateOffset(months=1):
+        return None
     earlier = book.as_known(then).within(Asked(since, until, **asked.named()))
     if earlier.leads.empty:
         return None
     return cohort(earlier, np.ones(len(earlier.leads), dtype=bool), None)
+
+
+def latest_month(book: Book, asked: Asked) -> Latest | None:
+    """The newest whole month whose leads have all had a week, against the three months before."""
+    here = book.within(replace(asked, since=None))
+    over = pd.Timestamp(min(asked.until or book.end, book.end - WEEK)).to_period("M")
+    month = here.leads["created_at"].dt.to_period("M")
+    ours = here.for_sales & (here.age >= WEEK.days)
+    now = ours & (month == over - 1).to_numpy()
+    before = ours & ((month < over - 1) & (month >= over - 1 - BEFORE)).to_numpy()
+    if not now.any() or not before.any() or not book.answers_told:
+        return None
+    steps = {}
+    for step in ("answered", "accepted", *({"rejected"} & set(book.stages))):
+        soon = here.days("given_at", f"{step}_at") <= WEEK.days
+        steps[step] = share_of(soon, now, here.account), share_of(soon, before, here.account)
+    return Latest(
+        month=str(over - 1),
+        days=WEEK.days,
+        steps=steps,
+        changes={step: change(*pair) for step, pair in steps.items()},
+    )
 
 
 def waited(book: Book, start: str, stage: str, horizon: float) -> Wait:

@@ -20,12 +20,18 @@ class AlignmentSettings:
         Leads of these grades are overlooked where nobody takes them up, or wasted effort where somebody does.
     half_life_days : float
         After how many days a touch counts half, where credit decays with time.
+    quarter_starts : int
+        A month, 1 to 12, with which one of the company's quarters begins.
+    quarter_end_days : float
+        How many days before the next quarter are the end of one.
     """
 
     answer_hours: Days = 24.0
     high_grades: tuple[str, ...] = ("A",)
     low_grades: tuple[str, ...] = ("D",)
     half_life_days: Days = 7.0
+    quarter_starts: Annotated[int, Field(ge=1, le=12)] = 1
+    quarter_end_days: Annotated[float, Field(gt=0, lt=90)] = 14.0
 
 
 @validated(frozen=True, config=ConfigDict(extra="forbid"))

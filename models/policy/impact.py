@@ -256,7 +256,7 @@ def aftermath(
         settled=len(known),
         promise=promise,
         worth=worth,
-        leniency=_leniency(known),
+        leniency=leniency_of(known),
         notes=tuple(notes),
     )
 
@@ -284,7 +284,8 @@ def _once_an_account(known: pd.DataFrame) -> np.ndarray:
     return (known["won"] & ~known.duplicated(["account_id", "won"])).to_numpy()
 
 
-def _leniency(known: pd.DataFrame) -> Leniency | None:
+def leniency_of(known: pd.DataFrame) -> Leniency | None:
+    """Whether strict reps win more than the chances say, on settled leads of the log."""
     told = known[known["rep"].notna()]
     taken = told[told["accepted"]]
     acceptance = told.groupby("rep")["accepted"].agg(["sum", "size"])

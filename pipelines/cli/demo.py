@@ -5,12 +5,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pipelines.files import replaced
 from pipelines.flows.promote import Promotion, promote_version
 from pipelines.flows.register import TrainingReport
 from pipelines.flows.score import ScoringReport, score_leads
 from pipelines.flows.train import train_leads
 from pipelines.reports import summaries
-from pipelines.settings import Settings
+from pipelines.settings import load_settings
+
+CONFIG = """\
+# The demonstration's market: the same made-up leads on every machine, moved so that they end as this day begins.
+[source]
+url = "simulated:?end={day}"
+
+[desk]
+currency = "€"
+"""
 
 
 @dataclass(frozen=True)
@@ -18,6 +28,7 @@ class Tour:
     """What the three commands of the main job gave."""
 
     home: Path
+    config: Path
     trained: TrainingReport
     promoted: Promotion
     scored: ScoringReport
@@ -32,14 +43,22 @@ class Tour:
 
     def words(self) -> str:
         """Markdown to read in the terminal."""
-        return summaries.demo(self.to_json(), self.scored.decisions, self.home)
+        return summaries.demo(self.to_json(), self.scored.decisions, self.home, self.config)
 
 
-def run(settings: Settings, home: Path, as_of: datetime) -> Tour:
-    """Train, promote and score as of one moment."""
+def run(home: Path, as_of: datetime) -> Tour:
+    """Train, promote and score as of one moment, on a market whose leads are of these days.
+
+    A home where that was done before keeps the market of that day, for its leads have been decided.
+    """
+    config = home / "leadsieve.toml"
+    if not config.exists():
+        with replaced(config) as draft:
+            draft.write_text(CONFIG.format(day=as_of.date()), encoding="utf-8")
+    settings = load_settings(config)
     trained = train_leads(settings, home, as_of)
     promoted = promote_version(
         settings, home, as_of, version=trained.version or "challenger", why="the demonstration"
     )
     scored = score_leads(settings, home, as_of, output=home / "decisions.csv")
-    return Tour(home=home, trained=trained, promoted=promoted, scored=scored)
+    return Tour(home=home, config=config, trained=trained, promoted=promoted, scored=scored)

@@ -28,9 +28,8 @@ def demo(home: Home = None, as_json: Json = False) -> None:
     with running(folder, quiet=as_json) as now:
         from pipelines.cli import demo as demonstration
         from pipelines.reports.render import terminal
-        from pipelines.settings import load_settings
 
-        shown = demonstration.run(load_settings(None, {"source": {"url": "simulated:"}}), folder, now)
+        shown = demonstration.run(folder, now)
     show(shown.to_json(), terminal(shown.words()), as_json=as_json)
 
 

@@ -36,6 +36,7 @@ from pipelines.flows.retrain import retrain as train_and_promote
 from pipelines.flows.score import score_leads
 from pipelines.prefect_server import address_of, secret_file
 from pipelines.progress import hushed
+from pipelines.reports import alignment as alignments
 from pipelines.reports import monitor as reports
 from pipelines.reports import summaries
 from pipelines.reports.render import markdown, terminal
@@ -108,6 +109,24 @@ def retrain(config: Path | None, home: Path, as_of: datetime | None = None) -> S
     return Failed(message=plain(words)) if found["version"] is None else completed(words)
 
 
+@flow(
+    name="alignment",
+    description="Tell what became of the leads as of the scheduled time, and send the digest.",
+)
+@in_a_sentence
+def alignment(config: Path | None, home: Path, as_of: datetime | None = None) -> State:
+    """What marketing and sales read together; its sentences go to [schedule] digest."""
+    # Its pictures need matplotlib, which a scoring run of each minute does without.
+    from pipelines.flows.alignment.align import align
+    from pipelines.flows.alignment.digest import send
+
+    settings = load_settings(config)
+    found = align(settings, home, scheduled(as_of)).to_json()
+    if settings.schedule.digest:
+        send(found, block=settings.schedule.digest, desk=settings.desk.url)
+    return completed(alignments.digest(found, desk=settings.desk.url)[1])
+
+
 def scheduled(as_of: datetime | None) -> datetime:
     """The moment asked for, else the one that this run was scheduled for; UTC without a zone, and no kin of
     datetime, as Prefect's are.
@@ -168,7 +187,12 @@ def alert(client: SyncPrefectClient, called: str, *, name: str, block: str) -> A
     )
 
 
-FLOWS: dict[str, Flow[..., Any]] = {"score": score, "monitor": monitor, "retrain": retrain}
+FLOWS: dict[str, Flow[..., Any]] = {
+    "score": score,
+    "monitor": monitor,
+    "retrain": retrain,
+    "alignment": alignment,
+}
 
 
 def serve_flows(settings: Settings, *, config: Path | None, home: Path, name: str) -> None:
@@ -257,4 +281,5 @@ def serving(schedule: ScheduleSettings, home: Path) -> str:
         pages=shown(PREFECT_API_URL.value()).removesuffix("/api"),
         secret=secret_file(home) if ours else None,
         alert=schedule.alert,
+        digest=schedule.digest,
     )

@@ -8,7 +8,6 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from models.alignment.book import NAMED
-from models.alignment.funnel import STEPS
 from pipelines.files import replaced
 from pipelines.reports import alignment_parts as parts
 from pipelines.reports.alignment_parts import moved, share
@@ -42,7 +41,14 @@ def definitions(words: Mapping[str, str], agreed: Mapping[str, Any]) -> dict[str
         "grades": "only leads that sales got and whose time is over; promised is the chance to be taken up and won that was shown when the lead was scored",
         "overlooked": "leads of the best grades that sales got, and turned down or never answered",
         "wasted": "leads of the poorest grades that sales took up of its own accord",
+        "latest": "the newest month of which every lead has had a week, against the three months before it: what happened within a week, so that all had as much time",
+        "quarter": (
+            f"by the day of the win, over all quarters together; the end of a quarter is its last {number(agreed['quarter_end_days'])} days. Deals of like size "
+            "are compared, by their price on the list where it is known. Who buys at the end may be another kind of customer: a description and no cause"
+        ),
+        "brings": "more margin than deals: a win of theirs brings more than one of all others, beyond what chance alone does among so many groups",
         "touches": "touches count until sales answered: the channel that brought the lead, and those of its events",
+        "by_lot": "won, of leads of each channel that sales was asked to work by lot: what they are worth, whoever chooses whom to call. That is proof, and goes before the rules below",
         "credit": "each rule divides every win among the touches before it. That describes what came before a win and is no cause: what a channel brings can be told only by leaving it out by lot",
         "rules": (
             f"first and last touch get all; linear: equal parts; position: {number(40)} % first, {number(40)} % last, the rest between; time decay: a touch "
@@ -56,6 +62,25 @@ def definitions(words: Mapping[str, str], agreed: Mapping[str, Any]) -> dict[str
 def alignment(result: Result, *, page: Path | None = None) -> str:
     """Markdown of all figures, for the terminal."""
     return _markdown(result, pictures=(), page=page and str(page), whole=False)
+
+
+def digest(result: Result, *, desk: str | None) -> tuple[str, str]:
+    """The title of a message, and its Markdown: how the leads stand, what to talk about, and where the figures are."""
+    words, total = result["words"], result["funnel"]["total"]
+    told = parts.talk(result["talk"], words, result["agreed"])
+    body = markdown(
+        "alignment_digest",
+        leads=result["leads"],
+        period=period(result),
+        steps=[
+            (words[step], total["steps"][step])
+            for step in total["steps"]
+            if step not in ("handed_off", "held")
+        ],
+        talk=told,
+        desk=desk and desk.rstrip("/"),
+    )
+    return f"{TITLE}: {len(told) or 'nothing'} to talk about", body
 
 
 def alignment_page(result: Result, pictures: Mapping[str, "Figure"]) -> str:
@@ -86,15 +111,20 @@ def _markdown(
         "alignment",
         **{name: result[name] for name in ("leads", "agreed", "events", "warnings", "seconds")},
         said=said,
-        heads=["month", "leads", *(words[step] for step in STEPS), "open"],
+        heads=["month", "leads", *(words[step] for step in found["total"]["steps"]), "open"],
         cohorts=[_cohort(each) for each in (*found["months"], found["total"])],
-        steps=[_step(step, found, words) for step in STEPS],
-        waits=[_wait(stage, each, words) for stage, each in found["times"].items()],
+        steps=[_step(step, found, words) for step in found["total"]["steps"]],
+        latest=found["latest"],
+        latest_steps=[
+            _latest(step, found["latest"], words) for step in (found["latest"] or {}).get("steps", ())
+        ],
+        waits=[_wait(stage, found["times"], words) for stage in found["times"]],
         period=period(result),
         talk=parts.talk(result["talk"], words, result["agreed"]),
         **_feedback(result, whole=whole),
         **_score(result, whole=whole),
         **_effort(result, whole=whole, leads_at=leads_at),
+        **_margin(result, whole=whole),
         **_credit(result, whole=whole),
         pictures=bool(pictures),
         page=page,
@@ -116,7 +146,7 @@ def _cohort(each: Result) -> list[str]:
         "–"
         if before_launch and step in ("handed_off", "held")
         else percent(each["steps"][step]["share"]["value"], 0)
-        for step in STEPS
+        for step in each["steps"]
     ]
     return [each["month"] or "all", number(each["leads"]), *shares, number(each["open"])]
 
@@ -128,8 +158,10 @@ def _decided(each: Result) -> int:
 
 def _step(step: str, found: Result, words: Mapping[str, str]) -> list[str]:
     total, before = found["total"]["steps"][step], found["before"]
-    if before and step in ("handed_off", "held") and not _decided(before):
-        before = None
+    if step in ("handed_off", "held"):
+        if not _decided(found["total"]):
+            return [words[step], *"––––"]
+        before = before if before and _decided(before) else None
     change = found["changes"].get(step) if before else None
     return [
         words[step],
@@ -140,8 +172,13 @@ def _step(step: str, found: Result, words: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _wait(stage: str, each: Result, words: Mapping[str, str]) -> list[str]:
-    start = "taken up" if stage == "won" else "came to sales"
+def _latest(step: str, found: Result, words: Mapping[str, str]) -> list[str]:
+    now, before = found["steps"][step]
+    return [words[step], parts.counted(now), share(now), share(before), moved(found["changes"][step])]
+
+
+def _wait(stage: str, times: Result, words: Mapping[str, str]) -> list[str]:
+    start, each = "taken up" if stage == "won" and "accepted" in times else "came to sales", times[stage]
     return [
         f"{start} → {words[stage]}",
         number(each["of"]),
@@ -153,8 +190,11 @@ def _wait(stage: str, each: Result, words: Mapping[str, str]) -> list[str]:
 
 def _feedback(result: Result, *, whole: bool) -> dict[str, Any]:
     found, hours = result["feedback"], result["agreed"]["answer_hours"]
+    if found is None:
+        return {"answers_told": False}
     after = found["afterwards"]
     return {
+        "answers_told": True,
         "teams": parts.teams(found),
         "reasons": parts.reasons(found, "all")[0] if after["rejected"] else None,
         "reasons_by": {
@@ -186,9 +226,11 @@ def _score(result: Result, *, whole: bool) -> dict[str, Any]:
 
 def _effort(result: Result, *, whole: bool, leads_at: str | None) -> dict[str, Any]:
     found, currency = result["effort"], result["currency"]
+    if found is None:
+        return {}
     most = MOST_LISTED if whole else LISTED
     return {
-        "overlooked": parts.overlooked(found, currency),
+        "overlooked": parts.overlooked(found, result["leniency"], currency),
         "wasted": parts.wasted(found, currency),
         "lists": {
             name: (
@@ -197,6 +239,17 @@ def _effort(result: Result, *, whole: bool, leads_at: str | None) -> dict[str, A
             )
             for name in ("overlooked", "wasted")
         },
+    }
+
+
+def _margin(result: Result, *, whole: bool) -> dict[str, Any]:
+    found, currency = result["margin"], result["currency"]
+    return {
+        "margin": found,
+        "measures": [parts.MEASURES[measure] for measure in found["measures"]],
+        "last_days": parts.last_days(found, currency),
+        "margin_weeks": parts.weeks(found, currency) if whole else [],
+        "brings": parts.brings(found, currency),
     }
 
 
@@ -210,7 +263,11 @@ def _credit(result: Result, *, whole: bool) -> dict[str, Any]:
     found, currency = result["attribution"], result["currency"]
     campaigns = result["campaigns"]
     return {
-        "rules": list(parts.RULES.values()),
+        "rules": list(parts.rules(found).values()),
+        "by_lot": [
+            [channel, parts.counted(each), share(each)]
+            for channel, each in sorted(result["by_lot"].items(), key=lambda row: -row[1]["share"]["value"])
+        ],
         "apart": parts.apart(found),
         "credit": parts.credit(found),
         "credit_margin": parts.credit_margin(found, currency) if found["margin"] else [],

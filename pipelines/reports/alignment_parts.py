@@ -6,6 +6,13 @@ from typing import Any
 from pipelines.reports.formats import estimate, money, number, percent
 
 Result = Mapping[str, Any]
+HARDLY = 0.0005  # of the wins: nothing that would show
+MEASURES = {
+    "margin": "margin a win",
+    "margin_share": "margin, of the amount",
+    "discount": "discount off the list",
+}
+BRINGS = {"more margin": "more margin than deals", "more deals": "more deals than margin"}
 RULES = {
     "first": "first touch",
     "last": "last touch",
@@ -30,8 +37,7 @@ def moved(found: Result | None) -> str:
     """A change in points, and whether chance alone explains it."""
     if found is None or found["low"] is None:
         return "–"
-    points = f"{number(100 * found['value'], 1, sign=True)} points"
-    return f"{points}, {'more than chance' if beyond(found) else 'may be chance'}"
+    return f"{number(100 * found['value'], 1, sign=True)} points, {_chance(found)}"
 
 
 def beyond(found: Result) -> bool:
@@ -54,6 +60,22 @@ def _found(each: Result, words: Mapping[str, str], agreed: Mapping[str, Any]) ->
     if each["kind"] == "change":
         points = number(100 * each["figure"]["value"], 1, sign=True)
         return f"the share of leads that were {words[each['about']]} moved by {points} points since a year before"
+    if each["kind"] == "month":
+        points, share_then = (
+            abs(100 * each["figure"]["value"]),
+            "more" if each["figure"]["value"] > 0 else "fewer",
+        )
+        return (
+            f"{share_then} of the {words['lead']}s of {each['detail']} were {words[each['about']]} within a week than of the three months "
+            f"before, by {number(points, 1)} points"
+        )
+    if each["kind"] == "quarter":
+        figure = each["figure"]
+        by = f"{number(abs(100 * figure['value']), 1)} points"
+        return (
+            f"in the last {number(agreed['quarter_end_days'])} days of a quarter, {MEASURES[each['about']]} is {by} "
+            f"{'higher' if figure['value'] > 0 else 'lower'} than at other times, on deals of like size"
+        )
     if each["kind"] == "promise":
         return f"leads of grade {each['about']} were won in {shown} of cases, {each['detail']} than the score promised"
     return f"most leads of channel {each['about']} that are turned down are so for one reason, {each['detail']}: {percent(each['figure']['value'], 0)}"
@@ -161,13 +183,12 @@ def trust(found: Result) -> str:
 # ── effort ──
 
 
-def overlooked(found: Result, currency: str) -> list[str]:
+def overlooked(found: Result, leniency: str | None, currency: str) -> list[str]:
     """Good leads that nobody took up: how many, what they may have been worth, and how sure that is."""
     gold = found["overlooked"]
     names = " and ".join(gold["grades"])
     if not gold["leads"]["of"]:
         return [f"no lead of grade {names} is old enough to be called overlooked"]
-    least, most = gold["wins"]
     lines = [
         (
             f"of {number(gold['leads']['of'])} leads of grade {names} that sales got, {number(gold['leads']['count'])} were not "
@@ -175,23 +196,38 @@ def overlooked(found: Result, currency: str) -> list[str]:
         )
     ]
     if gold["leads"]["count"]:
-        worth = ""
-        if found["win_margin"]["value"] is not None:
-            worth = f", or {money(gold['margin'][0]['low'], currency)} to {money(gold['margin'][1]['high'], currency)}"
         lines.append(
-            f"worked, they might have brought {number(least['low'])} to {number(most['high'])} customers{worth}, for "
-            f"{number(gold['hours']['value'])} hours of work; the range is wide because sales may have seen what the model does not"
+            f"worked, for {number(gold['hours']['value'])} hours, they might have brought up to {number(gold['most']['high'])} customers"
+            f"{_worth(found, gold['most_margin']['high'], currency)}, were they as good as those that sales takes up; sales may have "
+            "seen what the model does not, and then they are fewer, down to none"
         )
-    if gold["by_lot"]["of"]:
+    if gold["lot_wins"]["value"] is not None:
+        wins, worth = gold["lot_wins"], gold["lot_margin"]
         lines.append(
-            f"of such leads that were worked by lot, {share(gold['by_lot'])} were won ({counted(gold['by_lot'])}): that is proof"
+            f"of such leads that were worked by lot, {share(gold['by_lot'])} were won ({counted(gold['by_lot'])}): that is proof. It says "
+            f"that {number(wins['low'])} to {number(wins['high'])} customers were left lying{_worth(found, worth['high'], currency, worth['low'])}"
+        )
+    elif gold["by_lot"]["of"]:
+        lines.append(
+            f"only {number(gold['by_lot']['of'])} such leads were worked by lot and have had their time: too few to say"
         )
     elif gold["taken_up"]["of"]:
         lines.append(
             f"of such leads that sales chose to take up, {share(gold['taken_up'])} were won ({counted(gold['taken_up'])}); "
             "they may be the better ones. Leads worked by lot would tell: [policy] forced"
         )
-    return lines
+    return lines if leniency is None else [*lines, leniency]
+
+
+def _worth(found: Result, most: float | None, currency: str, least: float | None = None) -> str:
+    """What these customers bring, where it is known."""
+    if found["win_margin"]["value"] is None:
+        return ""
+    return (
+        f", or {money(most, currency)}"
+        if least is None
+        else f", or {money(least, currency)} to {money(most, currency)}"
+    )
 
 
 def wasted(found: Result, currency: str) -> list[str]:
@@ -216,7 +252,74 @@ def wasted(found: Result, currency: str) -> list[str]:
     return lines
 
 
+# ── margin ──
+
+
+def _measured(found: Result, measure: str, currency: str) -> str:
+    """A mean of a measure with its interval."""
+    if measure == "margin":
+        return estimate(found, words=lambda value, _places, sign: money(value, currency))
+    return estimate(found, 1, words=percent)
+
+
+def weeks(found: Result, currency: str) -> list[list[str]]:
+    """A row a week of the quarter."""
+    return [
+        [
+            str(each["week"]),
+            number(each["wins"]),
+            *(_measured(each["means"][measure], measure, currency) for measure in found["measures"]),
+        ]
+        for each in found["weeks"]
+    ]
+
+
+def last_days(found: Result, currency: str) -> list[list[str]]:
+    """A row a measure: the end of the quarters, the rest of them, and how deals of like size differ."""
+    rows = []
+    for measure, each in found["last_days"].items():
+        apart = each["difference"]
+        if apart["low"] is None:
+            said = "too few to say"
+        elif measure == "margin":
+            said = f"{'+' if apart['value'] > 0 else ''}{money(apart['value'], currency)}, {_chance(apart)}"
+        else:
+            said = moved(apart)
+        rows.append(
+            [
+                MEASURES[measure],
+                *(_measured(each[part], measure, currency) for part in ("last", "rest")),
+                said,
+            ]
+        )
+    return rows
+
+
+def _chance(found: Result) -> str:
+    return "more than chance" if beyond(found) else "may be chance"
+
+
+def brings(found: Result, currency: str) -> list[list[str]]:
+    """A row a channel or team: its shares of deals and of margin, and what a win of it brings."""
+    return [
+        [
+            f"{each['by']} {each['group']}",
+            number(each["wins"]),
+            percent(each["of_wins"], 0),
+            percent(each["of_margin"], 0),
+            _measured(each["per_win"], "margin", currency),
+            BRINGS.get(each["says"], each["says"]),
+        ]
+        for each in sorted(found["brings"], key=lambda each: (each["by"], -(each["of_margin"] or 0)))
+    ]
+
+
 # ── credit ──
+
+
+def rules(found: Result) -> dict[str, str]:
+    """The rules that need a column: where each win has one touch, they all say the same."""
+    return RULES if (found["moved"] or 0) >= HARDLY else {"last": "wins"}
 
 
 def credit(found: Result) -> list[list[str]]:
@@ -225,7 +328,7 @@ def credit(found: Result) -> list[list[str]]:
         [
             each["channel"],
             number(each["leads"]),
-            *(number(each["wins"][rule]["value"], 1) for rule in RULES),
+            *(number(each["wins"][rule]["value"], 1) for rule in rules(found)),
             _over_rules(each["wins"]),
         ]
         for each in found["credits"]
@@ -234,7 +337,7 @@ def credit(found: Result) -> list[list[str]]:
 
 def credit_margin(found: Result, currency: str) -> list[list[str]]:
     return [
-        [each["channel"], *(money(each["margin"][rule]["value"], currency) for rule in RULES)]
+        [each["channel"], *(money(each["margin"][rule]["value"], currency) for rule in rules(found))]
         for each in found["credits"]
     ]
 
@@ -262,9 +365,10 @@ def apart(found: Result) -> str:
     if not found["wins"]:
         return "no win has a touch on record, so there is nothing to divide"
     one, other = (RULES[rule] for rule in found["apart"])
-    said = (
-        f"{number(found['wins'])} wins are divided; between {one} and {other}, the two rules that differ most, "
-        f"{percent(found['moved'])} of them change hands"
+    said = f"{number(found['wins'])} wins are divided; " + (
+        f"between {one} and {other}, the two rules that differ most, {percent(found['moved'])} of them change hands"
+        if (found["moved"] or 0) >= HARDLY
+        else "each has one touch, and every rule says the same"
     )
     without = found["unattributed"]
     return said + (

@@ -175,7 +175,9 @@ def retrain(result: Result) -> str:
     return markdown("retrain", **result)
 
 
-def demo(result: Result, decisions: pd.DataFrame, home: Path) -> str:
+def demo(result: Result, decisions: pd.DataFrame, home: Path, config: Path) -> str:
     """The demonstration: made-up leads from raw tables to a queue."""
     parts = {"trained": train(result["train"], in_demo=True), "scored": score(result["score"], decisions)}
-    return markdown("demo", **{name: Markup(words) for name, words in parts.items()}, home=str(home))
+    return markdown(
+        "demo", **{name: Markup(words) for name, words in parts.items()}, home=str(home), config=str(config)
+    )

@@ -54,6 +54,8 @@ class SimulatorSettings:
     ----------
     leads, months, start
         How many leads, over how many months, from which day on. The data end ``months`` after ``start``.
+    end
+        The same market moved by whole days, so that its data end as this day begins.
     gamma
         Weight of the factor that no column shows in the chance of winning. 0: everything that matters can be
         seen.
@@ -76,6 +78,7 @@ class SimulatorSettings:
     delta: Annotated[float, Field(ge=0, le=5)] = 1.0
     rho: Annotated[float, Field(ge=-1, le=1)] = 0.9
     start: date = date(2024, 1, 1)
+    end: date | None = None
     slow: bool = False
     leaks: bool = False
     dirt: bool = False
@@ -144,7 +147,8 @@ def simulate(settings: SimulatorSettings) -> World:
     )
 
     lead_id = noise.numbered("L", np.arange(1, settings.leads + 1), 8)
-    first = int(np.datetime64(settings.start, "us").astype(np.int64))
+    moved = pd.Timedelta(0) if settings.end is None else pd.Timestamp(settings.end) - end
+    first = int(np.datetime64(start + moved, "us").astype(np.int64))
     leads = lead_table(for_looks, lead_id, people, first)
     outcomes = outcome_table(for_looks, lead_id, people, fates, first, days)
     events = event_table(for_looks, lead_id, people, [before, after], first, days)
@@ -158,8 +162,8 @@ def simulate(settings: SimulatorSettings) -> World:
         events=events,
         outcomes=outcomes,
         truth=truth_table(lead_id, fates),
-        start=start.to_pydatetime(),
-        end=end.to_pydatetime(),
+        start=(start + moved).to_pydatetime(),
+        end=(end + moved).to_pydatetime(),
     )
 
 

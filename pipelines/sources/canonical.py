@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 from ibis.expr.datatypes import DataType
 
 from features.contracts import Breach, counted
-from features.tables import FIRST_ROW, LEAD_KEYS, STAGES, Clock
+from features.tables import FIRST_ROW, LEAD_KEYS, STAGES, WORTH, Clock
 from pipelines.sources.left_out import LeftOut, compared_by_day
 from pipelines.sources.mapping import SourceSettings
 from pipelines.sources.reading.column_reader import Columns
@@ -232,7 +232,9 @@ class Canonical:
         if stages:
             raw = self._named_stages(raw, stages)
         seen = self.columns.profiles(
-            "outcomes", raw, [mapping.occurred_at, mapping.recorded_at, mapping.amount, mapping.margin]
+            "outcomes",
+            raw,
+            [mapping.occurred_at, mapping.recorded_at, *(getattr(mapping, name) for name in WORTH)],
         )
         stage = (
             ibis.literal(mapping.stage_is) if mapping.stage_is else word(raw[mapping.stage], mapping.empty)
@@ -242,7 +244,7 @@ class Canonical:
             stage = stage.cases(*named, else_=ibis.null("string"))
         columns = {"lead_id": word(raw[mapping.lead_id], mapping.empty), "stage": stage}
         columns |= self.columns.two_times("outcomes", raw, mapping.occurred_at, mapping.recorded_at, seen)
-        for name in ("amount", "margin"):
+        for name in WORTH:
             if column := getattr(mapping, name):
                 columns[name] = self.columns.number("outcomes", name, raw, column, seen)
         for name in ("reason", "rep"):
@@ -302,7 +304,7 @@ class Canonical:
             found[FLAT + "occurred_at"] = self.columns.time(
                 "outcomes", "occurred_at", raw, flat.occurred_at, seen
             )
-        for name in ("amount", "margin"):
+        for name in WORTH:
             if column := getattr(flat, name):
                 found[FLAT + name] = self.columns.number("outcomes", name, raw, column, seen)
         named = [each for each, _ in stages] + list(flat.open)
@@ -317,7 +319,7 @@ class Canonical:
             FLAT + stage: self.columns.time("outcomes", "occurred_at", raw, column, seen)
             for stage, column in mapping.stages.items()
         }
-        for name in ("amount", "margin"):
+        for name in WORTH:
             if mapping.stages and (column := getattr(mapping, name)):
                 found[FLAT + name] = self.columns.number("outcomes", name, raw, column, seen)
         self._of_days = any(self.columns.days(raw, column, seen) for column in mapping.stages.values())
@@ -326,7 +328,7 @@ class Canonical:
     def _dated_outcomes(self, leads: ir.Table) -> tuple[ir.Table, tuple[str, ...]]:
         """One row for each lead and stage with a date; what a win brought stands in the row of the win."""
         mapping = self.settings.leads
-        worth = [name for name in ("amount", "margin") if getattr(mapping, name)]
+        worth = [name for name in WORTH if getattr(mapping, name)]
         parts = []
         for stage in mapping.stages:
             there = leads.filter(leads[FLAT + stage].notnull())
@@ -366,7 +368,7 @@ class Canonical:
             "occurred_at": when,
             "recorded_at": when,
         }
-        columns |= {name: told[FLAT + name] for name in ("amount", "margin") if getattr(flat, name)}
+        columns |= {name: told[FLAT + name] for name in WORTH if getattr(flat, name)}
         outcomes = told.select(**columns)
         stages = tuple(stage for stage in STAGES if getattr(flat, stage))
         if flat.occurred_at:
@@ -379,7 +381,7 @@ class Canonical:
         elif flat.rejected and (flat.won or flat.lost):
             # Who was won or lost had been taken up; without a clock, it does not matter when.
             closed = outcomes.filter(outcomes.stage.isin(("won", "lost")))
-            worth = {name: ibis.null("float64") for name in ("amount", "margin") if getattr(flat, name)}
+            worth = {name: ibis.null("float64") for name in WORTH if getattr(flat, name)}
             taken_up = closed.mutate(stage=ibis.literal("accepted"), **worth).select(*outcomes.columns)
             return outcomes.union(taken_up), tuple(
                 stage for stage in STAGES if stage in stages or stage == "accepted"

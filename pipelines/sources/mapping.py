@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from features.tables import WORTH
 from pipelines.addresses import redacted
 
 Stage = Literal["accepted", "rejected", "won", "lost"]
@@ -100,8 +101,8 @@ class LeadsSource(TableSource):
         Spellings to mend, wrong to right.
     stages : mapping of stage to str
         Where each stage has a column of its own with the date on which it was reached: those columns.
-    amount, margin : str, optional
-        With ``stages``: columns of what a win brought.
+    amount, margin, list_amount : str, optional
+        With ``stages``: columns of what a win brought, and of its price by the list.
     drop_inconsistent : bool
         With ``stages``: leave out outcomes dated before their lead, or closed before accepted.
     """
@@ -120,12 +121,15 @@ class LeadsSource(TableSource):
     stages: dict[Stage, str] = {}
     amount: str | None = None
     margin: str | None = None
+    list_amount: str | None = None
     drop_inconsistent: bool = False
 
     @model_validator(mode="after")
     def _one_time(self) -> "LeadsSource":
-        if not self.stages and self.model_fields_set & {"amount", "margin", "drop_inconsistent"}:
-            raise ValueError("amount, margin and drop_inconsistent go with stages: name the stages' columns")
+        if not self.stages and self.model_fields_set & {*WORTH, "drop_inconsistent"}:
+            raise ValueError(
+                "amount, margin, list_amount and drop_inconsistent go with stages: name the stages' columns"
+            )
         if self.stages and self.order is not None:
             raise ValueError("stages needs dates, and order says that there are none")
         if self.order is not None and "created_at" in self.model_fields_set:
@@ -164,6 +168,7 @@ class OutcomesSource(TableSource):
     recorded_at: str | None = None
     amount: str | None = None
     margin: str | None = None
+    list_amount: str | None = None
     reason: str | None = None
     rep: str | None = None
     stages: dict[Stage | Literal["open"], Words] = {}
@@ -197,6 +202,7 @@ class OutcomeColumn(Section):
     occurred_at: str | None = None
     amount: str | None = None
     margin: str | None = None
+    list_amount: str | None = None
     drop_incomplete: bool = False
     drop_inconsistent: bool = False
 

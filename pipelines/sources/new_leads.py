@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 
 from features.contracts import Breach, breaches, contract_error, counted, merged
 from features.errors import UsageError
-from features.tables import Tables, row_time
+from features.tables import WORTH, Tables, row_time
 from pipelines.sources.canonical import Canonical
 from pipelines.sources.connections import FolderSource
 from pipelines.sources.mapping import LeadsSource
@@ -95,8 +95,7 @@ def _mapping(
         "table": name,
         "since": None,
         "stages": {},
-        "amount": None,
-        "margin": None,
+        **dict.fromkeys(WORTH),
         "attributes": tuple(c for c in _attributes(tables, known) if c in raw.columns),
     }
     changes |= {option: None for option in LEAD_OPTIONS if getattr(known, option) not in raw.columns}

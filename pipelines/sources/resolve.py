@@ -7,6 +7,7 @@ import ibis.expr.types as ir
 
 from features.contracts import Breach, contract_error
 from features.errors import UsageError
+from features.tables import WORTH
 from pipelines.sources.connections import NOTHING_STORED, Source
 from pipelines.sources.mapping import EventsSource, LeadsSource, OutcomesSource, SourceSettings, TableSource
 from pipelines.sources.reading.columns import plain
@@ -18,7 +19,7 @@ STANDING_LEAD_OPTIONS = (
     "owner",
 )  # a column called campaign may well count campaigns: it stays as it is
 EVENT_OPTIONS = ("recorded_at", "channel", "value")
-OUTCOME_OPTIONS = ("recorded_at", "amount", "margin", "reason", "rep")
+OUTCOME_OPTIONS = ("recorded_at", *WORTH, "reason", "rep")
 
 
 @dataclass(frozen=True)
@@ -140,10 +141,10 @@ def _named(role: str, mapping: TableSource) -> dict[str, str]:
 def _outcome_columns(settings: SourceSettings) -> dict[str, str]:
     """Setting → column of the leads table that tells the outcome."""
     if settings.leads.stages:
-        mapping, keys = settings.leads, ("amount", "margin")
+        mapping, keys = settings.leads, WORTH
         found = {f"[source.leads.stages] {stage}": column for stage, column in mapping.stages.items()}
     elif settings.outcome is not None:
-        mapping, keys, found = settings.outcome, ("column", "occurred_at", "amount", "margin"), {}
+        mapping, keys, found = settings.outcome, ("column", "occurred_at", *WORTH), {}
     else:
         return {}
     section = f"[source.{settings.outcome_section}]"

@@ -15,12 +15,15 @@ from features.errors import TooLittleDataError, UsageError
 from features.tables import moment
 from models.alignment.attribution import Attribution, Credit, Touches, attribution
 from models.alignment.book import NAMED, Asked, Book
-from models.alignment.effort import Effort, effort
+from models.alignment.effort import Effort, by_channel, effort
 from models.alignment.feedback import Feedback, feedback
+from models.alignment.figures import Share
 from models.alignment.funnel import Funnel, funnel
+from models.alignment.margin import Margin, margin
 from models.alignment.scored import Scored, scored
 from models.alignment.talk import Finding, findings
-from models.policy.impact import promise_of
+from models.policy.impact import leniency_of, promise_of
+from models.policy.selective_labels import Leniency
 from pipelines.flows.alignment.ledger import NOTHING, Ledger, ledger_of
 from pipelines.flows.dataset import pull_source
 from pipelines.flows.runs import flow, publish
@@ -50,11 +53,14 @@ class Alignment:
     talk : tuple of Finding
         What to talk about.
     funnel : Funnel
-    feedback : Feedback
+    feedback : Feedback or None
     scored : Scored
     promise : dict or None
         The filter's promise so far, as ``value`` has it; None where no decided lead has had its whole time.
-    effort : Effort
+    effort : Effort or None
+        None, as ``feedback``, where the source does not tell whom sales has taken up.
+    by_lot : dict of str to Share
+        By channel: won, of its leads that were worked by lot.
     attribution : Attribution
         By channel.
     campaigns : tuple of Credit
@@ -67,10 +73,13 @@ class Alignment:
     leads: int
     talk: tuple[Finding, ...]
     funnel: Funnel
-    feedback: Feedback
+    feedback: Feedback | None
     scored: Scored
     promise: dict[str, Any] | None
-    effort: Effort
+    effort: Effort | None
+    leniency: Leniency | None
+    margin: Margin
+    by_lot: dict[str, Share]
     attribution: Attribution
     campaigns: tuple[Credit, ...]
     words: dict[str, str]
@@ -84,7 +93,12 @@ class Alignment:
         """The ``alignment`` object of the interface."""
         asked = {name: str(value)[:10] for name, value in asdict(self.asked).items() if value is not None}
         return plain(
-            asdict(self) | {"asked": asked, "definitions": reports.definitions(self.words, self.agreed)}
+            asdict(self)
+            | {
+                "leniency": self.leniency and self.leniency.words(),
+                "asked": asked,
+                "definitions": reports.definitions(self.words, self.agreed),
+            }
         )
 
 
@@ -132,13 +146,18 @@ def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
         half_life=agreed.half_life_days,
         **drawn,
     )
-    parts = funnel(book, asked), feedback(here, book, hours=agreed.answer_hours), scored(here)
+    parts = (
+        funnel(book, asked),
+        feedback(here, book, hours=agreed.answer_hours) if book.answers_told else None,
+        scored(here),
+    )
+    brought = margin(here, quarter_starts=agreed.quarter_starts, last_days=agreed.quarter_end_days, **drawn)
     return Alignment(
         as_of=moment(book.end, "time"),
         asked=asked,
         choices=choices,
         leads=len(here.leads),
-        talk=findings(*parts),
+        talk=findings(*parts, brought),
         funnel=parts[0],
         feedback=parts[1],
         scored=parts[2],
@@ -149,7 +168,12 @@ def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
             low=agreed.low_grades,
             hours_per_lead=policy.hours_per_lead,
             **drawn,
-        ),
+        )
+        if book.answers_told
+        else None,
+        leniency=leniency_of(judged) if len(judged) else None,
+        margin=brought,
+        by_lot=by_channel(here),
         attribution=credit(ledger.touches.rows(mask)),
         campaigns=credit(_campaigns(here), rules=("last",)).credits,
         words={name: settings.words.beside(name) for name in asdict(settings.words)},

@@ -85,12 +85,13 @@ def book_of(tables: Tables, log: pd.DataFrame, released: set[str], settings: Set
         raise TooLittleDataError("there are no leads by then, so there is nothing to count.")
     rows = rows.assign(
         account=pd.factorize(rows["account_id"])[0],
+        own_margin=rows["margin"].notna().any(),
         margin=realised_margins(rows, settings.policy.margin_share),
         channel=rows["channel"].fillna(NOTHING),
         campaign=rows["campaign"].fillna(NOTHING),
         team=rows["owner"].fillna(NOTHING),
         rep=rows["answerer"],
-    ).drop(columns=["owner", "answerer", "as_of", "amount"])
+    ).drop(columns=["owner", "answerer", "as_of"])
     if len(log):
         kept = log[["lead_id", "decided_at", "action", "grade", "arm", "p_pursue", "p_convert", "p_both"]]
         rows = rows.merge(kept, on="lead_id", how="left")

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from functools import partial
 
+from features.tables import WORTH
 from pipelines.flows.init.columns import NEARLY, Column, Looked
 from pipelines.flows.init.draft import CLOSE, Choose, Draft, Option, likeliest, other_way
 from pipelines.flows.init.outcome import (
@@ -237,8 +238,8 @@ def _outcomes(
             for stage, words in stages.items():
                 draft.put("source.outcomes.stages", stage, words)
     numbers = table.of_kind("number")
-    for name in ("amount", "margin", "reason", "rep"):
-        of = numbers if name in ("amount", "margin") else table.of_kind("text")
+    for name in (*WORTH, "reason", "rep"):
+        of = numbers if name in WORTH else table.of_kind("text")
         exact = [each for each in of if fits(each.tidy, name) > 50]
         if exact:
             put(name, max(exact, key=lambda each: fits(each.tidy, name)).name)

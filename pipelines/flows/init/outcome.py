@@ -1,5 +1,6 @@
 """Which column tells how a lead went, and which of its words mean which stage."""
 
+from features.tables import WORTH
 from pipelines.flows.init.columns import NEARLY, Column, Looked
 from pipelines.flows.init.draft import Choose, Draft, Option, likeliest, other_way
 from pipelines.flows.init.words import excluded, fits, stage_of, truth_of
@@ -164,7 +165,7 @@ def _dates(date: Column, stage: Column, closed: set[str]) -> bool:
 
 
 def _money(leads: Looked, section: str, draft: Draft) -> None:
-    for name in ("amount", "margin"):
+    for name in WORTH:
         exact = [
             each
             for each in leads.of_kind("number")

@@ -42,6 +42,7 @@ ROLES = {
     "amount": "amount|deal amount|deal value|opportunity amount|close value|closed value|order value|won amount|value"
     "|actual revenue|deal size|betrag|auftragswert|abschlusswert|umsatz|montant|importe|importo|bedrag|valor",
     "margin": "margin|deal margin|profit|gross margin|marge|deckungsbeitrag|margen|margine|ganancia|bénéfice",
+    "list_amount": "list amount|list price|list value|catalogue price|gross amount|listenpreis|prix catalogue|precio de lista",
     "reason": "reason|lost reason|loss reason|closed lost reason|rejection reason|disqualification reason|verlustgrund",
     "rep": "rep|sales rep|sr id|owner|opportunity owner|deal owner|sales agent",
     "leads table": "leads|lead|contacts|contact|deals|prospects|opportunities|opportunity|applications|enquiries|inquiries"

@@ -1,4 +1,4 @@
-"""Where the leads of each month stand now, as one picture that a grey print shows as well."""
+"""The pictures of the alignment; a grey print shows them as well."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from models.alignment.margin import WEEKS as LAST_WEEK
+from pipelines.reports.alignment_parts import MEASURES
+from pipelines.reports.formats import money
 from pipelines.reports.plots.style import BLUE, INK, ORANGE, PALE, STYLE
 
 LOOKS = {
@@ -24,7 +27,12 @@ LOOKS = {
 
 def pictures_of(result: Mapping[str, Any]) -> dict[str, Figure]:
     """The pictures of the page by name."""
-    return {"funnel": funnel_picture(result["funnel"])}
+    found = {"funnel": funnel_picture(result["funnel"])}
+    if result["scored"]["grades"]:
+        found["grades"] = grades_picture(result["scored"]["grades"])
+    if result["margin"]["wins"]:
+        found["quarter"] = quarter_picture(result["margin"], result["currency"])
+    return found
 
 
 def funnel_picture(found: Mapping[str, Any]) -> Figure:
@@ -48,4 +56,58 @@ def funnel_picture(found: Mapping[str, Any]) -> Figure:
         figure.legend(
             loc="outside upper left", ncols=4, frameon=False, fontsize=8, labelcolor=INK, handlelength=1.4
         )
+        return figure
+
+
+def grades_picture(grades: list[Mapping[str, Any]]) -> Figure:
+    """For each grade, what was promised and what happened."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(7.4, 1.2 + 0.36 * len(grades)))
+        axes = figure.subplots()
+        for row, each in enumerate(grades):
+            share = each["won"]["share"]
+            if share["low"] is not None:
+                axes.plot([share["low"], share["high"]], [row, row], color=BLUE, linewidth=2.2, zorder=1)
+            axes.plot(
+                share["value"], row, "o", color=BLUE, markersize=7, label="were won" if row == 0 else None
+            )
+            axes.plot(
+                each["promised"], row, "D", color="white", markeredgecolor=ORANGE, markeredgewidth=1.8, markersize=7,
+                label="promised" if row == 0 else None,
+            )  # fmt: skip
+        axes.set_yticks(
+            range(len(grades)), [f"{each['grade']}  ({each['won']['of']:,} leads)" for each in grades]
+        )
+        axes.set_ylim(len(grades) - 0.5, -0.5)
+        axes.set_xlim(left=0)
+        axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        figure.legend(loc="outside upper left", ncols=2, frameon=False, fontsize=8, labelcolor=INK)
+        return figure
+
+
+def quarter_picture(found: Mapping[str, Any], currency: str) -> Figure:
+    """The measure that tells most of prices, week by week of the quarter; its end is shaded."""
+    measure = next(name for name in ("discount", "margin_share", "margin") if name in found["measures"])
+    weeks = [each for each in found["weeks"] if each["wins"]]
+    with rc_context(STYLE):
+        figure = Figure(figsize=(7.4, 2.5))
+        axes = figure.subplots()
+        axes.axvspan(LAST_WEEK + 0.5 - found["days"] / 7, LAST_WEEK + 0.5, color=PALE, alpha=0.6, linewidth=0)
+        for each in weeks:
+            mean = each["means"][measure]
+            if mean["low"] is not None:
+                axes.plot([each["week"]] * 2, [mean["low"], mean["high"]], color=BLUE, linewidth=2)
+            if mean["value"] is not None:
+                axes.plot(each["week"], mean["value"], "o", color=BLUE, markersize=5)
+        axes.set_xlim(0.5, LAST_WEEK + 0.5)
+        axes.set_xticks(range(1, LAST_WEEK + 1))
+        axes.set_xlabel("week of the quarter; shaded: its end", color=INK)
+        axes.set_title(MEASURES[measure][:1].upper() + MEASURES[measure][1:])
+        if measure == "margin":
+            axes.yaxis.set_major_formatter(lambda value, _place: money(value, currency))
+        else:
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         return figure

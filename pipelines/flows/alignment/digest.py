@@ -1,0 +1,79 @@
+"""The digest: what there is to talk about, two pictures and the way to all figures, to a notification block."""
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+from apprise.attachment.memory import AttachMemory
+from prefect.blocks.abstract import NotificationBlock, NotificationError
+from prefect.blocks.core import Block
+
+from features.errors import UnreachableError, UsageError
+from pipelines.reports import alignment as reports
+from pipelines.reports.plots.alignment import pictures_of
+
+PICTURES = ("funnel", "grades", "quarter")  # the first two of those that are there
+SHARP = 110  # dots an inch: a picture of 800 points' width
+
+
+def send(found: Mapping[str, Any], *, block: str, desk: str | None) -> None:
+    """Tell a block what the alignment found, with two pictures where it can take some.
+
+    Parameters
+    ----------
+    found : dict
+        As ``Alignment.to_json`` gives it.
+    block : str
+        Type and name, such as ``slack-webhook/marketing``.
+    desk : str or None
+        Where the desk is, for links.
+
+    Raises
+    ------
+    UsageError
+        If there is no such block, or it is none that notifies.
+    UnreachableError
+        If what it tells did not get through.
+    """
+    try:
+        told = Block.load(block)
+    except ValueError:
+        told = None
+    if not isinstance(told, NotificationBlock):
+        raise UsageError(
+            f"schedule.digest: Prefect has no notification block '{block}'; nothing was sent. Make it on Prefect's page Blocks."
+        )
+    subject, body = reports.digest(found, desk=desk)
+    try:
+        _tell(told, subject, body, pictures(found))
+    except (NotificationError, OSError, httpx.HTTPError) as error:
+        raise UnreachableError(
+            f"schedule.digest: block '{block}' did not take the digest; nothing was sent. Its address may be wrong, or its "
+            "service out of reach: send it a test on Prefect's page Blocks."
+        ) from error
+
+
+def pictures(found: Mapping[str, Any]) -> dict[str, bytes]:
+    """Two pictures as PNG by their names."""
+    drawn = pictures_of(found)
+    written = {}
+    for name in [each for each in PICTURES if each in drawn][:2]:
+        file = io.BytesIO()
+        drawn[name].savefig(file, format="png", dpi=SHARP, facecolor="white")
+        written[name] = file.getvalue()
+    return written
+
+
+def _tell(block: Any, subject: str, body: str, shown: Mapping[str, bytes]) -> None:
+    """Prefect hands on words alone; Apprise, which most of its blocks speak through, takes pictures as well."""
+    client = getattr(block, "_apprise_client", None)
+    if client is None or not any(each.attachment_support for each in client):
+        block.notify(body, subject)
+        return
+    attached = [
+        AttachMemory(content=picture, name=f"{name}.png", mimetype="image/png")
+        for name, picture in shown.items()
+    ]
+    if not client.notify(body=body, title=subject, attach=attached, body_format="markdown"):
+        raise NotificationError("")
