@@ -56,6 +56,16 @@ OUTCOMES = {
         "converted", "Will it become a customer?", "won", "becoming a customer", "customers"
     ),
 }
+# What a score may be the chance of, and is judged on.
+JUDGED = OUTCOMES | {
+    "both": OutcomeWords(
+        "customer",
+        "Will sales take it up, and will it become a customer?",
+        "taken up and won",
+        "being taken up and becoming a customer",
+        "customers",
+    )
+}
 
 
 @checked_dataclass(frozen=True)
@@ -200,6 +210,41 @@ def convert_labels(
         waiting = ~at_risk & np.isnat(accepted) & (pursuit.state == "open")
         labels.state[waiting] = "open"
     return labels
+
+
+def both_labels(
+    fate: pd.DataFrame, horizons: Horizons, known_until: datetime, stages: Sequence[str], outcome_times: bool
+) -> Labels:
+    """Whether each lead was taken up and became a customer: 0 for one that was settled as not taken up, else
+    its conversion.
+
+    Both horizons are to be over, for any lead: who is passed over is known sooner than who is won, and the
+    newest leads would all be a "no". A lead that cannot be told is not at risk. Parameters are those of
+    ``pursue_labels``.
+    """
+    known = (fate, horizons, known_until, stages, outcome_times)
+    pursue, convert = pursue_labels(*known), convert_labels(*known)
+    passed_over = pursue.judged & (pursue.outcome == 0)
+    outcome = np.where(passed_over, 0.0, np.where(convert.judged, convert.outcome, np.nan))
+    over = (fate["as_of"] + horizons.both <= known_until).to_numpy() | (not outcome_times)
+    told = over & np.isfinite(outcome)
+    return Labels(
+        at_risk=told,
+        start=pursue.start,
+        age=np.where(told, pursue.age, np.nan),
+        delay=np.where(told, convert.delay, np.nan),
+        state=np.where(told, "settled", "unknown"),
+        outcome=np.where(told, outcome, np.nan),
+        mature=told,
+    )
+
+
+def taken_up_before(fate: pd.DataFrame, stages: Sequence[str], outcome_times: bool) -> np.ndarray:
+    """Leads that sales had taken up before their as-of time: whether it will is known of them."""
+    if "accepted" not in stages or not outcome_times:
+        return np.zeros(len(fate), bool)
+    accepted, won = (fate[f"{stage}_at"].to_numpy("datetime64[us]") for stage in ("accepted", "won"))
+    return _earliest(accepted, won) < fate["as_of"].to_numpy("datetime64[us]")
 
 
 def _labels(

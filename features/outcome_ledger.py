@@ -242,6 +242,21 @@ class Histories:
                 found[f"{name}_previous_created_at"] = pa.array(previous, pa.int64()).cast(pa.timestamp("us"))
         return pa.table(found)
 
+    def days_taken(self, lead_ids: Sequence[str], as_of: Sequence[datetime], delay: timedelta) -> np.ndarray:
+        """For how many days sales has had each lead, as ``features.outcomes.days_taken`` counts them; NaN where
+        it has not taken it up, as far as the snapshot knows.
+        """
+        days = np.full(len(lead_ids), np.nan)
+        for row, (lead_id, moment) in enumerate(zip(lead_ids, map(microseconds, as_of), strict=True)):
+            number = self.leads.number(lead_id)
+            if number is None or not self.own["accepted"][number]:
+                continue
+            taken = int(self.own["decided_at"][number])
+            if taken < min(moment, self.end):
+                start = max(taken, int(self.own["created_at"][number]) + delay // timedelta(microseconds=1))
+                days[row] = max(moment - start, 0) / DAY
+        return days
+
     def _others(self, name: str, value: str | None, as_of: int, number: int | None) -> list[int] | None:
         """The sums of a key without what the lead itself added to them."""
         if value is None:

@@ -1,13 +1,13 @@
 """What became of a cohort, in one table, and the words for it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from features.labels import Horizons, convert_labels, pursue_labels
+from features.labels import Horizons, both_labels, convert_labels, pursue_labels
 from features.tables import STAGES, WORTH, Tables
 
 
@@ -92,17 +92,33 @@ def outcomes(
     known = (fate, horizons, known_until, tables.stages, tables.outcome_times)
     pursue, convert = pursue_labels(*known), convert_labels(*known)
     over = (fate["as_of"] + horizons.both <= known_until) | (not tables.outcome_times)
-    unpursued = pursue.judged & (pursue.outcome == 0)
-    customer = np.where(unpursued, 0.0, np.where(convert.judged, convert.outcome, np.nan))
     return fate.assign(
         pursued=pursue.outcome,
         converted=convert.outcome,
         pursued_judged=pursue.judged,
         converted_judged=convert.judged,
         over=over,
-        customer=np.where(over, customer, np.nan),
+        customer=both_labels(*known).outcome,
         margin=realised_margins(fate, margin_share),
     )
+
+
+def days_taken(tables: Tables, cohort: ir.Table, delay: timedelta) -> pd.Series | None:
+    """For how many days sales has had each lead of a cohort that it took up before the as-of time, by ``lead_id``.
+
+    They are counted as those of an outcome to learn from: from the acceptance, or from ``delay`` after the lead
+    was created if that is later. None where the source cannot tell.
+    """
+    if tables.outcomes is None or "accepted" not in tables.stages or not tables.outcome_times:
+        return None
+    outcomes = tables.outcomes
+    taken = outcomes.filter(outcomes.stage.isin(["accepted", "won"])).select("lead_id", "recorded_at")
+    rows = cohort.select("lead_id", "created_at", "as_of").join(taken, "lead_id")
+    rows = rows.filter(rows.recorded_at < rows.as_of)
+    first = rows.group_by("lead_id", "created_at", "as_of").aggregate(taken_at=rows.recorded_at.min())
+    found = first.to_pyarrow().to_pandas().set_index("lead_id")
+    start = np.maximum(found["taken_at"], found["created_at"] + delay)
+    return (found["as_of"] - start).clip(lower=pd.Timedelta(0)) / pd.Timedelta(days=1)
 
 
 def realised_margins(fate: pd.DataFrame, margin_share: float) -> np.ndarray:

@@ -145,7 +145,12 @@ def replay(
         policy, why, wins = challenger.policy, challenger.policy.promise.why, challenger.policy.promise.wins
         everybody = replace(policy, arms=replace(policy.arms, pass_through=0.0, forced=0.0))
         decided = decide_all(
-            challenger.scorer, everybody, learning.frame.iloc[rows], version="", with_reasons=0
+            challenger.scorer,
+            everybody,
+            learning.frame.iloc[rows],
+            version="",
+            with_reasons=0,
+            taken_days=learning.taken_days[rows],
         )
         held = (decided["action"] == HOLD).to_numpy()
     has_margin = np.isfinite(margins[won]).any()
@@ -172,7 +177,9 @@ def replay(
 def _trained(
     known: LearningSet, plan: EvaluationPlan, parameters: HazardParameters, settings: PolicySettings, **wording: Any
 ) -> Challenger:  # fmt: skip
-    evaluation = evaluate(known, replace(plan, blocks=min(plan.blocks, BLOCKS)), parameters, brief=True)
+    evaluation = evaluate(
+        known, replace(plan, blocks=min(plan.blocks, BLOCKS)), parameters, score=settings.score, brief=True
+    )
     return fit_challenger(known, evaluation, parameters, settings, **wording)
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from features.errors import TooLittleDataError
-from features.labels import Labels, convert_labels, pursue_labels
+from features.labels import Labels, both_labels, convert_labels, pursue_labels, taken_up_before
 from features.recipe import Recipe
 from models.survival.encoding import Categories, binned, categorical_columns, categories_of, encode
 
-LABELS = {"pursue": pursue_labels, "convert": convert_labels}
+LABELS = {"pursue": pursue_labels, "convert": convert_labels, "both": both_labels}
+MODELS = ("pursue", "convert")
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,31 @@ class LearningSet:
     @property
     def names(self) -> tuple[str, ...]:
         """The models that can be learned: "pursue" only where the source can tell acceptance, and "convert"."""
-        return tuple(name for name in LABELS if name != "pursue" or "accepted" in self.stages)
+        return MODELS if "accepted" in self.stages else MODELS[1:]
+
+    @property
+    def judged_names(self) -> tuple[str, ...]:
+        """What can be judged: the models, and where there are two of them, "both", their product."""
+        return (*self.names, "both") if len(self.names) > 1 else self.names
+
+    @cached_property
+    def taken(self) -> np.ndarray:
+        """Leads that sales had taken up before they were scored: of them, nobody asks whether it will."""
+        return taken_up_before(self.fates, self.stages, self.outcome_times)
+
+    @property
+    def taken_days(self) -> np.ndarray:
+        """For how many days sales had had each of them, as a scorer wants it: their clock starts when they are
+        scored.
+        """
+        return np.where(self.taken, 0.0, np.nan)
 
     def horizon(self, name: str) -> float:
         """Days within which a model's outcome counts."""
         return getattr(self.recipe.horizons, f"{name}_days")
 
     def labels(self, name: str, at: datetime | None = None) -> Labels:
-        """A model's labels as they were known at a moment; by default at the end."""
+        """A model's labels, or those of "both", as they were known at a moment; by default at the end."""
         return (
             self._final[name]
             if at is None

@@ -5,16 +5,18 @@ Kept from the fit are the accounts whose wins certify the cut, and nobody where 
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from features.labels import Labels
+from features.labels import JUDGED, Labels
 from features.outcomes import realised_margins
 from models.dataset import LearningSet
 from models.evaluation.evaluate import Evaluation
+from models.evaluation.metrics import area, average_precision, counts_by_score
 from models.policy.arms import FORCED
 from models.policy.certification import Withheld, newest_of, policy_of, withhold
 from models.policy.economics import fit_economics
@@ -32,8 +34,10 @@ from models.policy.selective_labels import (
 from models.policy.settings import PolicySettings
 from models.scoring.calibration import Platt
 from models.scoring.grades import GradeFigures, grade_figures
-from models.scoring.scorer import CalibratedHazard, Score, Scorer, Target, fit_scorer, grade_edges
+from models.scoring.scorer import Score, Scorer, Target, fit_scorer, grade_edges
 from models.survival.hazard import HazardParameters
+
+DELIVERED = -1  # beside the numbers of blocks
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,13 @@ class Challenger:
         Whether reps see something that the model does not; None where it cannot be told.
     withheld : Withheld
         The leads that what is cut has not learned from.
+    known_until : datetime
+        Nothing recorded later was learned from.
     worked : Worked or None
         What would become of the newest leads if sales worked them all; None where sales is not seen to choose.
+    withheld_scores : DataFrame
+        The withheld leads as this very version scores them, in the columns of ``Evaluation.forward``, as block
+        ``DELIVERED``.
     """
 
     scorer: Scorer
@@ -62,7 +71,25 @@ class Challenger:
     recalibration: Recalibration | None
     leniency: Leniency | None
     withheld: Withheld
+    known_until: datetime
     worked: Worked | None
+    withheld_scores: pd.DataFrame
+
+    def scores(self, judged: pd.DataFrame) -> pd.DataFrame:
+        """The scores of an evaluation, ``Evaluation.scores()``, and those of this very version below them."""
+        own = self.withheld_scores.assign(scored_by="the delivered version", fitted_until=self.known_until)
+        own = own.reindex(columns=judged.columns).astype(judged.dtypes)
+        return pd.concat([judged, own], ignore_index=True) if len(own) else judged
+
+    def on_withheld(self) -> dict[str, float | None]:
+        """AUC and average precision of this very version's score on the withheld leads; None where there are none."""
+        name = self.scorer.score_of
+        outcome = _came_true(self.withheld_scores, name)
+        told = np.isfinite(outcome)
+        counts = counts_by_score(self.withheld_scores[name].to_numpy(float)[told], outcome[told])
+        if len(np.unique(outcome[told])) < 2:
+            return {"auc": None, "average_precision": None}
+        return {"auc": float(area(counts)[0]), "average_precision": float(average_precision(counts)[0])}
 
 
 def fit_challenger(
@@ -120,31 +147,30 @@ def _fitted(
     accounts = pd.factorize(learning.frame["account_id"])[0]
     labels = {name: found for name in learning.names if (found := learning.labels(name)).at_risk.any()}
     decisive = _decisive(learning)
-    parts = tuple(labels) if settings.score == "p_both" else (decisive,)
+    score_of = evaluation.choice.score
+    scored = score_of.removeprefix("p_")
+    parts = (scored,) if scored in labels else tuple(labels)
     asked, came_true = _asked(learning, learning.labels(decisive))
     learn = withheld.learn & ~asked
 
     targets: dict[str, Target | None] = {"pursue": None, "convert": None}
     for name, label in labels.items():
         weights = learn.astype(float) if name in parts and not learn.all() else None
-        targets[name] = Target(
-            label, evaluation.platts.get(name, Platt()), evaluation.intervals.get(name), weights
-        )
+        targets[name] = Target(label, evaluation.platts.get(name, Platt()), weights)
     forward = {name: evaluation.calibrated(name) for name in labels}
     scorer = fit_scorer(
         learning.frame,
         **targets,
         recipe=learning.recipe,
         parameters=parameters,
-        score=settings.score,
+        score=score_of,
         grade_scores=_told(_product(forward, parts)),
         data=(learning.categories, learning.encoded, learning.data),
     )
 
     def chance(rows: np.ndarray, names: tuple[str, ...] = (decisive,)) -> np.ndarray:
-        return np.prod(
-            [scorer.models[name].probability(learning.encoded.iloc[rows]) for name in names], axis=0
-        )
+        scores = scorer.score_encoded(learning.encoded.iloc[rows], learning.taken_days[rows])
+        return np.prod([scores[f"p_{name}"] for name in names], axis=0)
 
     rows = np.flatnonzero(asked)
     recalibration = recalibrate(chance(rows), came_true[rows], accounts[rows]) if len(rows) else None
@@ -152,7 +178,11 @@ def _fitted(
         forward[decisive] = recalibration.platt.apply(forward[decisive])
         scorer = replace(
             scorer,
-            **{decisive: _recalibrated(scorer.models[decisive], recalibration.platt)},
+            **{
+                decisive: replace(
+                    scorer.models[decisive], platt=scorer.models[decisive].platt.then(recalibration.platt)
+                )
+            },
             worked_by="forced",
             grade_edges=grade_edges(_product(forward, parts)),
         )
@@ -177,7 +207,9 @@ def _fitted(
         recalibration=recalibration,
         leniency=_leniency(learning, evaluation, forward[decisive]) if decisive == "convert" else None,
         withheld=withheld,
+        known_until=learning.known_until,
         worked=_worked(learning, scorer, recalibration),
+        withheld_scores=_scored(learning, scorer, np.flatnonzero(~withheld.learn)),
     )
 
 
@@ -186,7 +218,7 @@ def _worked(learning: LearningSet, scorer: Scorer, recalibration: Recalibration 
     if scorer.worked_by is None:
         return None
     rows = newest_of(len(learning.frame))
-    scores = scorer.score_encoded(learning.encoded.iloc[rows])
+    scores = scorer.score_encoded(learning.encoded.iloc[rows], learning.taken_days[rows])
     if recalibration:
         return worked_as_measured(scores["p_convert"].to_numpy(), recalibration)
     as_of = learning.frame["as_of"].to_numpy("datetime64[us]")[rows[0] :]
@@ -197,6 +229,18 @@ def _worked(learning: LearningSet, scorer: Scorer, recalibration: Recalibration 
         leads_a_week=7 * len(as_of) / days if days >= 7 else np.nan,
         horizon_days=learning.recipe.horizons.both.days,
     )
+
+
+def _scored(learning: LearningSet, scorer: Scorer, rows: np.ndarray) -> pd.DataFrame:
+    """Some leads as a version scores them, with what became of them where that can be judged."""
+    table = learning.frame.iloc[rows][["lead_id", "as_of"]].reset_index(drop=True)
+    table["block"] = DELIVERED
+    scores = scorer.score_encoded(learning.encoded.iloc[rows], learning.taken_days[rows])
+    for name, words in JUDGED.items():
+        table[f"p_{name}"] = scores[f"p_{name}"].to_numpy()
+        labels = learning.labels(name)
+        table[words.column] = np.where(labels.judged, labels.outcome, np.nan)[rows]
+    return table
 
 
 def _decisive(learning: LearningSet) -> str:
@@ -231,22 +275,8 @@ def _told(scores: np.ndarray) -> np.ndarray | None:
 
 
 def _came_true(forward: pd.DataFrame, score: Score) -> np.ndarray:
-    """Whether what the score is the chance of came true for judged leads, NaN where that is unknown: who was
-    never taken up has not been taken up and become a customer.
-    """
-    pursued, converted = (forward[name].to_numpy(float) for name in ("pursued", "converted"))
-    if score == "p_both":
-        return np.where(pursued == 0, 0.0, converted)
-    return pursued if score == "p_pursue" else converted
-
-
-def _recalibrated(model: CalibratedHazard, platt: Platt) -> CalibratedHazard:
-    """A model whose probabilities and intervals are set right once more."""
-    return replace(
-        model,
-        platt=model.platt.then(platt),
-        interval=None if model.interval is None else model.interval.moved(platt.apply),
-    )
+    """Whether what the score is the chance of came true for judged leads, NaN where that is unknown."""
+    return forward[JUDGED[score.removeprefix("p_")].column].to_numpy(float)
 
 
 def _leniency(learning: LearningSet, evaluation: Evaluation, chance: np.ndarray) -> Leniency | None:

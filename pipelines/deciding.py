@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from models.policy.decisions import decide_all, fits_week
@@ -11,7 +12,12 @@ from pipelines.version_files import Champion
 
 
 def propose(
-    champion: Champion, leads: pd.DataFrame, said: pd.DataFrame, *, with_reasons: int
+    champion: Champion,
+    leads: pd.DataFrame,
+    said: pd.DataFrame,
+    *,
+    with_reasons: int,
+    taken_days: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """What the champion would decide of each lead; nothing is on record.
 
@@ -24,6 +30,8 @@ def propose(
         ``channel`` and ``owner``, row by row beside ``leads``.
     with_reasons : int
         How many of the best leads get reasons.
+    taken_days : array of float, optional
+        For how many days sales has had each lead, NaN where it has not taken it up.
 
     Returns
     -------
@@ -31,7 +39,12 @@ def propose(
         As ``models.policy.decisions.decide_all`` gives it, with ``said``.
     """
     decided = decide_all(
-        champion.scorer, champion.policy, leads, version=champion.version, with_reasons=with_reasons
+        champion.scorer,
+        champion.policy,
+        leads,
+        version=champion.version,
+        with_reasons=with_reasons,
+        taken_days=taken_days,
     )
     return decided.assign(**said)
 

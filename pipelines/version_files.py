@@ -17,7 +17,7 @@ from pipelines.feature_files import file_of, load_features
 from pipelines.settings import Settings
 
 POLICY_FILE = "policy.json"
-FORMAT = 1
+FORMAT = 2
 CARD = "card.json"
 OF_NO_VERSION = {"registry", "store", "promotion"}  # they say where versions are kept, and which is chosen
 

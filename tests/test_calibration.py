@@ -52,7 +52,8 @@ def test_it_keeps_the_order_of_leads_and_stays_between_nothing_and_certain():
     calibrated = platt.apply(np.array([0.0, 1e-12, 0.3, 0.31, 1 - 1e-12, 1.0]))
     assert (np.diff(calibrated) >= 0).all()
     assert calibrated[0] > 0
-    assert calibrated[-1] < 1
+    assert calibrated[-2] < 1
+    assert calibrated[-1] == 1, "what is known is no guess, and stays so"
 
 
 def test_an_empty_score_stays_empty():

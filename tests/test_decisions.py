@@ -41,7 +41,7 @@ class Fixed:
     categories: ClassVar[dict[str, None]] = {}
     worked_by: ClassVar[str] = "bounds"
 
-    def score_encoded(self, encoded: pd.DataFrame) -> pd.DataFrame:
+    def score_encoded(self, encoded: pd.DataFrame, taken_days: np.ndarray | None) -> pd.DataFrame:
         scores = pd.DataFrame(
             {"p_pursue": self.p_pursue, "p_convert": self.chance, "p_both": self.p_pursue * self.chance},
             index=encoded.index,

@@ -80,7 +80,7 @@ def test_both_models_are_judged_in_the_same_blocks(evaluation):
     blocks = {
         name: [block.number for block in report.figures.blocks] for name, report in evaluation.models.items()
     }
-    assert blocks == {"pursue": [1, 2, 3, 4, 5], "convert": [1, 2, 3, 4, 5]}
+    assert blocks == {name: [1, 2, 3, 4, 5] for name in ("pursue", "convert", "both")}
     assert evaluation.warnings == ()
 
 
@@ -110,12 +110,14 @@ def test_anybody_can_recompute_the_figures_from_the_forward_scores(evaluation):
         "block",
         "p_pursue",
         "p_convert",
+        "p_both",
         "pursued",
         "converted",
+        "customer",
     ]
     assert not forward["lead_id"].duplicated().any()
     assert forward[["p_pursue", "p_convert"]].notna().all(axis=None)
-    for name, outcome in (("pursue", "pursued"), ("convert", "converted")):
+    for name, outcome in (("pursue", "pursued"), ("convert", "converted"), ("both", "customer")):
         known = forward[forward[outcome].notna()]
         figures = evaluation.models[name].figures
         assert len(known) == figures.rows
@@ -128,7 +130,7 @@ def test_anybody_can_recompute_the_figures_from_the_forward_scores(evaluation):
 def test_anybody_can_recompute_the_figures_of_blocks_newest_leads_and_baselines_from_the_scores(evaluation):
     scores = evaluation.scores()
     assert not scores.duplicated(["lead_id", "scored_by"]).any()
-    for name, outcome in (("pursue", "pursued"), ("convert", "converted")):
+    for name, outcome in (("pursue", "pursued"), ("convert", "converted"), ("both", "customer")):
         report = evaluation.models[name]
         for number, figures in enumerate((report.newest, *report.figures.blocks)):
             rows = scores[(scores["block"] == number) & scores[outcome].notna()]
@@ -257,7 +259,7 @@ def test_one_fit_at_a_time_or_two_give_the_same(evaluation):
         learning, PLAN, replace(QUICK, threads=2), progress=lambda fits, of: done.append((fits, of))
     )
     pd.testing.assert_frame_equal(again.forward, evaluation.forward)
-    assert done == [(fit, 12) for fit in range(1, 13)]
+    assert done == [(fit, 18) for fit in range(1, 19)]
 
 
 def test_the_same_data_are_judged_the_same_twice(evaluation):

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.labels import Horizons, convert_labels, pursue_labels
+from features.labels import Horizons, both_labels, convert_labels, pursue_labels, taken_up_before
 from features.matrix import fetch
-from features.outcomes import fates, outcomes, realised_margins
-from features.tables import training_cohort
+from features.outcome_ledger import Histories
+from features.outcomes import days_taken, fates, outcomes, realised_margins
+from features.recipe import FeatureSettings, recipe_for
+from features.tables import scoring_cohort, training_cohort
 from tests.twin import became
 from tests.worlds import STAGES, random_world, row_world
 
@@ -114,6 +116,48 @@ def test_a_lead_is_pursued_if_it_is_accepted_within_the_horizon(days, until, exp
 )
 def test_only_an_accepted_lead_has_a_conversion_outcome(days, until, expected):
     assert label(convert_labels(fate(**days), HORIZONS, day(until), STAGES, True)) == expected
+
+
+@pytest.mark.parametrize(
+    ("days", "until", "expected"),
+    [
+        ({}, 29, None),  # passed over, but others of its day may still be won
+        ({}, 30, 0),
+        ({"rejected": 1}, 30, 0),
+        ({"accepted": 2, "won": 5}, 29, None),
+        ({"accepted": 2, "won": 5}, 30, 1),
+        ({"accepted": 2}, 30, 0),
+        ({"accepted": 12, "won": 14}, 40, 0),  # not taken up in time
+    ],
+)
+def test_who_is_passed_over_is_no_customer_once_everybody_of_its_day_can_be_told(days, until, expected):
+    labels = both_labels(fate(**days), HORIZONS, day(until), STAGES, True)
+    outcome = labels.outcome[0]
+    assert (None if np.isnan(outcome) else int(outcome)) == expected
+    assert labels.judged.tolist() == [expected is not None]
+
+
+def test_a_lead_is_taken_up_already_if_it_was_accepted_or_won_strictly_before_it_was_scored():
+    for days, expected in (
+        ({"accepted": -1}, True),
+        ({"won": -1}, True),
+        ({"accepted": 0}, False),
+        ({}, False),
+    ):
+        assert taken_up_before(fate(**days), STAGES, True).tolist() == [expected]
+    assert taken_up_before(fate(accepted=-1), STAGES, False).tolist() == [False]
+
+
+def test_how_long_sales_has_had_a_lead_is_told_alike_in_batches_and_one_by_one():
+    tables = random_world(3).tables(ibis.duckdb.connect(threads=1))
+    recipe = recipe_for(tables, FeatureSettings(), HORIZONS)
+    cohort = scoring_cohort(tables, tables.end)
+    taken = days_taken(tables, cohort, HORIZONS.delay)
+    ids = cohort.lead_id.to_pyarrow().to_pylist()
+    one_by_one = Histories.of(tables, recipe).days_taken(ids, [tables.end] * len(ids), HORIZONS.delay)
+    known = pd.Series(one_by_one, ids).dropna()
+    assert 0 < len(known) < len(ids)
+    assert taken.reindex(known.index).to_numpy() == pytest.approx(known.to_numpy())
 
 
 def test_age_and_delay_are_days_from_the_start():

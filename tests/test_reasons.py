@@ -3,6 +3,7 @@ noise.
 """
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import lightgbm as lgb
 import numpy as np
@@ -11,10 +12,12 @@ import pytest
 
 from features.labels import Horizons, Labels
 from features.recipe import Attribute, Recipe
-from features.register import Column
+from features.register import REGISTER, Column
 from models.scoring.reasons import (
     WORTH_A_BATCH,
+    Wording,
     contributions,
+    difference,
     of_trees,
     percent,
     reasons,
@@ -194,7 +197,7 @@ def test_a_hidden_group_is_never_shown(world):
 def test_two_models_add_up(world):
     scorer, _ = world
     row = lead(visit_7d=12.0, visit_30d=15.0)
-    twice = replace(scorer, pursue=scorer.convert)
+    twice = replace(scorer, pursue=scorer.convert, score_of="p_both")
     assert reasons(twice, row)[0][0].logits == pytest.approx(2 * reasons(scorer, row)[0][0].logits)
 
 
@@ -223,7 +226,9 @@ def test_a_model_without_trees_has_no_reasons_and_no_lead_is_no_trouble(world):
     [
         (3.0, "3"),
         (3.14159, "3.14"),
-        (0.01234, "0.0123"),
+        (0.01234, "0.01"),
+        (0.1234, "0.123"),
+        (-0.0667, "-0.07"),
         (12345.678, "12,346"),
         (None, "empty"),
         (np.nan, "empty"),
@@ -255,6 +260,23 @@ def test_a_share_is_said_in_per_cent(value, expected):
 )
 def test_one_of_a_thing_is_no_plural(words, expected):
     assert singular(words) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(-0.0667, "0.07 fewer"), (1.5, "1.5 more"), (0.0, "no more"), (-1.0, "1 fewer")]
+)
+def test_a_difference_is_more_or_fewer_and_never_more_by_less_than_nothing(value, expected):
+    assert difference(value) == expected
+
+
+def test_fewer_events_than_usual_are_a_sentence(world):
+    scorer, frame = world
+    trend = column("trend", "number", "all events", REGISTER["trend"].words)
+    told = replace(scorer, recipe=SimpleNamespace(columns=(trend,)), usual={"trend": 0.2})
+    row = frame.head(1).assign(trend=-0.0667)
+    assert Wording(told, row).of(0, 0, raises=False) == (
+        "counts against it: 0.07 fewer events a day this week than this month (usual: 0.2 more)"
+    )
 
 
 def test_a_group_speaks_through_what_is_told_and_owners_and_what_only_the_model_needs_are_no_reasons(world):

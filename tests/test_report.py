@@ -21,7 +21,19 @@ from pipelines.settings import load_settings
 from pipelines.version_files import CARD, read_card, settings_told
 from tests.commands import FLAT, QUICK, flat_leads, leadsieve, written
 
-PARTS = ("data", "convert", "pursue", "promise", "drivers", "segments", "audit", "leaks", "champion", "notes")
+PARTS = (
+    "data",
+    "both",
+    "convert",
+    "pursue",
+    "promise",
+    "drivers",
+    "segments",
+    "audit",
+    "leaks",
+    "champion",
+    "notes",
+)
 
 
 @pytest.fixture(scope="module")

@@ -112,6 +112,25 @@ def test_both_is_the_product_and_a_chance_each(scorer):
     assert np.corrcoef(scores["p_convert"], leads()[1])[0, 1] > 0.8
 
 
+def test_a_lead_that_sales_has_is_scored_by_what_is_left_of_its_time_and_nobody_asks_whether_sales_takes_it(
+    scorer,
+):
+    frame = leads()[0].head(200)
+    usual = scorer.score(frame)
+
+    def had(days: float) -> pd.DataFrame:
+        return scorer.score(frame, np.where(np.arange(200) < 100, days, np.nan))
+
+    just, later, over = had(0.0), had(45.0), had(90.0)
+    assert (just["p_pursue"][:100] == 1).all()
+    assert just["p_convert"][:100].to_numpy() == pytest.approx(usual["p_convert"][:100].to_numpy())
+    assert just["p_both"][:100].tolist() == just["score"][:100].tolist() == just["p_convert"][:100].tolist()
+    assert (later["p_convert"][:100] < just["p_convert"][:100]).all()
+    assert (later["p_convert"][:100] > 0).all()
+    assert over["score"][:100].to_numpy() == pytest.approx(np.zeros(100), abs=1e-9)
+    pd.testing.assert_frame_equal(later[100:], usual[100:])
+
+
 @pytest.mark.parametrize(("absent", "left"), [("pursue", "p_convert"), ("convert", "p_pursue")])
 def test_with_one_model_the_other_is_empty_and_both_is_what_there_is(absent, left):
     scores = fitted(**{absent: None}).score(leads()[0])

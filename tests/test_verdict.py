@@ -1,10 +1,12 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from models.evaluation.baselines import BASELINES
 from models.evaluation.performance import BaselineFigures, BlockFigures, Figures
-from models.evaluation.report import Verdict, overall, verdict_of
+from models.evaluation.report import Choice, Verdict, choose, more_wins, verdict_of
 from models.evaluation.uncertainty import Estimate
 
 
@@ -121,8 +123,46 @@ def test_a_model_that_shows_its_worth_on_the_newest_leads_alone_is_weak():
     assert verdict_of(useless, useless).word == "no better than chance"
 
 
-def test_convert_decides_the_run_and_pursue_only_where_it_stands_alone():
-    weak, ready = Verdict("weak", ("x.",)), Verdict("ready", ("y.",))
-    assert overall({"pursue": ready, "convert": weak}) is weak
-    assert overall({"pursue": ready, "convert": None}) is ready
-    assert overall({"pursue": None, "convert": None}).word == "too little data"
+def found(verdict: Verdict, *, positives: int = 300, area=(0.53, 0.505, 0.555)) -> SimpleNamespace:
+    return SimpleNamespace(verdict=verdict, positives=positives, figures=figures(area))
+
+
+READY_ONE, WEAK_ONE, CHANCE_ONE = (
+    found(Verdict(word, ("x.",))) for word in ("ready", "weak", "no better than chance")
+)
+
+
+def test_the_chance_that_is_the_score_decides_the_run():
+    reports = {"pursue": READY_ONE, "convert": READY_ONE, "both": WEAK_ONE}
+    assert choose(reports, "p_both") == Choice("p_both", WEAK_ONE.verdict)
+    assert choose(reports, "p_convert") == Choice("p_convert", READY_ONE.verdict)
+
+
+def test_the_only_outcome_there_is_decides_alone():
+    assert choose({"pursue": None, "convert": WEAK_ONE, "both": None}, "p_both") == Choice(
+        "p_convert", WEAK_ONE.verdict
+    )
+    nothing = choose(dict.fromkeys(("pursue", "convert", "both")), "p_both")
+    assert nothing.verdict.word == "too little data"
+
+
+def test_where_nobody_can_tell_who_is_won_the_score_is_what_can_be_told_and_says_what_is_missing():
+    reports = {"pursue": READY_ONE, "convert": CHANCE_ONE, "both": READY_ONE}
+    for wanted in ("p_both", "p_convert"):
+        choice = choose(reports, wanted)
+        assert (choice.score, choice.verdict.word) == ("p_both", "ready")
+        assert "no better than chance" in choice.verdict.reasons[0]
+        assert "about 1,600 more wins would tell" in choice.verdict.reasons[0]
+    choice = choose(reports | {"both": CHANCE_ONE}, "p_both")
+    assert (choice.score, choice.verdict.word) == ("p_pursue", "ready")
+    choice = choose(dict.fromkeys(reports, CHANCE_ONE), "p_both")
+    assert choice == Choice("p_both", CHANCE_ONE.verdict)
+
+
+def test_no_number_of_wins_is_named_that_nobody_can_foresee():
+    assert "about 60 more wins" in more_wins(
+        found(CHANCE_ONE.verdict, positives=100, area=(0.58, 0.505, 0.655))
+    )
+    assert more_wins(found(CHANCE_ONE.verdict, area=(0.51, 0.48, 0.54))) == (
+        "nothing says yet that more wins would change that"
+    )

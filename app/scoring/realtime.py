@@ -105,12 +105,14 @@ class LiveScorer:
             As ``models.policy.decisions.decide_all`` gives it, but for ``action``: that of the cut alone,
             whatever arm the lead's account is in.
         """
+        known = self.known(leads, events, as_of)
         found = decide_all(
             self.champion.scorer,
             self.champion.policy,
-            self.known(leads, events, as_of),
+            known,
             version=self.champion.version,
             with_reasons=len(leads) if worded else 0,
+            taken_days=self.taken(known),
         )
         below = found["score"].to_numpy() < found["cut"].to_numpy()
         return found.assign(action=np.where(below, HOLD, HAND_OFF))
@@ -119,6 +121,14 @@ class LiveScorer:
         """What a scoring run would know of each lead: the columns that the version reads; as for ``score``."""
         with self._worker() as worker:
             return frame(worker.of(leads, events, as_of), self.champion.scorer.recipe)
+
+    def taken(self, leads: pd.DataFrame) -> np.ndarray | None:
+        """For how many days sales has had each lead by the snapshot; None where it cannot tell."""
+        recipe = self.champion.scorer.recipe
+        if not (recipe.acceptance and self.note.outcome_times):
+            return None
+        as_of = leads["as_of"].dt.to_pydatetime()
+        return self.histories.days_taken(leads["lead_id"].tolist(), as_of, recipe.horizons.delay)
 
     def chances(
         self, lead: pa.Table, events: pa.Table | None, moments: Sequence[datetime]
@@ -132,7 +142,12 @@ class LiveScorer:
             )
         champion, found = self.champion, frame(matrix, self.champion.scorer.recipe)
         decided = decide_all(
-            champion.scorer, champion.policy, found, version=champion.version, with_reasons=0
+            champion.scorer,
+            champion.policy,
+            found,
+            version=champion.version,
+            with_reasons=0,
+            taken_days=self.taken(found),
         )
         told = reasons(champion.scorer, found.iloc[-1:], most=(ALL, ALL), least=FAINTEST)[0]
         return decided[["as_of", "score", "low", "high"]], told

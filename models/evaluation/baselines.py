@@ -16,7 +16,7 @@ import pandas as pd
 from models.evaluation.metrics import auc
 
 COLUMN_ROWS = 20_000
-LOGISTIC_ROWS = 30_000
+LOGISTIC_ROWS = 20_000
 MOST_LEVELS = 20
 PRIOR_ROWS = 20.0
 FARTHEST = 5.0

@@ -3,8 +3,8 @@ what was known before.
 
 For every block the labels are what could be seen at its start, the probabilities are set right on what
 earlier blocks' scores had come to by then, and five baselines are fitted on the same leads. Pursue is judged
-on leads undecided at their as-of time, convert on accepted leads, both once their whole horizon has been
-seen. The newest leads are judged once more as a whole, by a fit on all before them.
+on leads undecided at their as-of time, convert on accepted leads, and their product on all leads: each once its
+whole horizon has been seen. The newest leads are judged once more as a whole, by a fit on all before them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,15 +16,15 @@ import numpy as np
 import pandas as pd
 
 from features.errors import TooLittleDataError
-from features.labels import OUTCOMES, Labels
-from models.dataset import LearningSet
+from features.labels import JUDGED, Labels
+from models.dataset import MODELS, LearningSet
 from models.evaluation.baselines import BASELINES, Opinions, opinions
 from models.evaluation.performance import judge
-from models.evaluation.report import ModelReport, Verdict, overall, verdict_of
+from models.evaluation.report import Choice, ModelReport, Verdict, choose, verdict_of
 from models.evaluation.settings import EvaluationPlan
 from models.evaluation.splits import Block, Split, newest_holdout, overlaps, rolling_blocks
 from models.scoring.calibration import Platt, fit_platt
-from models.scoring.venn_abers import ScoreInterval, fit_interval
+from models.scoring.scorer import Score
 from models.survival.hazard import HazardParameters, fit_hazard
 
 FEWEST_EVENTS = 10
@@ -36,20 +36,21 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Both models judged, and what the final fit needs from it.
+    """Both models and their product judged, and what the final fit needs from it.
 
     Attributes
     ----------
     models : dict
-        "pursue" and "convert" to their report, or None where the source cannot tell that outcome.
+        "pursue", "convert" and "both" to their report, or None where the source cannot tell that outcome.
+    choice : Choice
+        Which of them is the score, and the verdict of the run.
     forward : DataFrame
-        One row per lead of a block, in time order: ``lead_id, as_of, block, p_pursue, p_convert, pursued,
-        converted``. Probabilities are those the model of that block would have shown; outcomes are NaN where
-        the lead is not judged.
+        One row per lead of a block, in time order: ``lead_id, as_of, block, p_pursue, p_convert, p_both,
+        pursued, converted, customer``. Probabilities are those the model of that block would have shown, and
+        ``p_pursue`` is 1 for a lead that sales had taken up by then; outcomes are NaN where the lead is not
+        judged.
     platts : dict
         Per model, the calibration of the final fit: on every block's uncalibrated scores.
-    intervals : dict
-        Per model, between which bounds a calibrated probability lies; None where no block could be judged.
     uncalibrated : DataFrame
         Beside ``forward`` row by row, the same probabilities before calibration: ``p_pursue, p_convert``.
     starts : dict
@@ -61,9 +62,9 @@ class Evaluation:
     """
 
     models: dict[str, ModelReport | None]
+    choice: Choice
     forward: pd.DataFrame
     platts: dict[str, Platt]
-    intervals: dict[str, ScoreInterval | None]
     uncalibrated: pd.DataFrame
     starts: dict[int, datetime]
     sample: pd.DataFrame
@@ -72,9 +73,7 @@ class Evaluation:
     @property
     def verdict(self) -> Verdict:
         """The verdict of the run."""
-        return overall(
-            {name: None if report is None else report.verdict for name, report in self.models.items()}
-        )
+        return self.choice.verdict
 
     def calibrated(self, name: str) -> np.ndarray:
         """Forward scores of one model on the scale of the final fit, row by row beside ``forward``: what a
@@ -115,6 +114,7 @@ def evaluate(
     plan: EvaluationPlan,
     parameters: HazardParameters,
     *,
+    score: Score = "p_both",
     brief: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -125,6 +125,8 @@ def evaluate(
     learning : LearningSet
     plan, parameters
         Of the trial and of the model. As many fits run side by side as there are threads, each on one.
+    score : "p_both" or "p_convert"
+        Which chance is to be the score; another one is where it is no better than chance.
     brief : bool
         Give forward scores and what is calibrated on them alone: no newest leads, no baselines, no verdict
         worth reading.
@@ -133,8 +135,8 @@ def evaluate(
     """
     accounts = pd.factorize(learning.frame["account_id"])[0]
     as_of = learning.frame["as_of"].to_numpy("datetime64[us]")
-    finals = {name: learning.labels(name) for name in learning.names}
-    blocks, newest = _cut(finals, as_of, accounts, plan)
+    finals = {name: learning.labels(name) for name in learning.judged_names}
+    blocks, newest = _cut({name: finals[name] for name in learning.names}, as_of, accounts, plan)
     newest = () if brief else newest
     found = overlaps(blocks, as_of, accounts) + overlaps(newest, as_of, accounts)
     if found:
@@ -145,14 +147,16 @@ def evaluate(
         _Trial(name, block, split, final.judged[split.test])
         for name, final in finals.items()
         for block, split in parts
+        if name in MODELS or not brief
     ]
     one_thread = replace(parameters, threads=1)
     answers = _asked(
         trials, learning, plan, one_thread, workers=parameters.threads, rivals=not brief, progress=progress
     )
-    reports: dict[str, ModelReport | None] = {"pursue": None, "convert": None}
+    reports: dict[str, ModelReport | None] = dict.fromkeys(JUDGED)
     raw, shown, outcomes = ({name: np.full(len(as_of), np.nan) for name in reports} for _ in range(3))
-    platts, intervals, warnings, to_report = {}, {}, [], {}
+    platts, warnings, to_report = {}, [], {}
+    chances: dict[tuple[int, int], list[np.ndarray]] = {}  # of each model, by block and first lead
     for name, final in finals.items():
         judged: dict[bool, list[pd.DataFrame]] = {True: [], False: []}
         best_column = None
@@ -162,11 +166,22 @@ def evaluate(
             if isinstance(answer, TooLittleDataError):
                 warnings.append(f"{name}: {trial.span} was not judged: {answer}")
                 continue
-            past = _past(raw[name], answer.known, accounts, as_of, trial)
-            platt = fit_platt(raw[name][past], final.outcome[past])
-            p, test, rows = platt.apply(answer.p), trial.split.test, trial.split.test[trial.judged]
+            test, rows = trial.split.test, trial.split.test[trial.judged]
+            place = (trial.block.number, int(test[0]))
+            if answer.p is None:
+                if len(chances.get(place, ())) < len(MODELS):
+                    continue
+                p = np.prod(chances[place], axis=0)
+            else:
+                past = _past(raw[name], answer.known, accounts, as_of, trial)
+                platt = fit_platt(raw[name][past], final.outcome[past])
+                own = np.where(learning.taken[test], 1.0, answer.p) if name == "pursue" else answer.p
+                p = platt.apply(own)
+                chances.setdefault(place, []).append(p)
+                if trial.block.number:
+                    raw[name][test] = own
             if trial.block.number:
-                raw[name][test], shown[name][test] = answer.p, p
+                shown[name][test] = p
             if answer.rivals is not None:
                 table = learning.frame.iloc[rows][["lead_id", "account_id", "as_of"]].reset_index(drop=True)
                 table = table.assign(
@@ -179,12 +194,11 @@ def evaluate(
                 best_column = answer.rivals.best_column
         told = final.judged
         outcomes[name][told] = final.outcome[told]
+        to_report[name] = (final, judged[True], judged[False], best_column, plan)
+        if name not in MODELS:
+            continue
         seen = told & np.isfinite(raw[name])
         platts[name] = fit_platt(raw[name][seen], final.outcome[seen])
-        intervals[name] = (
-            fit_interval(platts[name].apply(raw[name][seen]), final.outcome[seen]) if seen.any() else None
-        )
-        to_report[name] = (final, judged[True], judged[False], best_column, plan)
     with ThreadPoolExecutor(parameters.threads) as pool:
         reports |= zip(to_report, pool.map(lambda told: _report(*told), to_report.values()), strict=True)
 
@@ -195,17 +209,15 @@ def evaluate(
     forward = learning.frame.iloc[rows][["lead_id", "as_of"]].reset_index(drop=True)
     forward = forward.assign(
         block=block_of[rows],
-        p_pursue=shown["pursue"][rows],
-        p_convert=shown["convert"][rows],
-        pursued=outcomes["pursue"][rows],
-        converted=outcomes["convert"][rows],
+        **{f"p_{name}": shown[name][rows] for name in JUDGED},
+        **{words.column: outcomes[name][rows] for name, words in JUDGED.items()},
     )
     return Evaluation(
         models=reports,
+        choice=choose(reports, score),
         forward=forward,
         platts=platts,
-        intervals=intervals,
-        uncalibrated=pd.DataFrame({f"p_{name}": values[rows] for name, values in raw.items()}),
+        uncalibrated=pd.DataFrame({f"p_{name}": raw[name][rows] for name in MODELS}),
         starts={block.number: block.moment for block in (*blocks, *newest)},
         sample=learning.frame.iloc[rows[:: max(1, -(-len(rows) // SAMPLE))]],
         warnings=tuple(warnings),
@@ -216,7 +228,7 @@ def _joined(scores: pd.DataFrame, judged: pd.DataFrame, name: str, *, with_model
     """Scores beside which the baselines' stand, and the model's own and the outcome where they are not there."""
     names = {rival: f"{name}_{rival}" for rival in BASELINES}
     if with_model:
-        names |= {"p": f"p_{name}", "outcome": OUTCOMES[name].column}
+        names |= {"p": f"p_{name}", "outcome": JUDGED[name].column}
     table = judged[["lead_id", "as_of", *names]].rename(columns=names)
     return scores.merge(table, on=["lead_id", "as_of"], how="outer" if with_model else "left")
 
@@ -225,14 +237,15 @@ def first_judged(learning: LearningSet, plan: EvaluationPlan) -> datetime | None
     """When the first lead to be judged was scored; None where there is nothing to judge."""
     accounts = pd.factorize(learning.frame["account_id"])[0]
     as_of = learning.frame["as_of"].to_numpy("datetime64[us]")
-    blocks, newest = _cut({name: learning.labels(name) for name in learning.names}, as_of, accounts, plan)
+    labels = {name: learning.labels(name) for name in learning.names}
+    blocks, newest = _cut(labels, as_of, accounts, plan)
     return min((block.moment for block in (*blocks, *newest)), default=None)
 
 
 @dataclass(frozen=True)
 class _Trial:
     """One model to be fitted on a split's leads before a block, and asked about those in it, of whom
-    ``judged`` can be judged.
+    ``judged`` can be judged; of "both", only the baselines.
     """
 
     name: str
@@ -249,11 +262,11 @@ class _Trial:
 class _Answer:
     """What a trial's fit says of the split's leads.
 
-    ``p`` are uncalibrated probabilities of all, ``rivals`` what the baselines say of those to be judged.
+    ``p`` are uncalibrated probabilities of all, None of "both", ``rivals`` what the baselines say of those to be judged.
     ``known`` says of every lead there is whether its outcome was fully known when the block began.
     """
 
-    p: np.ndarray
+    p: np.ndarray | None
     rivals: Opinions | None
     known: np.ndarray
 
@@ -289,20 +302,21 @@ def _answer(
     labels = learning.labels(trial.name, at=trial.block.moment)
     test, train = trial.split.test, trial.split.train
     rows = train[labels.at_risk[train]][-plan.max_rows :]
-    events = int(np.nansum(labels.outcome[rows]))
-    if events < FEWEST_EVENTS:
-        return TooLittleDataError(
-            f"only {events} leads with the outcome were known at its start; {FEWEST_EVENTS} are needed."
+    events, p = int(np.nansum(labels.outcome[rows])), None
+    if trial.name in MODELS:
+        if events < FEWEST_EVENTS:
+            return TooLittleDataError(
+                f"only {events} leads with the outcome were known at its start; {FEWEST_EVENTS} are needed."
+            )
+        hazard = fit_hazard(
+            learning.encoded,
+            labels,
+            horizon=learning.horizon(trial.name),
+            parameters=parameters,
+            rows=rows,
+            data=learning.data,
         )
-    hazard = fit_hazard(
-        learning.encoded,
-        labels,
-        horizon=learning.horizon(trial.name),
-        parameters=parameters,
-        rows=rows,
-        data=learning.data,
-    )
-    p = hazard.probability(hazard.raw(learning.encoded.iloc[test], threads=parameters.threads))
+        p = hazard.probability(hazard.raw(learning.encoded.iloc[test], threads=parameters.threads))
     if not rivals:
         return _Answer(p=p, rivals=None, known=labels.judged)
     # Baselines know no censoring: they learn from leads whose whole horizon was seen, or, where these tell

@@ -19,9 +19,11 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from features.labels import JUDGED
 from models.evaluation.baselines import BASELINES
 from models.evaluation.performance import BaselineFigures, Figures
 from models.evaluation.uncertainty import Estimate, number
+from models.scoring.scorer import Score
 
 Word = Literal["ready", "weak", "no better than chance", "too little data"]
 
@@ -30,6 +32,9 @@ FEWEST_BLOCKS = 2
 CHANCE = 0.52
 WEAK = 0.6
 CALIBRATED = (0.8, 1.25)
+USELESS = ("no better than chance", "too little data")
+ORDER = {"p_both": ("both", "pursue"), "p_convert": ("convert", "both", "pursue")}  # the wanted one first
+MOST_TIMES = 10  # as many wins are too far off to be foreseen
 
 NAMES = {
     "base_rate": "the base rate",
@@ -128,12 +133,67 @@ def weaknesses(
     return tuple(faults)
 
 
-def overall(verdicts: Mapping[str, Verdict | None]) -> Verdict:
-    """The verdict of a training run: that of the convert model, which decides; of the pursue model where
-    there is no other.
+@dataclass(frozen=True)
+class Choice:
+    """The chance that is the score, and the verdict of the training run, which is that of this chance."""
+
+    score: Score
+    verdict: Verdict
+
+
+def choose(reports: Mapping[str, "ModelReport | None"], wanted: Score) -> Choice:
+    """What is judged is what is used: the wanted chance, or the next best one where it is no better than chance.
+
+    Whoever cannot tell which of the leads that sales took up are won may still tell who is taken up and won,
+    or who is taken up. The verdict then says what the score is instead, and how many more wins are missing.
+
+    Parameters
+    ----------
+    reports : mapping
+        "pursue", "convert" and "both" to what was found of them.
+    wanted : "p_both" or "p_convert"
     """
-    verdict = verdicts.get("convert") or verdicts.get("pursue")
-    return verdict or Verdict("too little data", ("No outcome could be learned from.",))
+    known = {name: report for name, report in reports.items() if report is not None}
+    if len(known) < 3:
+        alone = "convert" if known.get("convert") or "pursue" not in known else "pursue"
+        verdict = (
+            known[alone].verdict
+            if alone in known
+            else Verdict("too little data", ("No outcome could be learned from.",))
+        )
+        return Choice(f"p_{alone}", verdict)
+    order = ORDER[wanted]
+    name = next((each for each in order if known[each].verdict.word not in USELESS), order[0])
+    verdict, convert = known[name].verdict, known["convert"]
+    if name != "convert" and verdict.word not in USELESS and convert.verdict.word in USELESS:
+        lacking = more_wins(convert)
+        told = (
+            f"The score is the chance of {JUDGED[name].about}: of leads that sales took up it cannot tell yet which are won "
+            f"({convert.verdict.word}); {lacking}."
+        )
+        verdict = Verdict(verdict.word, (told, *verdict.reasons))
+    return Choice(f"p_{name}", verdict)
+
+
+def more_wins(report: "ModelReport") -> str:
+    """How many more wins would tell a model from chance, as far as can be foreseen: its interval narrows with the
+    square root of their number.
+    """
+    found = report.figures
+    if found is None or min(found.positives, found.rows - found.positives) < FEWEST_OF_EACH:
+        judged = 0 if found is None else found.positives
+        return f"about {_rounded(2 * max(FEWEST_OF_EACH - judged, FEWEST_OF_EACH / 3))} more wins are needed to judge it"
+    ahead, width = found.auc.value - CHANCE, found.auc.value - found.auc.low
+    if not ahead > 0 or (width / ahead) ** 2 > MOST_TIMES:
+        return "nothing says yet that more wins would change that"
+    needed = report.positives * max((width / ahead) ** 2 - 1, 0.1)
+    return f"about {_rounded(needed)} more wins would tell, if it goes on as it does"
+
+
+def _rounded(count: float) -> str:
+    """A number as people say it: of two digits, up to a multiple of ten."""
+    step = 10 ** max(len(str(int(count))) - 2, 1)
+    return f"{int(-(-count // step) * step):,}"
 
 
 def _with_interval(figure: Estimate) -> str:

@@ -25,6 +25,7 @@ def decide_all(
     *,
     version: str,
     with_reasons: int,
+    taken_days: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Score leads and decide each; who of them fits into the week, ``fits_week`` says.
 
@@ -36,6 +37,8 @@ def decide_all(
     with_reasons : int
         How many of the best leads get reasons; the others get none. Exact reasons cost more than the score
         itself.
+    taken_days : array of float, optional
+        For how many days sales has had each lead, NaN where it has not taken it up.
 
     Returns
     -------
@@ -48,7 +51,7 @@ def decide_all(
         ``version``.
     """
     encoded = encode(leads, scorer.categories)
-    scores = scorer.score_encoded(encoded)
+    scores = scorer.score_encoded(encoded, taken_days)
     score = scores["score"].to_numpy()
     value, cut, cut_by = _cuts(policy, scorer, scores, leads, encoded)
     arm = policy.arms.draw(leads["account_id"].to_numpy())
@@ -111,7 +114,11 @@ def _cuts(
         chance = scores["p_convert"].fillna(scores["p_both"]).to_numpy()
         value = policy.economics.value(chance, margin)
         own = policy.economics.cut(margin)
-        if scorer.score_of == "p_both":
+        if scorer.score_of == "p_pursue" and scorer.convert is not None:
+            own = np.full(
+                len(leads), -np.inf
+            )  # who is won cannot be told: there is no such line on this scale
+        elif scorer.score_of == "p_both":
             own = own * scores["p_pursue"].fillna(1.0).to_numpy()  # the same line, drawn on the other scale
         smaller = own < cut
         cut, cut_by = np.where(smaller, own, cut), np.where(smaller, ECONOMIC, cut_by)

@@ -21,9 +21,10 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
 
+from models.evaluation.report import USELESS
+
 Share = Annotated[float, Field(gt=0, lt=1)]
 IT_IS_THE_FIRST = "it is the first"
-USELESS = ("no better than chance", "too little data")
 LOSS, CAPTURED = "loss", "captured"
 
 

@@ -20,10 +20,11 @@ class Platt:
     slope: float = 1.0
 
     def apply(self, probability: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities; empty stays empty."""
+        """Calibrated probabilities; empty stays empty, and what is certain stays certain."""
         if self == Platt():
             return np.asarray(probability, dtype=float)
-        return expit(self.shift + self.slope * bounded_logit(probability))
+        moved = expit(self.shift + self.slope * bounded_logit(probability))
+        return np.where(np.asarray(probability) == 1.0, 1.0, moved)
 
     def then(self, other: "Platt") -> "Platt":
         """This one, and another one after it."""

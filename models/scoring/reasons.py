@@ -20,6 +20,8 @@ MOST_UP = 3
 MOST_DOWN = 2
 NOT_TOLD = ("owner",)  # a rep's own name is no reason to a rep
 LEAST = 0.1  # logits: less is noise to a reader
+SMALL = 0.1  # from which on more than one digit says something
+MORE = "{value} more"  # of a difference, which may be a negative one
 ROWS_AT_ONCE = 100_000
 WORTH_A_BATCH = 5_000  # leads from which on the vectorised method is faster
 
@@ -87,8 +89,7 @@ def reasons(
     each above .1 logit.
 
     A group speaks through a column that is told; one that has none, and who owns the lead, is left out. Where
-    there are two models, the contributions to both are added up, as their log-probabilities are in
-    ``p_both``.
+    the score is made of two chances, the contributions to both are added up, as their log-probabilities are.
 
     Parameters
     ----------
@@ -118,7 +119,7 @@ def reasons(
     found: list[list[Reason]] = []
     for start in range(0, len(frame), ROWS_AT_ONCE):
         part = encoded.iloc[start : start + ROWS_AT_ONCE]
-        shares = sum(contributions(model.hazard, part) for model in scorer.models.values())
+        shares = sum(contributions(model.hazard, part) for model in scorer.scored)
         totals = np.add.reduceat(shares[:, order], starts, axis=1)
         totals[:, silent] = 0.0
         ranked = np.argsort(-totals, axis=1, kind="stable")
@@ -156,8 +157,10 @@ class Wording:
         column = self.columns[position]
         value, usual = self.values_of(column.name)[row], self.usual[column.name]
         tell = percent if column.unit == SHARE else shown
+        if MORE in column.words:
+            tell = difference
         said = (
-            singular(column.words.replace("{value}", tell(value)))
+            singular(column.words.replace(MORE if tell is difference else "{value}", tell(value)))
             if not pd.isna(value)
             else f"{column.group}: {column.empty}"
         )
@@ -176,13 +179,20 @@ def percent(value: object) -> str:
     return "empty" if value is None or pd.isna(value) else f"{float(f'{100 * value:.2g}'):g} %"
 
 
+def difference(value: float) -> str:
+    """More or fewer by so many: nobody has ``-0.5 more``."""
+    if value == 0:
+        return "no more"
+    return f"{shown(abs(value))} {'more' if value > 0 else 'fewer'}"
+
+
 def singular(words: str) -> str:
     """One of a thing, where there is one: ``1 day``, and not ``1 days``."""
     return re.sub(r"(?<![\d.,])1 ((?:other |won |accepted )?)(day|event|lead|kind)s\b", r"1 \1\2", words)
 
 
 def shown(value: object) -> str:
-    """A value as people write it: whole numbers whole, others with three digits that count."""
+    """A value as people write it: whole numbers whole, others with three digits that count, small ones with one."""
     if value is None or pd.isna(value):
         return "empty"
     if isinstance(value, str):
@@ -190,4 +200,4 @@ def shown(value: object) -> str:
     number = float(value)
     if number == int(number) or abs(number) >= 1000:
         return f"{number:,.0f}"
-    return f"{number:.3g}"
+    return f"{number:.3g}" if abs(number) >= SMALL else f"{number:.1g}"

@@ -20,12 +20,12 @@ import pandas as pd
 from features.errors import ContractError, TooLittleDataError
 from features.labels import Labels
 from features.recipe import Recipe
-from models.scoring.calibration import Platt
-from models.scoring.venn_abers import ScoreInterval
+from models.scoring.calibration import FLOOR, Platt
+from models.scoring.spread import between
 from models.survival.encoding import Categories, binned, categorical_columns, categories_of, encode
 from models.survival.hazard import Hazard, HazardParameters, fit_hazard
 
-FORMAT = 6
+FORMAT = 7
 GRADES = ("D", "C", "B", "A")
 GRADE_SHARES = (0.2, 0.5, 0.8)
 FILE = "scorer.json"
@@ -41,7 +41,6 @@ class CalibratedHazard:
 
     hazard: Hazard
     platt: Platt = UNCHANGED
-    interval: ScoreInterval | None = None
 
     def probability(self, encoded: pd.DataFrame, horizon: float | np.ndarray | None = None) -> np.ndarray:
         """Calibrated probability within a horizon of days; a shorter one than the fit's keeps its share of
@@ -52,25 +51,19 @@ class CalibratedHazard:
         calibrated = self.platt.apply(whole)
         return calibrated if horizon is None else calibrated * self.hazard.probability(raw, horizon) / whole
 
-    def between(self, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper bounds of calibrated probabilities; they hold the probability itself, and are empty
-        where none was fitted.
-        """
-        if self.interval is None:
-            return np.full_like(probability, np.nan), np.full_like(probability, np.nan)
-        low, high = self.interval.of(probability)
-        return np.fmin(low, probability), np.fmax(high, probability)
+    def from_now(self, encoded: pd.DataFrame, days: np.ndarray) -> np.ndarray:
+        """Calibrated probability of what is left of the horizon, of leads to which nothing has happened in so many days."""
+        whole = self.probability(encoded)
+        gone = self.probability(encoded, np.minimum(days, self.hazard.edges[-1]))
+        return np.clip((whole - gone) / np.maximum(1 - gone, FLOOR), 0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Target:
-    """What one model learns from: labels, how much each row counts, and calibration and interval found on
-    forward scores.
-    """
+    """What one model learns from: labels, how much each row counts, and the calibration found on forward scores."""
 
     labels: Labels
     platt: Platt = UNCHANGED
-    interval: ScoreInterval | None = None
     weights: np.ndarray | None = None
 
 
@@ -124,8 +117,21 @@ class Scorer:
             if model is not None
         }
 
-    def score(self, frame: pd.DataFrame) -> pd.DataFrame:
+    @property
+    def scored(self) -> tuple[CalibratedHazard, ...]:
+        """The models that the score is made of."""
+        alone = self.models.get(self.score_of.removeprefix("p_"))
+        return tuple(self.models.values()) if alone is None else (alone,)
+
+    def score(self, frame: pd.DataFrame, taken_days: np.ndarray | None = None) -> pd.DataFrame:
         """Probabilities and grade of each row of a feature matrix.
+
+        Parameters
+        ----------
+        frame : DataFrame
+        taken_days : array of float, optional
+            For how many days sales has had each lead, as ``features.outcomes.days_taken`` counts them; NaN where
+            it has not taken it up. Without it, it has taken up nobody.
 
         Returns
         -------
@@ -136,24 +142,28 @@ class Scorer:
             only its bounds are known. Where sales is not seen to choose, the bounds are the score's own. The
             index is the frame's.
         """
-        return self.score_encoded(encode(frame, self.categories))
+        return self.score_encoded(encode(frame, self.categories), taken_days)
 
-    def score_encoded(self, encoded: pd.DataFrame) -> pd.DataFrame:
+    def score_encoded(self, encoded: pd.DataFrame, taken_days: np.ndarray | None = None) -> pd.DataFrame:
         """The same of a matrix that ``models.survival.encoding.encode`` has encoded with this scorer's
         categories.
         """
         scores = {"p_pursue": np.full(len(encoded), np.nan), "p_convert": np.full(len(encoded), np.nan)}
         for name, model in self.models.items():
             scores[f"p_{name}"] = model.probability(encoded)
+        if taken_days is not None and self.pursue and (taken := np.isfinite(taken_days)).any():
+            scores["p_pursue"][taken] = 1.0
+            if self.convert:
+                scores["p_convert"][taken] = self.convert.from_now(encoded[taken], taken_days[taken])
         scores["p_both"] = np.prod([scores[f"p_{name}"] for name in self.models], axis=0)
         scores["score"] = self.score_from(scores)
         scores["grade"] = self.grades(scores["score"])
         decisive = "convert" if self.convert else "pursue"
-        low, high = self.models[decisive].between(scores[f"p_{decisive}"])
-        if self.worked_by == "bounds":
-            # A lead that sales passes over is no better than its twin that was taken up, and no worse than one
-            # that never buys.
-            low = low * scores["p_pursue"]
+        high = scores[f"p_{decisive}"]
+        # A lead that sales passes over is no better than its twin that was taken up, and no worse than one that
+        # never buys.
+        low = high * scores["p_pursue"] if self.worked_by == "bounds" else high
+        low, high = between(low, high, self.models[decisive].hazard.events)
         known = self.worked_by == "forced"
         scores["p_worked"] = scores["p_convert"] if known else np.full(len(encoded), np.nan)
         return pd.DataFrame({**scores, "low": low, "high": high}, index=encoded.index)
@@ -185,7 +195,6 @@ class Scorer:
                     "hazard": model.hazard.to_dict(),
                     "sha256": sha256(trees[name]).hexdigest(),
                     "platt": asdict(model.platt),
-                    "interval": None if model.interval is None else model.interval.to_json(),
                 }
                 for name, model in self.models.items()
             },
@@ -228,7 +237,6 @@ def load_scorer(folder: Path) -> Scorer:
         name: CalibratedHazard(
             hazard=Hazard.from_dict(_trees(folder / f"{name}.txt", values["sha256"]), values["hazard"]),
             platt=Platt(**values["platt"]),
-            interval=None if values["interval"] is None else ScoreInterval.from_json(values["interval"]),
         )
         for name, values in content["models"].items()
     }
@@ -273,7 +281,7 @@ def fit_scorer(
     convert: Target | None,
     recipe: Recipe,
     parameters: HazardParameters,
-    score: Literal["p_both", "p_convert"] = "p_both",
+    score: Score = "p_both",
     grade_scores: np.ndarray | None = None,
     data: tuple[Categories, pd.DataFrame, lgb.Dataset] | None = None,
 ) -> Scorer:
@@ -285,7 +293,7 @@ def fit_scorer(
         The feature matrix, one row per entry of each target's labels.
     pursue, convert : Target or None
         What each model learns from; its ``platt`` comes from forward scores, never from these fits' own.
-    score : "p_both" or "p_convert"
+    score : "p_both", "p_convert" or "p_pursue"
         Which chance is the score where both are known; else it is the one that is.
     grade_scores : array of float, optional
         Forward scores whose quantiles become the grades' bounds. Without them the fit's own scores serve.
@@ -315,7 +323,7 @@ def fit_scorer(
         hazard = fit_hazard(
             encoded, target.labels, horizon=horizon, parameters=parameters, weights=target.weights, data=rows
         )
-        return CalibratedHazard(hazard=hazard, platt=target.platt, interval=target.interval)
+        return CalibratedHazard(hazard=hazard, platt=target.platt)
 
     with ThreadPoolExecutor(
         parameters.threads

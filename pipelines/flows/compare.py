@@ -13,7 +13,7 @@ import pandas as pd
 from features.errors import ContractError, UsageError
 from features.labels import Horizons
 from features.matrix import fetch, frame, matrix
-from features.outcomes import fates, outcomes
+from features.outcomes import days_taken, fates, outcomes
 from features.tables import Tables, moment, named, training_cohort
 from models.dataset import LearningSet
 from models.policy.policy import HOLD
@@ -86,7 +86,7 @@ def met(
         chosen,
         first,
         second,
-        score=settings.policy.score if len(names) > 1 else f"p_{names[0]}",
+        score=challenger.scorer.score_of if len(names) > 1 else f"p_{names[0]}",
         names=names,
         worked=worked_share(arrivals, settings.policy, settings.promotion, dated=tables.clock == "time"),
         settings=settings.promotion,
@@ -146,7 +146,9 @@ def _scored(
         cohort = training_cohort(tables, recipe.horizons.delay)
         cohort = cohort.semi_join(named(ids), "lead_id")
         found = frame(matrix(tables, cohort, recipe), recipe)
-        finished = record.scorer.score(found).set_index(found["lead_id"].to_numpy())
+        taken = days_taken(tables, cohort, recipe.horizons.delay)
+        days = None if taken is None else found["lead_id"].map(taken).to_numpy(float)
+        finished = record.scorer.score(found, days).set_index(found["lead_id"].to_numpy())
     return side.scores(finished)[rows]
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.labels import OUTCOMES
+from features.labels import JUDGED
 from features.recipe import Recipe
 from features.tables import LEAD_KEYS, Clock, moment, named
 from models.dataset import LearningSet
@@ -63,21 +63,22 @@ def card_of(
     """The ``report`` object of the interface, but for the version's number, which is not known yet."""
     evaluation, scorer, clock = report.evaluation, report.challenger.scorer, report.tables.clock
     result = report.to_json()
-    decisive = "convert" if scorer.convert else "pursue"
+    scored = scorer.score_of.removeprefix("p_")
+    driven = scored if scored in scorer.models else "convert"
     sample = evaluation.sample if len(evaluation.sample) else learning.frame  # where no lead could be judged
     moves = {
         name: moves_of(model.hazard, encode(sample, scorer.categories), scorer.recipe)
         for name, model in scorer.models.items()
     }
     drivers = {name: each.by_group() for name, each in moves.items()}
-    judged = _judged(learning, evaluation, report.challenger, decisive)
+    judged = _judged(learning, evaluation, report.challenger, scored)
     groups = read_groups(
         snapshot,
-        pd.concat([judged["lead_id"], sample["lead_id"].iloc[moves[decisive].rows]]).drop_duplicates(),
+        pd.concat([judged["lead_id"], sample["lead_id"].iloc[moves[driven].rows]]).drop_duplicates(),
         recipe=learning.recipe,
         named_by_user=settings.evaluation.segments,
         audit=settings.features.audit,
-        drivers=list(drivers[decisive]["group"]),
+        drivers=list(drivers[driven]["group"]),
     )
     segments = segment_figures(
         judged,
@@ -85,7 +86,7 @@ def card_of(
         below=judged["below"].to_numpy() if report.challenger.policy.held_share else None,
         audited=settings.features.audit,
     )
-    main, told = list(drivers[decisive]["group"][:MOST_DRIVERS]), settings_told(settings)
+    main, told = list(drivers[driven]["group"][:MOST_DRIVERS]), settings_told(settings)
     record = VersionRecord(
         number="the new one",
         verdict=evaluation.verdict.word,
@@ -108,12 +109,12 @@ def card_of(
             },
             "drivers": {name: table.to_dict("records") for name, table in drivers.items()},
             "drivers_by_segment": [
-                driven
+                moved
                 for name in groups
                 if name not in settings.features.audit
-                and (driven := _driven(moves[decisive], sample, groups[name], main))
+                and (moved := _driven(moves[driven], sample, groups[name], main))
             ],
-            "by_segment": {"of": decisive, "leads": len(judged), "all": len(evaluation.forward)},
+            "by_segment": {"of": scored, "leads": len(judged), "all": len(evaluation.forward)},
             "segments": [segment.to_json() for segment in segments],
             "gaps": [gap.to_json() for gap in gaps(segments)],
             "audit": list(settings.features.audit),
@@ -153,7 +154,7 @@ def _judged(learning: LearningSet, evaluation: Evaluation, challenger: Challenge
             "lead_id": chosen["lead_id"].to_numpy(),
             "account_id": accounts.to_numpy(),
             "block": chosen["block"].to_numpy(),
-            "outcome": chosen[OUTCOMES[name].column].to_numpy(float),
+            "outcome": chosen[JUDGED[name].column].to_numpy(float),
             "p": chosen[f"p_{name}"].to_numpy(float),
             "below": score[rows] < cuts.to_numpy(),
         }

@@ -12,6 +12,7 @@ import pandas as pd
 from features.recipe import Recipe
 from features.tables import Tables, moment
 from models.evaluation.evaluate import Evaluation
+from models.evaluation.report import USELESS
 from models.leakage.findings import Findings
 from models.promotion.record import write_record
 from models.training import Challenger
@@ -25,7 +26,6 @@ from pipelines.settings import Settings
 from pipelines.sources.snapshots import Snapshot
 from pipelines.version_files import save_challenger, write_card
 
-USELESS = ("no better than chance", "too little data")
 FIGURES = ("auc", "average_precision", "lift_at_10_percent", "log_loss", "brier", "calibration_ratio")
 CURVES = ("auc", "average_precision", "calibration_ratio")
 
@@ -56,6 +56,7 @@ class TrainingReport:
             {
                 "verdict": self.evaluation.verdict.word,
                 "reasons": self.evaluation.verdict.reasons,
+                "score": self.evaluation.choice.score,
                 "version": self.version,
                 "alias": None if self.version is None else "challenger",
                 "as_of": moment(self.tables.end, clock),
@@ -78,6 +79,7 @@ class TrainingReport:
                 and {
                     "wins": len(made.withheld.wins),
                     "leads": int((~made.withheld.learn).sum()),
+                    **made.on_withheld(),
                 },
                 "leaks": [leak.to_json() for leak in self.findings.leaks],
                 "warnings": self.warnings,
@@ -137,9 +139,9 @@ def register_challenger(
 
 def facts(result: Mapping[str, Any]) -> dict[str, str]:
     """What a list of versions shows of each: verdict, as-of time, how many leads, and the AUC and average
-    precision of the outcome that decides.
+    precision of its score.
     """
-    decisive = result["models"]["convert"] or result["models"]["pursue"] or {}
+    decisive = result["models"][result["score"].removeprefix("p_")] or {}
     figures = {name: decisive.get(name) and decisive[name]["value"] for name in ("auc", "average_precision")}
     told = {"verdict": result["verdict"], "as_of": str(result["as_of"]), "leads": str(result["leads"])}
     return told | {name: f"{value:.4f}" for name, value in figures.items() if value is not None}

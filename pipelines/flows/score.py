@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from features.matrix import frame, matrix
+from features.outcomes import days_taken
 from features.tables import came_before, moment, scoring_cohort, unanswered
 from models.monitoring.data_drift import oddities
 from models.policy.policy import HAND_OFF, HOLD
@@ -103,11 +104,18 @@ def score_leads(
         asked = pending_leads(cohort, store)
         found = frame(matrix(tables, asked.waiting, recipe), recipe)
         said = said_of(tables, asked.waiting)
+        taken = days_taken(tables, asked.waiting, recipe.horizons.delay)
         late = came_before(tables, asked.waiting, as_of - recipe.horizons.delay - FRESH)
         odd = oddities(champion.scorer, found, max_new=settings.monitor.max_new)
 
     with watch.step("score", "score and decide"):
-        decisions = propose(champion, found, said, with_reasons=reasons)
+        decisions = propose(
+            champion,
+            found,
+            said,
+            with_reasons=reasons,
+            taken_days=None if taken is None else found["lead_id"].map(taken).to_numpy(float),
+        )
 
     with watch.step("record", "record the decisions"):
         with store.writing() as connection:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from features.errors import UsageError
 from features.matrix import all_there, frame, matrix
+from features.outcomes import days_taken
 from features.tables import Tables, scoring_cohort, unanswered
 from models.policy.decisions import decide_all
 from models.policy.policy import HAND_OFF, HOLD
@@ -118,11 +119,17 @@ def score_apart(
             raise UsageError(
                 "no lead of this source waits: sales has answered all, or they are older than the model looks at."
             )
+        taken = days_taken(tables, cohort, recipe.horizons.delay)
         said = said_of(tables, cohort).assign(campaign=campaigns(tables, found["lead_id"]))
         columns, absent = understood(file, read_note(snapshot.folder).mapping["leads"], tables)
     tell(SCORING)
     decided = decide_all(
-        champion.scorer, champion.policy, found, version=champion.version, with_reasons=MOST_WORDED
+        champion.scorer,
+        champion.policy,
+        found,
+        version=champion.version,
+        with_reasons=MOST_WORDED,
+        taken_days=None if taken is None else found["lead_id"].map(taken).to_numpy(float),
     )
     below = (decided["score"] < decided["cut"]).to_numpy()
     decided = decided.assign(action=pd.Series(below).map({True: HOLD, False: HAND_OFF}), **said)

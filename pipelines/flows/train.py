@@ -58,7 +58,9 @@ def train_leads(
             settings = settings.model_copy(update={"model": model})
 
     with watch.step("evaluate", "judge it on later leads, block by block") as progress:
-        evaluation = evaluate(learning, settings.evaluation, settings.model, progress=progress)
+        evaluation = evaluate(
+            learning, settings.evaluation, settings.model, score=settings.policy.score, progress=progress
+        )
 
     report = TrainingReport(
         tables=tables,
@@ -81,6 +83,8 @@ def train_leads(
                 moment=partial(moment, clock=tables.clock),
             )
             report = replace(report, challenger=challenger)
+        if scores:
+            write_parquet(challenger.scores(evaluation.scores()), scores)
         with watch.step("report", "tell it in full, beside the champion"):
             card = card_of(report, learning, snapshot, settings, home)
         with watch.step("register", "register it as the challenger"):

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from features.labels import OUTCOMES
+from features.labels import JUDGED
 from pipelines.files import replaced
 from pipelines.reports.formats import money, number, percent, sentence, short, span
 from pipelines.reports.page import Mood, page
 from pipelines.reports.plots.report import report_figures
 from pipelines.reports.render import markdown
-from pipelines.reports.summaries import BASELINES, CUT_ON
+from pipelines.reports.summaries import BASELINES, CUT_ON, order_of
 
 Card = Mapping[str, Any]
 
@@ -94,8 +94,8 @@ def report_page(card: Card, version: str) -> str:
         figures=figures,
         known_until=short(card["as_of"], 16),
         more_worries=[worry.words for worry in troubles[SHOWN_WORRIES:]],
-        order=[(name, OUTCOMES[name].question) for name in ("convert", "pursue") if card["models"][name]],
-        questions={name: words.question for name, words in OUTCOMES.items()},
+        order=[(name, JUDGED[name].question) for name in order_of(card) if card["models"][name]],
+        questions={name: words.question for name, words in JUDGED.items()},
         rows=FIGURES,
         rivals=BASELINES,
         cut_on=CUT_ON,
@@ -171,8 +171,8 @@ def _value(value: Any) -> str:
 
 
 def decisive(card: Card) -> str:
-    """The outcome that decides: becoming a customer, or being taken up where nothing else can be learned."""
-    return "convert" if card["models"]["convert"] else "pursue"
+    """The outcome that decides: that of the score."""
+    return card["score"].removeprefix("p_")
 
 
 def answers(card: Card) -> tuple[Answer, Answer, Answer]:
@@ -204,7 +204,7 @@ def _good(card: Card) -> Answer:
             ("There were too few leads whose outcome is known.",),
         )
     lift, area, ratio = model["lift_at_10_percent"], model["auc"], model["calibration_ratio"]
-    words = f"{percent(lift['value'] / 10, 0)} of the {OUTCOMES[name].whom} are among the best tenth of leads"
+    words = f"{percent(lift['value'] / 10, 0)} of the {JUDGED[name].whom} are among the best tenth of leads"
     lines = (
         f"That is {number(lift['value'], 1)} times as many as drawing lots finds ({span(lift, 1)}). AUC {number(area['value'], 2)} ({span(area, 2)}).",
         f"On average it predicts {number(ratio['value'], 2)} times what comes true ({span(ratio, 2)}); 1 is exact.",
@@ -263,7 +263,7 @@ def _verdicts(card: Card) -> Iterator[Worry]:
             mood: Mood = "doubtful" if model["verdict"] == "weak" else "bad"
             for reason in model["reasons"]:
                 yield Worry(
-                    f"{OUTCOMES[name].about.capitalize()}: {reason[:1].lower()}{reason[1:]}", mood, name
+                    f"{JUDGED[name].about.capitalize()}: {reason[:1].lower()}{reason[1:]}", mood, name
                 )
 
 
@@ -316,7 +316,7 @@ def _fading(card: Card) -> Iterator[Worry]:
         if model is None or not model["blocks"]:
             continue
         last, whole = model["blocks"][-1], model["auc"]
-        about = OUTCOMES[name].about
+        about = JUDGED[name].about
         if last["auc_high"] is not None and last["auc_high"] < whole["value"]:
             yield Worry(
                 f"In the newest block it ranks worse than before: AUC {number(last['auc'], 2)} against {number(whole['value'], 2)} over all ({about}).",

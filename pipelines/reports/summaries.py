@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from features.labels import OUTCOMES
+from features.labels import JUDGED
 from pipelines.reports.formats import estimate, minute, number, percent, short
 from pipelines.reports.render import markdown
 
@@ -63,18 +63,29 @@ def versions(result: Result) -> str:
 def train(result: Result, *, in_demo: bool = False) -> str:
     """A training run: the verdict first, then the figures it rests on."""
     models = [
-        model | {"question": OUTCOMES[name].question, "rows": _judged(model) if model["auc"] else []}
-        for name, model in result["models"].items()
-        if model is not None
+        model | {"question": JUDGED[name].question, "rows": _judged(model) if model["auc"] else []}
+        for name in order_of(result)
+        if (model := result["models"][name]) is not None
     ]
     facts = {**result, "models": models, "grade_rows": _grades(result)}
     return markdown("train", **facts, cut_on=CUT_ON, in_demo=in_demo)
+
+
+def order_of(result: Result) -> list[str]:
+    """What was judged, the score first."""
+    score = result["score"].removeprefix("p_")
+    return sorted(result["models"], key=lambda name: (name != score, list(JUDGED).index(name)))
 
 
 def _judged(model: Result) -> list[list[str]]:
     """A model's figures with their intervals, and what it must beat."""
     rows = [
         ["AUC", estimate(model["auc"]), "1 is perfect, .5 is chance"],
+        [
+            "average precision",
+            estimate(model["average_precision"]),
+            "how pure the top is, the base rate is chance",
+        ],
         ["lift at 10 %", estimate(model["lift_at_10_percent"], 2), "yeses among the best tenth, against all"],
         ["calibration", estimate(model["calibration_ratio"], 2), "predicted against real, 1 is true"],
     ]

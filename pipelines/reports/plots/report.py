@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from features.labels import OUTCOMES
+from features.labels import JUDGED
 from pipelines.reports.formats import short
 from pipelines.reports.plots.groups import drivers_picture, grades_picture, groups_picture
 from pipelines.reports.plots.model import (
@@ -49,7 +49,7 @@ def model_pictures(card: Card, name: str) -> dict[str, Figure]:
     """What working the best leads finds, whether probabilities come true, how it held up over time, and what
     it counts.
     """
-    curves, judged, title = card["curves"][name], card["models"][name], OUTCOMES[name].did.capitalize()
+    curves, judged, title = card["curves"][name], card["models"][name], JUDGED[name].did.capitalize()
     pictures = {
         "gain": gain_picture(curves["gain"], title=f"{title}: what working the best leads finds"),
         "calibration": calibration_picture(
@@ -73,7 +73,7 @@ def model_pictures(card: Card, name: str) -> dict[str, Figure]:
 def time_pictures(card: Card) -> dict[str, Figure]:
     """Per model, leads over time by what is known of them."""
     return {
-        name: time_picture(_dated(pd.DataFrame(found["over_time"])), did=OUTCOMES[name].did, moment=str)
+        name: time_picture(_dated(pd.DataFrame(found["over_time"])), did=JUDGED[name].did, moment=str)
         for name, found in card["outcomes"].items()
         if found["over_time"]
     }
@@ -95,7 +95,7 @@ def segment_pictures(card: Card) -> dict[str, Figure]:
         found.setdefault(segment["column"], []).append(segment)
     return {
         column: groups_picture(
-            _fewer(segments), title=column, outcome=OUTCOMES[of].did, whole=whole and whole["value"]
+            _fewer(segments), title=column, outcome=JUDGED[of].did, whole=whole and whole["value"]
         )
         for column, segments in found.items()
     }

@@ -1,0 +1,63 @@
+"""The interval on every lead holds the chance that can be known of it, for about 9 leads in 10."""
+
+from contextlib import closing
+from datetime import datetime
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from models.scoring.scorer import Target, fit_scorer
+from models.scoring.spread import between
+from models.survival.hazard import HazardParameters
+from pipelines.flows.dataset import learning_set
+from pipelines.settings import load_settings
+from pipelines.simulation.market import SimulatorSettings, simulate
+from pipelines.sources.snapshots import pull
+
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
+
+
+def test_more_outcomes_make_it_narrower_and_one_number_is_less_sure_than_two_bounds():
+    one = np.array([0.2])
+    few, many = (np.subtract(*between(one, one, events)[::-1])[0] for events in (50, 5_000))
+    assert few > many > 0
+    low, high = between(np.array([0.199]), np.array([0.201]), 5_000)
+    assert high - low < many
+
+
+def test_it_holds_the_chance_itself_stays_within_0_and_1_and_is_empty_where_that_is():
+    chance = np.array([0.0, 1e-9, 0.5, 1.0, np.nan])
+    low, high = between(chance, chance, 0)
+    assert np.all(
+        (low >= 0) & (low <= chance + 1e-6) & (high >= chance - 1e-6) & (high <= 1) | np.isnan(chance)
+    )
+    assert np.isnan([low[-1], high[-1]]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rho", "unseen", "seed"), [(0.9, 0.0, 5), (0.0, 1.0, 6), (-0.4, 0.0, 7)])
+def test_nine_leads_in_ten_have_their_true_chance_in_it_whether_or_not_sales_sees_more_than_the_columns(
+    tmp_path, rho, unseen, seed
+):
+    made = {"leads": 5_000, "seed": seed, "gamma": unseen, "delta": unseen, "rho": rho}
+    url = "simulated:?" + "&".join(f"{name}={value}" for name, value in made.items())
+    settings = load_settings(None, {"source": {"url": url}})
+    with closing(
+        pull(settings.source, settings.label, home=tmp_path, until=datetime(2030, 1, 1))
+    ) as snapshot:
+        learning = learning_set(snapshot.tables, settings)
+    truth = simulate(SimulatorSettings(**made)).truth.to_pandas().set_index("lead_id")
+    known = expit(truth["visible_logit"].to_numpy()[:, None] + unseen * NODES) @ (WEIGHTS / WEIGHTS.sum())
+    newest = learning.frame.iloc[-1_250:]
+    chance = truth.assign(known=known)["known"].reindex(newest["lead_id"]).to_numpy()
+    scorer = fit_scorer(
+        learning.frame,
+        pursue=Target(learning.labels("pursue")),
+        convert=Target(learning.labels("convert")),
+        recipe=learning.recipe,
+        parameters=HazardParameters(),
+    )
+    scores = scorer.score(newest)
+    covered = ((scores["low"] <= chance) & (chance <= scores["high"])).mean()
+    assert 0.83 <= covered <= 0.97
