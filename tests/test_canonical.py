@@ -95,7 +95,7 @@ def test_a_duckdb_file_is_read_without_being_locked_or_changed(tmp_path):
     (tmp_path / "no.duckdb").write_text("nonsense")
     with pytest.raises(LeadsieveError, match="is not a DuckDB file") as raised:
         open_source(f"duckdb:{tmp_path / 'no.duckdb'}")
-    assert raised.value.exit_code == 2
+    assert raised.value.exit_code == 3
 
 
 # ── mappings ──

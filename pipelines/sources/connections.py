@@ -1,38 +1,28 @@
 """Opening a source by its address: a folder of files, a DuckDB file, a database server, or the simulator."""
 
 import hashlib
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import duckdb
-import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends import BaseBackend
 
 from features.contracts import Breach, contract_error
 from features.errors import LeadsieveError, UnreachableError, UsageError
-from pipelines.addresses import redacted, without_secrets
-from pipelines.sources.engine import let_go, local_engine, quoted
-from pipelines.sources.reading.csv_files import csv_view, unreadable
+from pipelines.addresses import redacted
+from pipelines.sources.engine import connect, first_line, let_go, local_engine, losses, quoted
+from pipelines.sources.reading.csv_files import csv_view
+from pipelines.sources.reading.damage import MEND, guarded, refusal, whole_database, whole_parquet
 
 ENDINGS = (".parquet", ".csv", ".csv.gz", ".tsv")
 NOTHING_STORED = "nothing was stored"
 ATTACHED = "leadsieve_source"
-# scheme: Ibis backend, our extra, the driver it needs
-SERVERS = {
-    "postgresql": ("postgres", "postgres", "psycopg"),
-    "postgres": ("postgres", "postgres", "psycopg"),
-    "snowflake": ("snowflake", "snowflake", "snowflake.connector"),
-    "bigquery": ("bigquery", "bigquery", "google.cloud.bigquery"),
-    "spark": ("pyspark", "spark", "pyspark"),
-}
 
 
 class Source(ABC):
@@ -116,6 +106,7 @@ class FolderSource(Source):
         self.connection = connection
         self._read: dict[tuple, tuple[ir.Table, tuple[str, ...]]] = {}
         self._remarks: dict[str, tuple[str, ...]] = {}
+        self._typed: list[Path] = []
 
     def names(self) -> list[str]:
         return sorted(
@@ -145,11 +136,12 @@ class FolderSource(Source):
             raise self.absent(name)
         if path.suffix.lower() != ".parquet":
             return self._text(name, path, separator, encoding)
-        try:
+        with path.open("rb") as file:
+            if file.read(4) != b"PAR1":
+                raise refusal(path, "is not a Parquet file", "Export it again")
+        self._typed.append(path)
+        with self.answering():
             return self.connection.read_parquet(path)
-        except duckdb.Error as error:
-            breach = Breach(name, "file", 0, "", f"'{path.name}' is not a Parquet file", "Export it again")
-            raise contract_error([breach], NOTHING_STORED) from error
 
     def _text(self, name: str, path: Path, separator: str | None, encoding: str | None) -> ir.Table:
         """A CSV file, looked through once."""
@@ -167,13 +159,9 @@ class FolderSource(Source):
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """A CSV file is read as it is used: a line in its middle that fits nothing shows only then."""
-        try:
+        """A file is read as it is used: damage in its middle shows only then."""
+        with guarded(lambda: [(path, whole_parquet(path)) for path in self._typed]):
             yield
-        except duckdb.InvalidInputException as error:
-            if "CSV" not in str(error):
-                raise
-            raise unreadable(error) from error
 
 
 class DatabaseSource(Source):
@@ -187,6 +175,7 @@ class DatabaseSource(Source):
         self.is_server = is_server
         self.file = file
         self.losses = losses(connection.name)
+        self._read: list[tuple[str | None, str]] = []
 
     def names(self) -> list[str]:
         if self.file is None:
@@ -213,7 +202,17 @@ class DatabaseSource(Source):
         if not self.has(name):
             raise self.absent(name)
         table, database = self._split(name)
+        self._read.append((database, table))
         return self.connection.table(table, database=database)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        if self.file is None:
+            with super().answering():
+                yield
+            return
+        with guarded(lambda: [(self.file, whole_database(self.file, ATTACHED, self._read))]):
+            yield
 
     def identity(self, names: list[str]) -> str | None:
         if self.file is None:
@@ -291,12 +290,12 @@ def _open_duckdb(url: str, connection: BaseBackend) -> Source:
         )
     try:
         connection.raw_sql(f"ATTACH {quoted(path)} AS {ATTACHED} (READ_ONLY)")
-    except duckdb.IOException as error:
+    except duckdb.Error as error:
         if "lock" in str(error).lower():
             raise UnreachableError(
                 f"'{path}' is open in another program that writes to it; close that, or read a copy."
             ) from error
-        raise UsageError(f"'{path}' is not a DuckDB file of this version: {first_line(error)}") from error
+        raise refusal(path, "is not a DuckDB file of this version, or is damaged", MEND) from error
     return DatabaseSource(url, connection, is_server=False, file=path)
 
 
@@ -320,80 +319,3 @@ _DOORS = {
     "spark": _Door(_open_server, "spark://…"),
     "simulated": _Door(_open_simulated, "simulated:…"),
 }
-
-
-def connect(url: str) -> BaseBackend:
-    """A session on a server.
-
-    Raises
-    ------
-    UsageError
-        If the extra for such servers is not installed, or the address cannot be read.
-    UnreachableError
-        If the server does not answer or does not let us in.
-    """
-    backend, extra, driver = SERVERS[url.partition(":")[0].lower()]
-    for module in (driver, f"ibis.backends.{backend}"):
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            raise UsageError(
-                f"{url.partition(':')[0]}: needs an extra; install it with: pip install 'leadsieve[{extra}]'"
-            ) from error
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise UsageError(
-            f"'{redacted(url)}' cannot be read; write special characters of a password as %40 for @, %2F for /."
-        ) from None
-    failed = None
-    try:
-        server = _connect_postgres(parts) if backend == "postgres" else ibis.connect(url)
-    except LeadsieveError:
-        raise
-    except _driver_errors(backend) as error:
-        failed = UnreachableError(
-            f"{redacted(url)} does not let us in: {first_line(without_secrets(str(error), url))}"
-        )
-    if failed is not None:
-        raise failed
-    return server
-
-
-def _connect_postgres(parts) -> BaseBackend:
-    """A session that only reads, in UTC; a server that does not answer is given up after 10 seconds."""
-    options = dict(parse_qsl(parts.query))
-    schema = options.pop("schema", None)
-    return ibis.postgres.connect(
-        host=unquote(parts.hostname) if parts.hostname else options.pop("host", None),
-        port=parts.port or int(options.pop("port", 5432)),
-        user=unquote(parts.username) if parts.username else options.pop("user", None),
-        password=unquote(parts.password) if parts.password else options.pop("password", None),
-        database=unquote(parts.path.lstrip("/")) or options.pop("dbname", None),
-        schema=schema,
-        **({"connect_timeout": "10"} | options),
-    )
-
-
-def _driver_errors(backend: str) -> tuple[type[BaseException], ...]:
-    """What a driver raises when a server cannot be reached."""
-    if backend == "postgres":
-        import psycopg
-
-        return (psycopg.Error, OSError, ValueError)
-    return (Exception,)
-
-
-def losses(backend: str) -> tuple[type[Exception], ...]:
-    """What a driver raises when a server that answered goes away."""
-    if backend == "postgres":
-        import psycopg
-
-        return (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.InsufficientPrivilege)
-    return (ConnectionError, TimeoutError)
-
-
-def first_line(error: object) -> str:
-    """What a driver says first."""
-    return " ".join(str(error).strip().splitlines()[:1])

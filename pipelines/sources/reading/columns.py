@@ -11,6 +11,7 @@ DATED = r"^\s*\d{4}[-/]\d{1,2}[-/]\d{1,2}"
 PADDED = r"^[+-]?0\d"
 BLANKS = " \t\r\n\u00a0\u202f\ufeff"
 TRUTHS = ("true", "false")
+LARGEST = 2.0**62
 TIME = dt.Timestamp(scale=6)
 TIME_UTC = dt.Timestamp(timezone="UTC")
 
@@ -89,9 +90,13 @@ def plain(table: ir.Table) -> tuple[ir.Table, list[str]]:
 def word(column: ir.Column, empty: tuple[str, ...] = ()) -> ir.StringColumn:
     """A value as text, null where it means "empty"; 4711.0 is '4711'."""
     if column.type().is_floating():
-        whole = column.isnan() | column.isinf() | (column != column.floor())
+        # the engine's floor is an integer: what no integer holds never comes to it
+        beyond = column.isnan() | column.isinf() | (column.abs() >= LARGEST)
+        within = ibis.ifelse(beyond, 0.0, column)
         text = ibis.ifelse(
-            whole, column.cast("string"), ibis.ifelse(whole, 0, column).cast("int64").cast("string")
+            beyond | (within != within.floor()),
+            column.cast("string"),
+            within.round().cast("int64").cast("string"),
         )
     elif column.type().is_boolean():
         text = ibis.ifelse(column, "true", "false")
