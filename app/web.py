@@ -15,7 +15,7 @@ from app.api.routes import LARGEST as API_LARGEST
 from app.api.routes import create_api
 from app.desk import Desk
 from app.middleware import LONGEST_FORM, Guard, Proxies, SecurityHeaders
-from app.pages import alignment, errors, export, lead, queue, upload, users
+from app.pages import alignment, errors, export, lead, queue, upload, users, working
 from app.pages.rendering import FOLDER
 from app.scoring.champion import Champions
 from app.scoring.uploads import Uploads
@@ -25,7 +25,7 @@ from pipelines.settings import Settings
 
 EVERY = 5.0  # seconds between looks for new decisions
 LOCAL = ("127.0.0.1", "localhost", "::1")
-PAGES = (users, queue, lead, export, upload, alignment)
+PAGES = (users, queue, working, lead, export, upload, alignment)
 LARGEST = {
     "/api/scores": API_LARGEST,
     "/api/decisions": API_LARGEST,

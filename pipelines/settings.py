@@ -65,6 +65,14 @@ def block(name: str | None) -> str | None:
     return name
 
 
+def link(address: str | None) -> str | None:
+    if address is not None and not (
+        address.startswith(("https://", "http://")) and address.count("{lead_id}") == 1
+    ):
+        raise ValueError(f"'{address}' is no link to a lead: say it like 'https://crm.example/{{lead_id}}'")
+    return address
+
+
 @validated(frozen=True, config=ConfigDict(extra="forbid"))
 class ScheduleSettings:
     """The [schedule] section: when the flows run that ``leadsieve serve`` serves, and who hears of what they
@@ -127,6 +135,10 @@ class DeskSettings(Section):
 
     Attributes
     ----------
+    company : str
+        The company's name, above each page.
+    lead_url : str, optional
+        Where a lead is in the company's own system, with ``{lead_id}`` in place of its id.
     name : tuple of str
         Columns of the leads that make up a lead's name. Found by their own names if empty.
     country : str, optional
@@ -147,6 +159,8 @@ class DeskSettings(Section):
         What cookies and forms are signed with. In a file of the home folder if not given.
     """
 
+    company: Annotated[str, Field(max_length=80)] = ""
+    lead_url: Annotated[str | None, AfterValidator(link)] = None
     name: tuple[str, ...] = ()
     country: str | None = None
     currency: str = ""

@@ -11,7 +11,17 @@ from pipelines.store.users import add_person
 from tests.browsers import at_desk, barriers, chromium, serving
 from tests.desks import PASSWORD, make_desk
 
-PAGES = ("/queue", "/queue?list=mine", "/leads/L1", "/leads/L5", "/held", "/people", "/audit", "/password")
+PAGES = (
+    "/queue",
+    "/queue?list=mine",
+    "/queue?rows=compact&grade=A",
+    "/leads/L1?of=%2Fqueue&at=0",
+    "/leads/L5",
+    "/held",
+    "/people",
+    "/audit",
+    "/password",
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +57,9 @@ def counts(page: Page) -> tuple[str, ...]:
         tabs.get_by_text("Mine"),
         page.locator(".chip").first,
     )
-    return *(" ".join(place.inner_text().split()) for place in places), page.locator(
-        "option[value=event]"
-    ).text_content()
+    return *(" ".join(place.inner_text().split()) for place in places), " ".join(
+        page.get_by_label("Channel").inner_text().split()
+    )
 
 
 def test_a_morning_with_the_mouse_filter_take_turn_down_put_off_undo(browser, address):
@@ -60,10 +70,22 @@ def test_a_morning_with_the_mouse_filter_take_turn_down_put_off_undo(browser, ad
         page.get_by_role("link", name="Clear").click()
         row(page, "Ann Smith").get_by_role("button", name="Take").click()
         expect(row(page, "Ann Smith")).to_contain_text("Taken by you")
-        assert counts(page) == ("Waiting 3 leads", "Waiting 3", "Mine 1", "A 0", "event (0)")
+        assert counts(page) == (
+            "Waiting 3 leads",
+            "Waiting 3",
+            "Mine 1",
+            "B 1",
+            "All organic (2) paid search (1)",
+        )
         row(page, "Ann Smith").get_by_role("button", name="Undo").click()
         expect(row(page, "Ann Smith").get_by_role("button", name="Take")).to_be_visible()
-        assert counts(page) == ("Waiting 4 leads", "Waiting 4", "Mine 0", "A 1", "event (1)")
+        assert counts(page) == (
+            "Waiting 4 leads",
+            "Waiting 4",
+            "Mine 0",
+            "A 1",
+            "All event (1) organic (2) paid search (1)",
+        )
         row(page, "Bob Braun").get_by_text("Turn down").first.click()
         row(page, "Bob Braun").get_by_role("button", name="No budget").click()
         expect(row(page, "Bob Braun")).to_contain_text("Turned down by you")
@@ -108,6 +130,30 @@ def test_the_whole_morning_by_keyboard_alone(browser, address):
         expect(row(page, "Bob Braun").get_by_role("button", name="Take")).to_be_visible()
         page.keyboard.press("o")
         expect(page.get_by_role("heading", name="Bob Braun")).to_be_visible()
+
+
+def test_the_whole_list_is_answered_by_keyboard_alone_one_by_one_and_the_rest_at_once(browser, address):
+    with at_desk(browser, address) as page:
+        page.keyboard.press("?")
+        expect(page.get_by_text("select all")).to_be_visible()
+        page.keyboard.press("j")
+        page.keyboard.press("s")
+        page.keyboard.press("Enter")
+        expect(row(page, "Ann Smith")).to_contain_text("Put off until")
+        for key in "jxjxjxb":
+            page.keyboard.press(key)
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("You took 3 leads.")).to_be_visible()
+        expect(page.get_by_text("No lead waits.")).to_be_visible()
+        page.goto("/queue?list=mine")
+        for key in "ab":
+            page.keyboard.press(key)
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("You undid the answer to 3 leads.")).to_be_visible()
+        page.goto("/queue?list=snoozed")
+        for key in "ju":
+            page.keyboard.press(key)
+        expect(row(page, "Ann Smith").get_by_role("button", name="Take")).to_be_visible()
 
 
 def test_everything_works_without_scripts(browser, address):

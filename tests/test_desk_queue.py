@@ -89,7 +89,8 @@ def test_whom_sales_has_answered_in_the_source_waits_no_longer(desk):
     assert names(ann.get("/queue").text) == ["Ann Smith", "Cleo Diaz"]
     assert names(ann.get("/queue?list=snoozed").text) == []
     rejected, taken = (
-        ann.get(f"/queue?list={name}").text.partition("<article")[2] for name in ("rejected", "accepted")
+        ann.get(f"/queue?list={name}").text.partition("<article")[2].partition("</article>")[0]
+        for name in ("rejected", "accepted")
     )
     assert "<b>Turned down</b> by rob, 50 minutes ago" in rejected
     assert "<b>Taken</b> by the source, 40 minutes ago" in taken
@@ -141,10 +142,8 @@ def test_what_is_wanted_stands_in_the_address_and_counts_agree_with_what_is_show
 def test_a_filter_that_finds_nothing_still_shows_in_its_place(desk):
     page = desk.browser("ann").get("/queue?q=ann&channel=paid_search&grade=D&country=FR").text
     assert names(page) == []
-    assert re.search(
-        r'<option data-of="channel=paid_search" value="paid_search" selected>paid search \(0\)', page
-    )
-    assert re.search(r'<option data-of="country=FR" value="FR" selected>FR \(0\)', page)
+    assert re.search(r'<option value="paid_search" selected>paid search \(0\)', page)
+    assert re.search(r'<option value="FR" selected>FR \(0\)', page)
     assert re.search(r'<input type="checkbox" name="grade" value="D" checked>', page)
 
 

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Request
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+from starlette.datastructures import QueryParams
 
 from app.api.schemas import Moment
 from pipelines.store.filters import DecisionFilter
+from pipelines.store.worklist import SORTS
 
 
 class DecisionQuery(BaseModel):
@@ -50,8 +52,14 @@ def _with_point(value: Any) -> Any:
     return value.replace(",", ".") if isinstance(value, str) else value
 
 
+def _a_sort(value: str | None) -> str | None:
+    if value is not None and value.removeprefix("-") not in SORTS:
+        raise ValueError(f"nothing is sorted by '{value}': say {', '.join(SORTS)}")
+    return value
+
+
 class ListQuery(DecisionQuery):
-    """What a person can ask of the list; ``least`` is in per cent."""
+    """What a person can ask of the list, and how it is shown; ``least`` is in per cent."""
 
     country: Annotated[str | None, Field(max_length=500)] = None
     least: Annotated[float | None, BeforeValidator(_with_point), Field(ge=0, le=100, allow_inf_nan=False)] = (
@@ -59,6 +67,10 @@ class ListQuery(DecisionQuery):
     )
     days: Annotated[int | None, Field(ge=1, le=36_500)] = None
     asked: bool = False
+    due: bool = False
+    held_by: Annotated[str | None, Field(max_length=500)] = None
+    sort: Annotated[str | None, Field(max_length=20), AfterValidator(_a_sort)] = None
+    rows: Literal["compact", "comfortable"] = "comfortable"
     q: Annotated[str, Field(max_length=200)] = ""
 
     @classmethod
@@ -79,13 +91,23 @@ class ListQuery(DecisionQuery):
             least=None if self.least is None else self.least / 100,
             created_since=None if self.days is None else now - timedelta(days=self.days),
             asked=self.asked,
+            due_before=_tomorrow(now) if self.due else None,
+            held_by=self.held_by,
             search=self.q,
         )
 
 
+def _tomorrow(now: datetime) -> datetime:
+    return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+
+
 def given_of(request: Request) -> dict[str, Any]:
     """A dependency: the filters of a list as they stand in the address; those that are empty are not there."""
-    sent = request.query_params
+    return given_in(request.query_params)
+
+
+def given_in(sent: QueryParams) -> dict[str, Any]:
+    """The same of any query."""
     given: dict[str, Any] = {name: sent.get(name) for name in ListQuery.model_fields}
     given["grade"] = [each for each in sent.getlist("grade") if each]
     return {name: value for name, value in given.items() if value}

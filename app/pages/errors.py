@@ -46,7 +46,7 @@ def answer_in(app: FastAPI) -> None:
 
 def refusal(request: Request, status: int, message: str) -> Response:
     """A page that says why not; a part of one where a script of ours asked."""
-    template = "refusal_part.html" if request.headers.get("x-desk") else "refusal.html"
+    template = "refusal_part.html" if request.headers.get("hx-request") else "refusal.html"
     try:
         person_at(request)
     except LeadsieveError:

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.background import BackgroundTask
 
-from app.api.queries import given_of
+from app.api.queries import ListQuery, given_of
 from app.desk import desk_of
-from app.pages.queue import wanted_of
+from app.pages.queue import LISTS, wanted_of
 from app.sessions import address_of, signed_in
 from pipelines.sinks.tables import defused
 from pipelines.store import worklist
@@ -28,6 +28,7 @@ HEADINGS = {
     "lead_id": "lead_id", "name": "name", "about": "about", "country": "country", "channel": "channel", "owner": "owner", "grade": "grade",
     "score": "score", "low": "worked_low", "high": "worked_high", "value": "expected_value", "created_at": "created_at", "state": "state",
     "answered_by": "answered_by", "answered_at": "answered_at", "until": "until", "asked": "must_work",
+    "step": "next_step", "due": "due",
 }  # fmt: skip
 
 SECONDS, PLACES = pa.timestamp("s"), {"score": 4, "worked_low": 4, "worked_high": 4, "expected_value": 2}
@@ -51,11 +52,13 @@ def export(
 ) -> Response:
     desk = desk_of(request)
     now = desk.clock()
-    wanted = wanted_of(given, list, person, now)
+    wanted = wanted_of(given, list if list in LISTS else "open", person, now)
     with ExitStack() as made:
         out, count = made.enter_context(SpooledTemporaryFile(IN_MEMORY)), 0
         out.write(",".join(f'"{heading}"' for heading in HEADINGS.values()).encode() + b"\n")
-        for columns in worklist.every(desk.store, wanted, *HEADINGS, most=MOST):
+        for columns in worklist.every(
+            desk.store, wanted, *HEADINGS, most=MOST, sort=ListQuery.of(given).sort
+        ):
             table = defused(pa.table({HEADINGS[name]: values for name, values in columns.items()}))
             table = pa.table({name: readable(name, table[name]) for name in table.column_names})
             pyarrow.csv.write_csv(table, out, pyarrow.csv.WriteOptions(include_header=False))

@@ -5,19 +5,23 @@ answered.
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
+from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from app.api.queries import ListQuery
 from app.desk import desk_of
-from app.pages.rendering import plainly, render
+from app.pages.queue import asked_at, wanted_of
+from app.pages.rendering import inside, plainly, render
 from app.pages.score_history import moves, picture
 from app.sessions import signed_in
 from pipelines.sources.lead_lookup import Happening
 from pipelines.store import answers, worklist
 from pipelines.store.answers import REASONS, Answer, told
 from pipelines.store.users import Person
+from pipelines.store.work.notes import Note, notes_of
 from pipelines.store.worklist import Listed
 
 router = APIRouter(include_in_schema=False)
@@ -26,7 +30,13 @@ KEYS = ("lead_id", "account_id", "created_at")
 
 
 @router.get("/leads/{lead_id:path}")
-def lead(request: Request, lead_id: str, person: Annotated[Person, Depends(signed_in)]) -> Response:
+def lead(
+    request: Request,
+    lead_id: str,
+    person: Annotated[Person, Depends(signed_in)],
+    of: Annotated[str, Query(max_length=3000)] = "",
+    at: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+) -> Response:
     desk = desk_of(request)
     now = desk.clock()
     row = worklist.listed(desk.store, lead_id)
@@ -43,12 +53,16 @@ def lead(request: Request, lead_id: str, person: Annotated[Person, Depends(signe
     live = request.app.state.champions.live if may_see else None
     moved = moves(row, desk.dossiers, live, decided_as_of=decision.get("as_of"), now=now)
     others = [each for each in _of_account(request, row.account_id) if each["lead_id"] != lead_id]
+    written = notes_of(desk.store, lead_id)
     return render(
         request,
         "lead.html",
-        each={"lead": row, "reasons": reasons, "latest": []},
+        each={"lead": row, "reasons": reasons, "latest": [], "place": at},
+        of=inside(of, "/held" if row.state == "held" else "/queue"),
+        beside=_beside(request, of, person, lead_id, at=at),
+        notes=written,
         attributes={name: value for name, value in known.items() if name not in KEYS and value is not None},
-        timeline=timeline(row, happened, given, now=now),
+        timeline=timeline(row, happened, given, written, now=now),
         answers=given,
         others=others,
         reasons=REASONS,
@@ -62,6 +76,28 @@ def lead(request: Request, lead_id: str, person: Annotated[Person, Depends(signe
         ),
         pursue_days=desk.settings.label.pursue_days,
     )
+
+
+def _beside(
+    request: Request, of: str, person: Person, lead_id: str, *, at: int
+) -> list[tuple[str, str, str]]:
+    """The leads before and after this one in the list that it was opened from: how they are related, their
+    names, and their addresses.
+    """
+    if not of:
+        return []
+    desk = desk_of(request)
+    given = asked_at(of)
+    wanted = wanted_of(given, given["list"], person, desk.clock())
+    sort = ListQuery.of(given).sort
+    around = worklist.neighbours(desk.store, wanted, lead_id, place=at, sort=sort)
+    names = {
+        row.lead_id: row.name for row in worklist.some(desk.store, [each for each, _ in around.values()])
+    }
+    return [
+        (how, names[each], f"/leads/{quote(each, safe='')}?{urlencode({'of': of, 'at': place})}")
+        for how, (each, place) in around.items()
+    ]
 
 
 def _of_account(request: Request, account_id: str | None) -> list[dict]:
@@ -100,7 +136,9 @@ class Moment:
     count: int = 1
 
 
-def timeline(row: Listed, happened: list[Happening], given: list[Answer], *, now: datetime) -> list[Moment]:
+def timeline(
+    row: Listed, happened: list[Happening], given: list[Answer], written: list[Note], *, now: datetime
+) -> list[Moment]:
     """The newest first; the same event several times in a row is one entry."""
     found = [Moment(row.created_at, "ours", "Lead created", plainly(row.channel or ""))]
     for each in happened:
@@ -119,6 +157,9 @@ def timeline(row: Listed, happened: list[Happening], given: list[Answer], *, now
     for answer in given:
         said = told(answer)
         found.append(Moment(answer.at, "answer", f"{answer.who} {said}", answer.words or ""))
+    for note in written:
+        more = f"for {note.due:%-d %b %Y}" if note.due else ""
+        found.append(Moment(note.at, "answer", f"{note.who}: {note.words or ''}", more))
     found.sort(key=lambda moment: moment.at, reverse=True)
     return _joined(found)
 

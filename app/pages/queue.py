@@ -4,20 +4,24 @@ What is wanted stands in the address, so that it can be kept and passed on.
 """
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
+from starlette.datastructures import QueryParams
 
-from app.api.queries import ListQuery, given_of
+from app.api.queries import ListQuery, given_in, given_of
 from app.desk import Desk, desk_of
-from app.pages.rendering import inside, render, say
+from app.pages.rendering import held_words, inside, plainly, render, say
 from app.sessions import AskedFirst, address_of, check_form, signed_in
+from pipelines.sources.lead_lookup import Painter
 from pipelines.store import worklist
 from pipelines.store.answers import REASONS, SAID, give
 from pipelines.store.filters import DecisionFilter
 from pipelines.store.users import Person
-from pipelines.store.worklist import Listed
+from pipelines.store.work.views import views_of
+from pipelines.store.worklist import A_PAGE, COUNTED, COUNTED_HELD, Listed
 
 router = APIRouter(include_in_schema=False, route_class=AskedFirst)
 LATEST = 2  # happenings shown with each lead
@@ -29,6 +33,10 @@ LISTS = {
     "accepted": "Taken",
 }
 AGES = {1: "a day", 7: "a week", 30: "a month", 90: "three months"}
+# What a list is sorted by, in words; of held leads nothing that tells their score.
+ORDERS = {"value": "Value", "score": "Score", "worked": "If worked", "grade": "Grade", "name": "Name", "came": "Age", "channel": "Channel",
+          "country": "Country", "owner": "Owner", "due": "Next step"}  # fmt: skip
+ORDERS_HELD = {name: ORDERS[name] for name in ("grade", "name", "came", "channel")}
 
 
 @router.get("/")
@@ -47,42 +55,113 @@ def queue(
     desk = desk_of(request)
     now = desk.clock()
     worklist.wake(desk.store, now=now)
-    wanted = wanted_of(given, list, person, now)
-    found = worklist.page_of(desk.store, wanted, page=page)
-    return render(
-        request,
-        "queue.html",
-        wanted=wanted,
-        within=ListQuery.of(given).days,
-        page=page,
-        given={"list": list if list in LISTS else "open", **given},
-        found=found,
-        rows=shown(desk, found.rows, now),
-        states=worklist.states(desk.store, person.name, now=now),
-        lists=LISTS,
-        ages=AGES,
-        reasons=REASONS,
-        top=max([row.high or row.score or 0 for row in found.rows], default=0),
-    )
+    found = listing(desk, {"list": list, **given}, person, now, page=page)
+    rows = shown(desk, found["found"].rows, now, first=A_PAGE * (page - 1))
+    return render(request, "queue.html", rows=rows, reasons=REASONS, page=page, **found)
+
+
+def listing(
+    desk: Desk, given: dict[str, Any], person: Person, now: datetime, *, page: int = 1
+) -> dict[str, Any]:
+    """A page of one of the ``LISTS``, or of "held": what its rows, its filters and the counts beside them are
+    drawn from.
+    """
+    name = given.pop("list", "open")
+    name = name if name in (*LISTS, "held") else "open"
+    query = ListQuery.of(given)
+    orders = ORDERS_HELD if name == "held" else ORDERS
+    sort = query.sort if (query.sort or "").removeprefix("-") in orders else None
+    wanted = wanted_of(given, name, person, now)
+    counted = COUNTED_HELD if name == "held" else COUNTED
+    found = worklist.page_of(desk.store, wanted, page=page, counted=counted, sort=sort)
+    kept = given if name == "held" else {"list": name, **given}
+    return {
+        "wanted": wanted,
+        "within": query.days,
+        "given": kept,
+        "chips": chips(query, kept),
+        "sort": sort,
+        "orders": orders,
+        "compact": query.rows == "compact",
+        "found": found,
+        "states": {**dict.fromkeys(LISTS, 0), **worklist.states(desk.store, person.name, now=now)},
+        "views": views_of(desk.store, person.name),
+        "lists": LISTS,
+        "list": name,
+        "ages": AGES,
+        "top": max([row.high or row.score or 0 for row in found.rows], default=0),
+    }
+
+
+def chips(query: ListQuery, given: dict[str, Any]) -> list[tuple[str, str]]:
+    """Each filter that is set, in words, and what the address asks for without it."""
+    set_ = [(f"Grade {letter}", "grade", letter) for letter in query.grade]
+    set_ += [
+        (f"{name.capitalize()}: {plainly(value)}", name, None)
+        for name in ("channel", "country", "owner")
+        if (value := getattr(query, name))
+    ]
+    if query.held_by:
+        set_.append((held_words(query.held_by), "held_by", None))
+    if query.least is not None:
+        set_.append((f"Score from {query.least:g} %", "least", None))
+    if query.days is not None:
+        set_.append((f"Came within {AGES.get(query.days, f'{query.days} days')}", "days", None))
+    set_ += [
+        (words, name, None)
+        for name, words in (("asked", "Please work"), ("due", "Step due today"))
+        if getattr(query, name)
+    ]
+    if query.q:
+        set_.append((f"“{query.q}”", "q", None))
+    return [(words, urlencode(_without(given, name, value), doseq=True)) for words, name, value in set_]
+
+
+def _without(given: dict[str, Any], name: str, value: str | None) -> dict[str, Any]:
+    left = [each for each in given[name] if each != value] if value else None
+    others = {key: kept for key, kept in given.items() if key != name}
+    return others | ({name: left} if left else {})
 
 
 def wanted_of(given: dict, name: str, person: Person, now: datetime) -> DecisionFilter:
-    """What the address of one of the ``LISTS`` asks for; a list that is none of them is the queue."""
+    """What the address of one of the ``LISTS`` asks for, or of "held"; a list that is none of them is the
+    queue.
+    """
     return ListQuery.of(given).wanted(
         now=now,
-        state={"mine": "accepted"}.get(name, name if name in LISTS else "open"),
+        state={"mine": "accepted"}.get(name, name if name in (*LISTS, "held") else "open"),
         answered_by=person.name if name == "mine" else None,
     )
 
 
-def shown(desk: Desk, rows: list[Listed], now: datetime) -> list[dict]:
-    """Rows of the list with what the log and the snapshot say of them: reasons, and what happened lately."""
+def asked_at(address: str) -> dict[str, Any]:
+    """What an address of the queue or of the held leads asks for, as ``listing`` takes it."""
+    parts = urlsplit(address)
+    sent = QueryParams(parts.query)
+    name = "held" if parts.path == "/held" else sent.get("list", "open")
+    return {"list": "open" if name == "held" and parts.path != "/held" else name, **given_in(sent)}
+
+
+def shown(desk: Desk, rows: list[Listed], now: datetime, *, first: int = 0) -> list[dict]:
+    """Rows of the list with what the log and the snapshot say of them: reasons, what happened lately, and how
+    to reach them; with their places in the list from ``first`` on.
+    """
     ids = [row.lead_id for row in rows]
     reasons = worklist.reasons(desk.store, ids)
     happened = desk.dossiers.happenings(ids, until=now, most=LATEST)
+    painter = Painter(desk.dossiers.columns())
+    reached = [column for column in (painter.mail, painter.phone) if column]
+    known = desk.dossiers.leads(ids, reached) if reached else {}
     return [
-        {"lead": row, "reasons": reasons.get(row.lead_id, []), "latest": happened.get(row.lead_id, [])}
-        for row in rows
+        {
+            "lead": row,
+            "place": first + place,
+            "reasons": reasons.get(row.lead_id, []),
+            "latest": happened.get(row.lead_id, []),
+            "mail": known.get(row.lead_id, {}).get(painter.mail),
+            "phone": known.get(row.lead_id, {}).get(painter.phone),
+        }
+        for place, row in enumerate(rows)
     ]
 
 
@@ -98,6 +177,8 @@ def answer(
     words: Annotated[str, Form(max_length=2000)] = "",
     days: Annotated[int, Form(ge=1, le=366)] = 1,
     back: Annotated[str, Form(max_length=3000)] = "/queue",
+    place: Annotated[int, Form(ge=0, le=10_000_000)] = 0,
+    top: Annotated[float, Form(ge=0, le=1)] = 0,
 ) -> Response:
     check_form(request, token)
     desk = desk_of(request)
@@ -111,25 +192,23 @@ def answer(
         at=now,
         reason=reason or None,
         words=words,
-        until=_morning(now, days) if kind == "snoozed" else None,
+        until=morning(now, days) if kind == "snoozed" else None,
         anybodys=person.may("ops"),
         address=address_of(request),
     )
     row = worklist.listed(desk.store, lead_id)
-    if request.headers.get("x-desk"):
-        top = row.high or row.score or 0
-        states = {**dict.fromkeys(LISTS, 0), **worklist.states(desk.store, person.name, now=now)}
-        each = shown(desk, [row], now)[0]
-        return render(
-            request, "row_part.html", each=each, reasons=REASONS, back=inside(back), top=top, states=states
-        )
+    if request.headers.get("hx-request"):
+        back = inside(back)
+        found = listing(desk, asked_at(back), person, now) | {"top": top}
+        each = shown(desk, [row], now, first=place)[0]
+        return render(request, "answered_part.html", each=each, reasons=REASONS, address=back, **found)
     response = RedirectResponse(inside(back), 303)
     undo = {"lead_id": lead_id, "turn": given.turn} if kind != "undone" else {}
     say(request, response, f"You {SAID[kind]} {row.name}.", **undo)
     return response
 
 
-def _morning(now: datetime, days: int) -> datetime:
+def morning(now: datetime, days: int) -> datetime:
     """The beginning of a day to come."""
     return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=days)
 
@@ -138,23 +217,25 @@ def _morning(now: datetime, days: int) -> datetime:
 def held(
     request: Request,
     person: Annotated[Person, Depends(signed_in)],
-    q: Annotated[str, Query(max_length=200)] = "",
+    given: Annotated[dict, Depends(given_of)],
     page: Annotated[int, Query(ge=1, le=100_000)] = 1,
 ) -> Response:
     desk = desk_of(request)
     now = desk.clock()
-    wanted = ListQuery(q=q).wanted(now=now, state="held")
-    found = worklist.page_of(desk.store, wanted, page=page, counted=())
-    cuts = worklist.cuts(desk.store, [row.lead_id for row in found.rows])
+    given.pop("least", None)  # beside a score that somebody asked for, scores of held leads could be told
+    found = listing(desk, {**given, "list": "held"}, person, now, page=page)
+    rows = found["found"].rows
+    cuts = worklist.cuts(desk.store, [row.lead_id for row in rows])
+    rows = [
+        each | {"cut": cuts.get(each["lead"].lead_id)}
+        for each in shown(desk, rows, now, first=A_PAGE * (page - 1))
+    ]
     return render(
         request,
         "held.html",
-        wanted=wanted,
-        page=page,
-        given={"q": q} if q else {},
-        found=found,
-        rows=[each | {"cut": cuts.get(each["lead"].lead_id)} for each in shown(desk, found.rows, now)],
+        rows=rows,
         pursue_days=desk.settings.label.pursue_days,
         reasons=REASONS,
-        top=max([row.high or row.score or 0 for row in found.rows], default=0),
+        page=page,
+        **found,
     )

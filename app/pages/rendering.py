@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from app.desk import desk_of
 from app.sessions import cookie, drop_cookie, form_token, keep_before, person_at, set_cookie
+from models.policy.decisions import ECONOMIC
 from pipelines.reports import formats
 from pipelines.reports.formats import money, number
 from pipelines.store.worklist import Told
@@ -81,6 +82,11 @@ def reason(sentence: str) -> tuple[bool, str]:
     return True, sentence
 
 
+def held_words(cut_by: str | None) -> str:
+    """Why a lead is held, in a few words, by whose cut it is."""
+    return "Costs more than it brings" if cut_by == ECONOMIC else "Chance below the line"
+
+
 def day(moment: datetime | None) -> str:
     return "–" if moment is None else f"{moment:%-d %b %Y}"
 
@@ -122,7 +128,28 @@ def few(told: list[Told], most: int = 3) -> list[Told]:
     return [*favouring, against] if against else favouring
 
 
-FILTERS = (ago, ago_words, percent, money, number, plainly, reason, few, day, minute, plus, ordinal, known)
+def favouring(told: list[Told]) -> list[Told]:
+    """The reasons that count for a lead."""
+    return [each for each in told if reason(each.words)[0]]
+
+
+FILTERS = (
+    held_words,
+    favouring,
+    ago,
+    ago_words,
+    percent,
+    money,
+    number,
+    plainly,
+    reason,
+    few,
+    day,
+    minute,
+    plus,
+    ordinal,
+    known,
+)
 TEMPLATES.filters.update({each.__name__: each for each in FILTERS})
 
 
@@ -141,6 +168,8 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
         "person": person_at(request),
         "now": desk.clock(),
         "currency": desk.settings.desk.currency,
+        "company": desk.settings.desk.company,
+        "lead_url": desk.settings.desk.lead_url,
         "here": request.url.path,
         "address": _address(request),
         "said": said,

@@ -4,49 +4,24 @@
 const live = document.getElementById("live");
 const say = (words) => { live.textContent = ""; requestAnimationFrame(() => { live.textContent = words; }); };
 const rows = () => [...document.querySelectorAll("article.row")];
-const row = () => document.activeElement?.closest("article.row");
+const row = () => document.activeElement?.closest("article.row") ?? document.querySelector(".lead-head");
 
-async function send(form, button) {
-  const place = form.closest("article.row");
-  const data = new URLSearchParams(new FormData(form, button));
-  const buttons = place.querySelectorAll("button");
-  for (const each of buttons) each.disabled = true;
-  try {
-    const answer = await fetch(form.action, { method: "POST", body: data, headers: { "X-Desk": "1" }, credentials: "same-origin" });
-    const text = await answer.text();
-    if (!answer.ok) return problem(place, text.trim(), answer.status);
-    const part = new DOMParser().parseFromString(text, "text/html");
-    const fresh = part.querySelector("article.row");
-    fresh.querySelector(".chance")?.replaceWith(place.querySelector(".chance"));  // drawn on the scale of its page
-    place.replaceWith(fresh);
-    recount(place, fresh, part);
-    fresh.focus();
-    say(fresh.querySelector(".state")?.textContent.trim() ?? "Back on the list.");
-  } catch {
-    problem(place, "The desk does not answer. Nothing was recorded; try again in a moment.", 0);
-  }
-}
-
-// Counts above the list and beside its filters follow: those of whole lists as the desk says, those of this one by the lead that came or left.
-function recount(before, after, part) {
-  for (const each of part.querySelectorAll("[data-count]")) {
-    const tab = document.querySelector(`.tabs a[data-list="${each.dataset.count}"] small`);
-    if (tab) tab.textContent = each.textContent;
-  }
-  const list = document.querySelector(".tabs a[aria-current]")?.dataset.list;
-  const change = [after, before].map((row) => Number((row.dataset.lists ?? "").split(" ").includes(list)));
-  const more = change[0] - change[1];
-  if (!more) return;
-  const count = add(document.getElementById("count"), more);
-  document.getElementById("count").textContent = `${count} lead${count === "1" ? "" : "s"}`;
-  for (const name of ["grade", "channel", "country", "owner"])
-    add(document.querySelector(`[data-of="${CSS.escape(`${name}=${after.dataset[name]}`)}"]`), more);
-}
-function add(place, more) {
-  let count = "";
-  if (place) place.textContent = place.textContent.replace(/[\d,]+(?=\D*$)/, (said) => (count = (Number(said.replaceAll(",", "")) + more).toLocaleString("en")));
-  return count;
-}
+// An answer given in place: its row keeps the focus, and what it is now is said.
+let answered = null;
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const place = event.target.closest("article.row");
+  answered = place?.id ?? null;
+  for (const each of place?.querySelectorAll("button") ?? []) each.disabled = true;
+});
+document.addEventListener("htmx:afterSettle", () => {
+  const fresh = answered && document.getElementById(answered);
+  if (!fresh) return;
+  answered = null;
+  fresh.focus();
+  say(fresh.querySelector(".state")?.textContent.trim() ?? "Back on the list.");
+});
+document.addEventListener("htmx:responseError", (event) => problem(event.target.closest("article.row"), event.detail.xhr.responseText.trim(), event.detail.xhr.status));
+document.addEventListener("htmx:sendError", (event) => problem(event.target.closest("article.row"), "The desk does not answer. Nothing was recorded; try again in a moment.", 0));
 
 // What was refused is said where it happened; the lead as it is now is one click away.
 function problem(place, words, status) {
@@ -68,11 +43,20 @@ function problem(place, words, status) {
   say(words);
 }
 
-document.addEventListener("submit", (event) => {
-  const form = event.target;
-  if (!form.matches("form[data-in-place]") || !form.closest("article.row")) return;
-  event.preventDefault();
-  send(form, event.submitter);
+// Several leads at once: how many are selected, and all of a page.
+const ticks = () => [...document.querySelectorAll("input[form=several]")];
+const all = document.getElementById("all");
+if (all) all.parentElement.hidden = false;
+function counted() {
+  const many = ticks().filter((each) => each.checked).length;
+  const place = document.getElementById("many");
+  if (place) place.textContent = `: ${many}`;
+  if (all) { all.checked = many > 0 && many === ticks().length; all.indeterminate = many > 0 && !all.checked; }
+}
+const tick = (which, on) => { for (const each of which) each.checked = on; counted(); };
+document.addEventListener("change", (event) => {
+  if (event.target === all) tick(ticks(), all.checked);
+  else if (event.target.matches("input[form=several]")) counted();
 });
 
 // One menu at a time; it closes on Escape and on a click elsewhere.
@@ -100,8 +84,8 @@ async function again() {
 setTimeout(again, 1500);
 
 // A filter takes effect when it is chosen.
-document.getElementById("filters")?.addEventListener("change", (event) => {
-  if (event.target.matches("select, input[type=checkbox]")) event.currentTarget.requestSubmit();
+document.addEventListener("change", (event) => {
+  if (event.target.matches("#filters select, #filters input[type=checkbox]")) event.target.form.requestSubmit();
 });
 
 const open = (name) => {
@@ -111,26 +95,28 @@ const open = (name) => {
   menu.querySelector("form button").focus();
 };
 const press = (selector) => row()?.querySelector(selector)?.click();
+const follow = (how, place) => document.querySelector(`${place} a[rel=${how}]`)?.click();
 const move = (step) => {
-  const all = rows();
-  if (!all.length) return;
-  const at = all.indexOf(row());
-  const next = all[Math.min(Math.max(at + step, 0), all.length - 1)];
+  const each = rows();
+  if (!each.length) return follow(step > 0 ? "next" : "prev", ".crumb");
+  const next = each[Math.min(Math.max(each.indexOf(row()) + step, 0), each.length - 1)];
   next.focus();
   next.scrollIntoView({ block: "nearest" });
 };
+const flip = (name) => { const place = document.getElementById(name); if (place) { place.open = !place.open; place.querySelector("summary").focus(); } };
 const KEYS = {
   j: () => move(1), k: () => move(-1), t: () => press("button.take"), r: () => open("reject"), s: () => open("snooze"), u: () => press("button.undo"),
-  o: () => press("h2 a"), "/": () => document.querySelector("input[type=search]")?.focus(),
+  o: () => press("h2 a"), x: () => press("input[form=several]"), a: () => tick(ticks(), !ticks().every((each) => each.checked)),
+  b: () => document.querySelector("#several button")?.focus(), n: () => follow("next", ".pager"), p: () => follow("prev", ".pager"),
+  m: () => document.getElementById("note")?.focus(), "/": () => document.querySelector("input[type=search]")?.focus(), "?": () => flip("keys"),
 };
-document.getElementById("keys")?.removeAttribute("hidden");
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") {
     const menu = document.querySelector(".menu[open]");
     if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
     return;
   }
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), select, textarea")) return;
   const act = KEYS[event.key];
   if (act) { event.preventDefault(); act(); }
 });

@@ -25,11 +25,12 @@ from pipelines.flows.runs import retried
 from pipelines.home import registry_of, store_of
 from pipelines.settings import Settings
 from pipelines.sources.erased import Forgotten
-from pipelines.sources.feedback import with_answers
+from pipelines.sources.feedback import with_answers, with_notes
 from pipelines.sources.mapping import SourceSettings
 from pipelines.sources.snapshots import Snapshot, pull
 from pipelines.store.answers import standing_answers
 from pipelines.store.erasure import forgotten_of
+from pipelines.store.work.notes import as_events
 
 
 def learning_set(tables: Tables, settings: Settings) -> LearningSet:
@@ -132,8 +133,8 @@ def _mapped(source: SourceSettings) -> tuple[dict[str, str], set[str]]:
 def pull_source(
     settings: Settings, *, home: Path, until: datetime, leads_file: Path | None = None
 ) -> Snapshot:
-    """The source's tables as they were known at ``until``, kept as a snapshot, and the desk's answers beside
-    them.
+    """The source's tables as they were known at ``until``, kept as a snapshot, and the desk's answers and notes
+    beside them.
     """
     store = store_of(settings, home)
     held = store.is_there()  # who only looks makes no store
@@ -146,6 +147,8 @@ def pull_source(
     )
     given = standing_answers(store, until) if held else ()
     tables, more = with_answers(snapshot.tables, given, until)
+    if held:
+        tables = with_notes(tables, as_events(store, until))
     return replace(snapshot, tables=tables, warnings=snapshot.warnings + more)
 
 

@@ -1,4 +1,6 @@
-"""Answers given at the desk become outcomes of the next pull, known from the moment at which they were given."""
+"""Answers given at the desk become outcomes of the next pull, and notes events of it, known from the moment at
+which they were given.
+"""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -43,3 +45,16 @@ def with_answers(tables: Tables, given: pa.Table, until: datetime) -> tuple[Tabl
     more = {name: ibis.null(kind) for name, kind in outcomes.schema().items() if name not in fresh.columns}
     rows = fresh.semi_join(leads, "lead_id").mutate(**more).select(outcomes.columns).cast(outcomes.schema())
     return replace(tables, outcomes=outcomes.union(rows), end=end), warnings
+
+
+def with_notes(tables: Tables, notes: pa.Table) -> Tables:
+    """The tables with the desk's notes and next steps among their events, where the source has events with
+    their times.
+    """
+    if not len(notes) or tables.events is None or tables.clock != "time":
+        return tables
+    events, fresh = tables.events, ibis.memtable(notes)
+    more = {name: ibis.null(kind) for name, kind in events.schema().items() if name not in fresh.columns}
+    leads = tables.leads.select("lead_id")
+    rows = fresh.semi_join(leads, "lead_id").mutate(**more).select(events.columns).cast(events.schema())
+    return replace(tables, events=events.union(rows))

@@ -44,6 +44,7 @@ COMPANY = (
     "firm",
 )
 MAIL = ("email", "e_mail", "mail", "email_address")
+PHONE = ("phone", "phone_number", "telephone", "mobile", "mobile_phone", "tel")
 ABOUT = ("job_title", "title", "position", "role", "industry", "sector", "city")
 COUNTRY = ("country", "country_code", "nation", "land")
 LONGEST = 120
@@ -281,6 +282,7 @@ class Painter:
         self.named = tuple(named)
         self.whole, self.first, self.last = find(WHOLE), find(FIRST), find(LAST)
         self.company, self.mail, self.country = find(COMPANY), find(MAIL), find(COUNTRY)
+        self.phone = find(PHONE)
         self.about = [plain[word] for word in ABOUT if word in plain][:2]
 
     @property

@@ -16,6 +16,7 @@ What = Literal[
     "decision",
     "answer",
     "override",
+    "note",
     "export",
     "key",
     "person",

@@ -32,6 +32,7 @@ from pipelines.store.schema import (
     audit_table,
     decisions_table,
     forgotten_table,
+    notes_table,
     worklist_table,
 )
 
@@ -204,6 +205,9 @@ def _make_anonymous(store: Store, lead_id: str, *, at: datetime, by: str) -> tup
         told = connection.execute(
             answers.update().where(answers.c.lead_id == lead_id).values(lead_id=nobody, words=None)
         ).rowcount
+        connection.execute(
+            notes_table.update().where(notes_table.c.lead_id == lead_id).values(lead_id=nobody, words=None)
+        )
         connection.execute(audit.update().where(audit.c.lead_id == lead_id).values(lead_id=nobody))
         for table in (work, arrivals_table):
             connection.execute(table.delete().where(table.c.lead_id == lead_id))

@@ -7,7 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-EQUAL = ("batch", "action", "version", "state", "answered_by", "channel", "country", "owner")
+FACETS = ("grade", "channel", "country", "owner", "held_by")
+EQUAL = ("batch", "action", "version", "state", "answered_by", *FACETS[1:])
 MOST_WORDS = 8  # of a search; each is looked for in every row
 
 
@@ -29,10 +30,12 @@ class DecisionFilter:
         What the list says: "open", "accepted", "rejected", "snoozed" or "held", and who gave the latest
         answer.
     grades : tuple of str
-    channel, country, owner : str, optional
+    channel, country, owner, held_by : str, optional
     least : float, optional
         The lowest score, from 0 to 1.
     created_since : datetime, optional
+    due_before : datetime, optional
+        With a next step that is due before.
     asked : bool
         Only leads that sales is asked to work.
     search : str
@@ -51,8 +54,10 @@ class DecisionFilter:
     channel: str | None = None
     country: str | None = None
     owner: str | None = None
+    held_by: str | None = None
     least: float | None = None
     created_since: datetime | None = None
+    due_before: datetime | None = None
     asked: bool = False
     search: str = ""
 
@@ -82,6 +87,8 @@ class DecisionFilter:
             parts.append(rows.score >= self.least)
         if self.created_since is not None:
             parts.append(rows.created_at >= self.created_since)
+        if self.due_before is not None:
+            parts.append(rows.due < self.due_before)
         if self.asked:
             parts.append(rows.asked == 1)
         words = self.search.lower().split()[:MOST_WORDS]
@@ -89,13 +96,11 @@ class DecisionFilter:
         return sa.and_(sa.true(), *parts)
 
     def fits(self, values: Mapping[str, Any], *, without: str | None = None) -> bool:
-        """Whether a row with these values of grade, channel, country and owner is wanted; ``without`` leaves
-        one filter out.
-        """
+        """Whether a row with these values of some ``FACETS`` is wanted; ``without`` leaves one filter out."""
         return all(
             not wanted or values[name] in wanted
-            for name in ("grade", "channel", "country", "owner")
-            if name != without
+            for name in FACETS
+            if name != without and name in values
             for wanted in [self.values(name)]
         )
 

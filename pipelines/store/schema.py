@@ -87,8 +87,30 @@ worklist_table = sa.Table(
     sa.Column("answered_by", sa.Text),
     sa.Column("answered_at", sa.DateTime),
     sa.Column("until", sa.DateTime),
+    sa.Column("held_by", sa.Text),  # whose cut holds it, or which rule; null where it is not held
+    sa.Column("step", sa.Text),  # the next step that is due first
+    sa.Column("due", sa.DateTime),
 )
 WORK = worklist_table.c
+notes_table = sa.Table(
+    "notes",
+    metadata,
+    sa.Column("entry", sa.Integer, primary_key=True),
+    sa.Column("lead_id", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("at", sa.DateTime, nullable=False),
+    sa.Column("words", sa.Text),
+    sa.Column("due", sa.DateTime),  # of a next step; null of a note
+    sa.Column("done_at", sa.DateTime),
+    sa.Column("done_by", sa.Text),
+)
+views_table = sa.Table(
+    "views",
+    metadata,
+    sa.Column("person", sa.Text, primary_key=True),
+    sa.Column("title", sa.Text, primary_key=True),
+    sa.Column("address", sa.Text, nullable=False),  # of the desk, with filters and order
+)
 
 people_table = sa.Table(
     "people",
@@ -163,7 +185,7 @@ requests_table = sa.Table(
 )
 TABLES = (
     answers_table, worklist_table, people_table, sessions_table, tries_table, keys_table, audit_table, forgotten_table,
-    arrivals_table, requests_table,
+    arrivals_table, requests_table, notes_table, views_table,
 )  # fmt: skip
 
 
@@ -180,8 +202,11 @@ sa.Index("worklist_by_worth", WORK.state, WORK.worth.desc(), WORK.lead_id)
 # without a look at the rows.
 sa.Index(
     "worklist_counts", WORK.state, WORK.grade, WORK.channel, WORK.country, WORK.owner, WORK.score, WORK.created_at, WORK.asked,
-    WORK.answered_by, WORK.worth, WORK.lead_id, WORK.sought,
+    WORK.answered_by, WORK.worth, WORK.lead_id, WORK.sought, WORK.held_by, WORK.due,
 )  # fmt: skip
+
+
+sa.Index("notes_by_lead", notes_table.c.lead_id, notes_table.c.at)
 
 
 sa.Index("worklist_by_person", WORK.answered_by, WORK.state, WORK.answered_at)

@@ -13,7 +13,7 @@ from features.errors import UsageError
 from pipelines.store import passwords
 from pipelines.store.audit import note
 from pipelines.store.database import Store
-from pipelines.store.schema import keys_table, people_table, sessions_table
+from pipelines.store.schema import keys_table, people_table, sessions_table, views_table
 
 Role = Literal["rep", "ops", "admin"]
 ROLES = ("rep", "ops", "admin")  # each may do what those before it may
@@ -156,6 +156,7 @@ def remove_person(store: Store, name: str, *, at: datetime, by: str, as_admin: b
         _check_admin(connection, by, as_admin)
         if not connection.execute(people_table.delete().where(people_table.c.name == name)).rowcount:
             raise UsageError(f"there is nobody called '{name}'; nobody was removed.")
+        connection.execute(views_table.delete().where(views_table.c.person == name))
         _shut_out(connection, name, at)
         note(connection, at, by, "person", f"removed {name}, with the keys that {name} had made")
 

@@ -17,6 +17,22 @@ from pipelines.store.schema import WORK, decisions_table, worklist_table
 
 A_PAGE = 50
 COUNTED = ("grade", "channel", "country", "owner")
+COUNTED_HELD = ("grade", "channel", "held_by")
+# What the list can be sorted by, the end that is looked for first; rows without a value come last.
+SORTS = {
+    "value": (WORK.worth, True),
+    "score": (WORK.score, True),
+    "worked": (WORK.high, True),
+    "grade": (WORK.grade, False),
+    "came": (WORK.created_at, True),
+    "name": (WORK.name, False),
+    "channel": (WORK.channel, False),
+    "country": (WORK.country, False),
+    "owner": (WORK.owner, False),
+    "due": (WORK.due, False),
+    "answered": (WORK.answered_at, True),
+    "back": (WORK.until, False),
+}
 MOST_VALUES = 200  # of a column that can be filtered by
 
 
@@ -46,6 +62,9 @@ class Listed:
     answered_by: str | None
     answered_at: datetime | None
     until: datetime | None
+    held_by: str | None
+    step: str | None
+    due: datetime | None
 
 
 COLUMNS = tuple(Listed.__dataclass_fields__)
@@ -67,21 +86,28 @@ class Page:
 
 
 def page_of(
-    store: Store, wanted: DecisionFilter, *, page: int = 1, counted: tuple[str, ...] = COUNTED
+    store: Store,
+    wanted: DecisionFilter,
+    *,
+    page: int = 1,
+    counted: tuple[str, ...] = COUNTED,
+    sort: str | None = None,
 ) -> Page:
-    """The wanted rows, from page 1 on, the most valuable first; those that were answered, the latest first."""
-    by = [WORK[name] for name in COUNTED]
-    others = wanted.condition(worklist_table, without=COUNTED)
+    """The wanted rows, from page 1 on, in the order that ``selected`` tells."""
+    by = [WORK[name] for name in counted]
+    others = wanted.condition(worklist_table, without=counted)
     grouped = sa.select(*by, sa.func.count()).where(others).group_by(*by)
     with store.reading() as connection:
         groups = [
-            (dict(zip(COUNTED, values, strict=True)), number)
+            (dict(zip(counted, values, strict=True)), number)
             for *values, number in connection.execute(grouped)
         ]
         count = sum(number for values, number in groups if wanted.fits(values))
         rare = count * 20 < sum(number for _, number in groups)
         ids = connection.scalars(
-            selected(wanted, "lead_id", through_index=not rare).limit(A_PAGE).offset(A_PAGE * (page - 1))
+            selected(wanted, "lead_id", sort=sort, through_index=not rare)
+            .limit(A_PAGE)
+            .offset(A_PAGE * (page - 1))
         ).all()
         rows = {row.lead_id: row for row in _some(connection, ids)}
     return Page(
@@ -105,23 +131,35 @@ def _counts(groups: list[tuple[dict[str, Any], int]], wanted: DecisionFilter, na
 
 
 def every(
-    store: Store, wanted: DecisionFilter, *names: str, most: int
+    store: Store, wanted: DecisionFilter, *names: str, most: int, sort: str | None = None
 ) -> Iterator[dict[str, tuple[Any, ...]]]:
     """Columns of all wanted rows, at most so many, a few thousand at a time: all of them at once would fill
     the memory.
     """
     with store.reading() as connection:
-        rows = connection.execution_options(yield_per=2_000).execute(selected(wanted, *names).limit(most))
+        rows = connection.execution_options(yield_per=2_000).execute(
+            selected(wanted, *names, sort=sort).limit(most)
+        )
         for part in rows.partitions():
             yield dict(zip(names, zip(*part, strict=True), strict=True))
 
 
-def selected(wanted: DecisionFilter, *names: str, through_index: bool = True) -> sa.Select:
-    """Columns of the wanted rows of the list, in the order in which their state is looked at.
+def selected(
+    wanted: DecisionFilter, *names: str, sort: str | None = None, through_index: bool = True
+) -> sa.Select:
+    """Columns of the wanted rows of the list, by one of the ``SORTS``, or with a minus before it the other
+    way round. Without one the most valuable come first, of those that were answered the latest, and of those
+    that were put off who comes back first.
 
     With ``through_index`` rows may be met in that order; without, the few that are wanted are found first and
     put in order then.
     """
+    rows = sa.select(*(WORK[name] for name in names)).where(wanted.condition(worklist_table))
+    if sort and sort.removeprefix("-") in SORTS:
+        column, downwards = SORTS[sort.removeprefix("-")]
+        downwards = downwards != sort.startswith("-")
+        by = sa.desc(column) if downwards else sa.asc(column)
+        return rows.order_by(by.nulls_last(), WORK.lead_id)
     state = wanted.state
     column = (
         WORK.until if state == "snoozed" else WORK.worth if state in ("open", "held") else WORK.answered_at
@@ -129,11 +167,22 @@ def selected(wanted: DecisionFilter, *names: str, through_index: bool = True) ->
     order = (
         column if through_index else sa.literal_column(f"+{column.name}") if column is WORK.worth else column
     )
-    return (
-        sa.select(*(WORK[name] for name in names))
-        .where(wanted.condition(worklist_table))
-        .order_by(order if state == "snoozed" else sa.desc(order), WORK.lead_id)
-    )
+    return rows.order_by(order if state == "snoozed" else sa.desc(order), WORK.lead_id)
+
+
+def neighbours(
+    store: Store, wanted: DecisionFilter, lead_id: str, *, place: int, sort: str | None = None
+) -> dict[str, tuple[str, int]]:
+    """The "prev" and "next" of a lead that stood at a place of the list, the first of which is 0, with their
+    places. Of one that has left the list since, the next has moved up to its place.
+    """
+    first = max(place - 1, 0)
+    query = selected(wanted, "lead_id", sort=sort).limit(3).offset(first)
+    with store.reading() as connection:
+        ids = list(connection.scalars(query))
+    there = ids.index(lead_id) if lead_id in ids else place - first
+    around = {"prev": there - 1, "next": there + (lead_id in ids)}
+    return {how: (ids[at], first + at) for how, at in around.items() if 0 <= at < len(ids)}
 
 
 def listed(store: Store, lead_id: str) -> Listed | None:

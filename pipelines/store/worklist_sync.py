@@ -16,13 +16,14 @@ from pipelines.store.answers import rows_after
 from pipelines.store.database import Store
 from pipelines.store.erasure import NOBODY, forgotten_of
 from pipelines.store.schema import decisions_table, worklist_table
+from pipelines.store.work.notes import next_steps
 from pipelines.store.worklist import worth_of
 
 AT_ONCE = 10_000
 ELSEWHERE = "the source"  # who answered, where it does not say
 TAKEN = (
     "lead_id", "account_id", "batch", "decided_at", "channel", "owner", "grade", "score", "low", "high", "p_worked_by", "value", "arm",
-    "action", "this_week",
+    "action", "this_week", "cut_by",
 )  # fmt: skip
 
 
@@ -153,8 +154,12 @@ class Filler:
             return
         # of a list that was emptied, leads have been answered already
         answered = rows_after(connection, [entry["lead_id"] for entry in entries])
-        fresh = {"answered_by": None, "answered_at": None, "until": None}
-        filled = [entry | fresh | answered.get(entry["lead_id"], {}) for entry in entries]
+        steps = next_steps(connection, [entry["lead_id"] for entry in entries])
+        fresh = {"answered_by": None, "answered_at": None, "until": None, "step": None, "due": None}
+        filled = [
+            entry | fresh | answered.get(entry["lead_id"], {}) | steps.get(entry["lead_id"], {})
+            for entry in entries
+        ]
         # another desk may fill the same list
         connection.execute(self.store.insert(worklist_table).on_conflict_do_nothing(), filled)
 
@@ -193,6 +198,7 @@ class Filler:
                     "worth": worth_of(row["value"], row["score"]),
                     "asked": int(row["arm"] == FORCED),
                     "this_week": row["this_week"] or 0,
+                    "held_by": row["cut_by"] if row["action"] == HOLD else None,
                     "state": "held" if row["action"] == HOLD else "open",
                     "turn": 0,
                 }

@@ -1,0 +1,150 @@
+"""What a rep does beside single answers: several leads answered at once, notes and next steps, and lists kept
+under a name.
+"""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from app.desk import desk_of
+from app.pages.queue import morning
+from app.pages.rendering import inside, say
+from app.sessions import AskedFirst, address_of, check_form, signed_in
+from features.errors import UsageError
+from pipelines.store.answers import SAID, give
+from pipelines.store.users import Person
+from pipelines.store.work.notes import add_note, finish
+from pipelines.store.work.views import drop_view, keep_view
+
+router = APIRouter(include_in_schema=False, route_class=AskedFirst)
+Somebody = Annotated[Person, Depends(signed_in)]
+Token = Annotated[str, Form(max_length=1000)]
+Back = Annotated[str, Form(max_length=3000)]
+MOST_AT_ONCE = 200
+
+
+@router.post("/answers/several")
+def several(
+    request: Request,
+    person: Somebody,
+    token: Token,
+    kind: Annotated[str, Form(max_length=20)],
+    lead: Annotated[list[str], Form(max_length=MOST_AT_ONCE)] = [],  # noqa: B006 - FastAPI copies it
+    reason: Annotated[str, Form(max_length=40)] = "",
+    days: Annotated[int, Form(ge=1, le=366)] = 1,
+    back: Back = "/queue",
+) -> Response:
+    """Give one answer to several leads; each stands for itself, and what is refused of one keeps no other."""
+    check_form(request, token)
+    desk = desk_of(request)
+    now, done, refused = desk.clock(), 0, []
+    if not lead:
+        raise UsageError("no lead is selected; tick some first. Nothing was recorded.")
+    for each in lead:
+        turn, _, lead_id = each.partition(":")
+        try:
+            give(
+                desk.store,
+                lead_id,
+                kind,
+                turn=int(turn) if turn.isdecimal() else -1,
+                who=person.name,
+                at=now,
+                reason=reason or None,
+                until=morning(now, days) if kind == "snoozed" else None,
+                anybodys=person.may("ops"),
+                address=address_of(request),
+            )
+            done += 1
+        except UsageError as error:
+            refused.append(str(error))
+    if not done:
+        raise UsageError(refused[0])
+    words = f"You {SAID[kind]} {done:,} lead{'' if done == 1 else 's'}."
+    if refused:
+        words += f" {len(refused):,} not: {refused[0]}"
+    response = RedirectResponse(inside(back), 303)
+    say(request, response, words)
+    return response
+
+
+@router.post("/notes")
+def write_note(
+    request: Request,
+    person: Somebody,
+    token: Token,
+    lead_id: Annotated[str, Form(max_length=500)],
+    words: Annotated[str, Form(max_length=2000)] = "",
+    due: Annotated[str, Form(max_length=10)] = "",
+    back: Back = "/queue",
+) -> Response:
+    check_form(request, token)
+    desk = desk_of(request)
+    day = _day(due)
+    add_note(
+        desk.store,
+        lead_id,
+        words,
+        who=person.name,
+        at=desk.clock(),
+        due=day,
+        address=address_of(request),
+    )
+    response = RedirectResponse(inside(back), 303)
+    say(request, response, "The note is kept." if day is None else f"The next step is kept for {day:%-d %b}.")
+    return response
+
+
+def _day(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d") if text else None
+    except ValueError:
+        raise UsageError(f"'{text}' is no day: say it like 2026-03-31; nothing was recorded.") from None
+
+
+@router.post("/notes/done")
+def step_done(
+    request: Request,
+    person: Somebody,
+    token: Token,
+    entry: Annotated[int, Form(ge=1)],
+    back: Back = "/queue",
+) -> Response:
+    check_form(request, token)
+    desk = desk_of(request)
+    finish(desk.store, entry, who=person.name, at=desk.clock(), address=address_of(request))
+    response = RedirectResponse(inside(back), 303)
+    say(request, response, "The next step is done.")
+    return response
+
+
+@router.post("/views")
+def keep(
+    request: Request,
+    person: Somebody,
+    token: Token,
+    title: Annotated[str, Form(max_length=200)],
+    back: Back = "/queue",
+) -> Response:
+    check_form(request, token)
+    keep_view(desk_of(request).store, person.name, title, inside(back))
+    response = RedirectResponse(inside(back), 303)
+    say(request, response, f"This list is kept as “{' '.join(title.split())}”.")
+    return response
+
+
+@router.post("/views/remove")
+def remove(
+    request: Request,
+    person: Somebody,
+    token: Token,
+    title: Annotated[str, Form(max_length=200)],
+    back: Back = "/queue",
+) -> Response:
+    check_form(request, token)
+    drop_view(desk_of(request).store, person.name, title)
+    response = RedirectResponse(inside(back), 303)
+    say(request, response, f"“{title}” is kept no longer.")
+    return response

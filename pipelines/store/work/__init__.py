@@ -1,0 +1,1 @@
+"""What people at the desk add to the leads they work."""
