@@ -21,56 +21,12 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from features.definitions import emails
 from features.errors import UsageError
 from features.labels import Horizons
+from features.personal import BIRTH, NAMES
 from features.register import REGISTER, Column, Feature, FeatureFile, told_apart
 from features.tables import LEAD_KEYS, Tables
 
 INDEX = ("lead_id", "account_id", "as_of")
 TITLE_NAMES = ("title", "jobtitle", "position", "role", "jobrole", "function", "jobfunction")
-# Who somebody is decides nothing about the business, and a first name tells sex and origin: in the commonest languages of
-# exports, without case, blanks and signs.
-PERSONAL_NAMES = frozenset(
-    [
-        "firstname",
-        "lastname",
-        "middlename",
-        "surname",
-        "givenname",
-        "familyname",
-        "fullname",
-        "forename",
-        "contactname",
-        "personname",
-        "nickname",
-        "salutation",
-        "nameprefix",
-        "namesuffix",
-        "honorific",
-        "birthdate",
-        "birthday",
-        "dateofbirth",
-        "dob",
-        "birthyear",
-        "vorname",
-        "nachname",
-        "familienname",
-        "anrede",
-        "geburtsdatum",
-        "geburtstag",
-        "prenom",
-        "nomdefamille",
-        "civilite",
-        "datedenaissance",
-        "voornaam",
-        "achternaam",
-        "aanhef",
-        "geboortedatum",
-        "nombrecompleto",
-        "apellido",
-        "apellidos",
-        "tratamiento",
-        "fechadenacimiento",
-    ]
-)
 
 
 @checked_dataclass(frozen=True)
@@ -320,7 +276,7 @@ def _attributes(
             dropped.append((name, "kept for auditing alone"))
         elif name in settings.exclude:
             dropped.append((name, "excluded by the configuration"))
-        elif _plain(name) in PERSONAL_NAMES and name not in settings.personal:
+        elif _plain(name) in PERSONAL and name not in settings.personal:
             dropped.append((name, "about the person; [features] personal names what is used all the same"))
         elif name in INDEX:
             dropped.append((name, "its name is one of ours; rename it at the source"))
@@ -349,6 +305,9 @@ def _plain(name: str) -> str:
     """A column's name without case, accents, blanks and signs."""
     letters = unicodedata.normalize("NFKD", name.casefold())
     return "".join(letter for letter in letters if letter.isalnum())
+
+
+PERSONAL = frozenset(_plain(name) for name in (*NAMES, *BIRTH))
 
 
 def _looked_at(leads: ir.Table, names: list[str]) -> dict[str, Any]:

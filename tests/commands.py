@@ -40,17 +40,17 @@ class Said:
         return json.loads(self.out)
 
 
-def leadsieve(*words: object, home: Path, pictures: bool = False, **environ: str) -> Said:
+def leadsieve(*words: object, home: Path, pictures: bool | None = None, **environ: str) -> Said:
     """Run one command with its own home; what it does to the environment ends with it.
 
-    A training's ``pictures`` are left blank unless a test looks at them, and where MLflow starts a database,
-    it is a copy of the first one: both together are two fifths of a small training.
+    A training is `brief` unless a test looks at its ``pictures``.
     """
     out, err = io.StringIO(), io.StringIO()
     names = [name for name in os.environ if name.startswith("LEADSIEVE_")]
-    saving = _brief(pictures) if words[0] == "train" else contextlib.nullcontext()
+    if pictures is None:
+        pictures = words[0] != "train"
     with (
-        saving,
+        contextlib.nullcontext() if pictures else brief(),
         patch.dict(os.environ, environ),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
@@ -62,14 +62,16 @@ def leadsieve(*words: object, home: Path, pictures: bool = False, **environ: str
 
 
 @contextlib.contextmanager
-def _brief(pictures: bool) -> Iterator[None]:
+def brief() -> Iterator[None]:
+    """A training takes three fifths of its time: what nobody looks at is not drawn, and a new database of
+    MLflow's is a copy of the first one.
+    """
     from matplotlib.figure import Figure
 
     from models.registry import registry
 
-    drawn = Figure.savefig if pictures else _blank
     with (
-        patch.object(Figure, "savefig", drawn),
+        patch.object(Figure, "savefig", _blank),
         patch.object(registry, "lay_out", _laid_out(registry.lay_out)),
     ):
         yield

@@ -109,6 +109,7 @@ def test_where_rows_are_the_only_time_the_newer_half_is_cut_into_equal_parts():
     assert max(sizes) - min(sizes) <= 2
 
 
+@pytest.mark.slow
 def test_a_backtest_that_stopped_goes_on_where_it_stopped_and_ends_as_one_that_did_not(tmp_path, monkeypatch):
     config = written(tmp_path, {"c.toml": f'[source]\nurl = "{SOURCE}"\n{QUICK}'}) / "c.toml"
     words = ("backtest", "--config", config, "--last", 3, "--json")
@@ -135,6 +136,7 @@ def test_a_backtest_that_stopped_goes_on_where_it_stopped_and_ends_as_one_that_d
     assert whole["total"]["leads"] == sum(span["leads"] for span in whole["spans"])
 
 
+@pytest.mark.slow
 def test_other_settings_are_replayed_anew(tmp_path):
     config = written(tmp_path, {"c.toml": f'[source]\nurl = "{SOURCE}"\n{QUICK}'}) / "c.toml"
     leadsieve("backtest", "--config", config, "--last", 1, home=tmp_path)

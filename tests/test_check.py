@@ -182,6 +182,7 @@ def test_a_promise_of_5_10_or_20_percent_needs_59_29_or_14_wins_set_aside_and_as
 AMOUNT = {"amount": ("4000", "", 1.0)}
 
 
+@pytest.mark.slow
 def test_a_column_that_only_wins_have_stops_check_and_train_until_the_configuration_decides(tmp_path):
     crm(tmp_path, **AMOUNT, size_class=("big", "small", 0.4))
     said = run("check", tmp_path, "--json", features='exclude = ["size"]')

@@ -169,6 +169,7 @@ def test_a_run_that_another_one_overtakes_gives_sales_a_complete_list_too(world,
     assert known == complete
 
 
+@pytest.mark.slow
 def test_a_spreadsheet_runs_nothing_of_what_is_exported(tmp_path):
     leads = [line.split(",") for line in flat_leads(rows=400, signal=0.9).splitlines()]
     text = "\n".join(",".join([f"=cmd|{row[0]}" if at else row[0], *row[1:]]) for at, row in enumerate(leads))
@@ -493,6 +494,7 @@ def test_too_few_leads_end_with_4_and_register_nothing(tmp_path):
     assert not (tmp_path / "h" / "mlflow.db").exists()
 
 
+@pytest.mark.slow
 def test_a_model_that_could_not_be_judged_is_registered_by_force_and_cut_on_its_own_scores(tmp_path):
     settings = f'[source]\nurl = "simulated:?leads=300&months=3"\n[policy]\nhold_share = 0.2\n{QUICK}'
     folder = written(tmp_path / "crm", {"c.toml": settings})
@@ -501,6 +503,7 @@ def test_a_model_that_could_not_be_judged_is_registered_by_force_and_cut_on_its_
     assert 0 < said.json["policy"]["cut"] < 1
 
 
+@pytest.mark.slow
 def test_a_model_no_better_than_chance_is_registered_only_by_force(tmp_path):
     folder = written(tmp_path / "crm", {"leads.csv": flat_leads(rows=600, signal=0), "c.toml": FLAT + QUICK})
     words = ("train", "--config", folder / "c.toml", "--json")
@@ -516,6 +519,7 @@ def test_a_model_no_better_than_chance_is_registered_only_by_force(tmp_path):
     assert (forced.code, forced.json["version"], forced.json["verdict"]) == (0, "1", "no better than chance")
 
 
+@pytest.mark.slow
 def test_a_model_that_learns_something_from_the_same_rows_is_registered(tmp_path):
     folder = written(
         tmp_path / "crm", {"leads.csv": flat_leads(rows=600, signal=0.8), "c.toml": FLAT + QUICK}

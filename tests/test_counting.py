@@ -87,6 +87,7 @@ def midnight_world(seed):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "made",
     [

@@ -155,6 +155,12 @@ def test_every_room_of_the_house_is_in_its_table_and_no_other():
     assert set(re.findall(r"^\| `([\w/]+/)` \|", ARCHITECTURE, flags=re.MULTILINE)) == rooms
 
 
+def test_every_file_that_the_architecture_names_is_there():
+    named = re.findall(r"`(\w+/[\w/]+\.\w+)`", ARCHITECTURE)
+    assert len(named) > 10
+    assert [path for path in named if not (REPOSITORY / path).exists()] == []
+
+
 def test_the_life_of_a_lead_has_every_answer_in_every_state_that_it_can_be_given_in():
     drawn = set(re.findall(r"^ +(\w+) --> \w+ : (\w+)$", ARCHITECTURE, flags=re.MULTILINE))
     possible = {(state, answer) for answer, states in FROM.items() for state in states}

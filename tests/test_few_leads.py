@@ -10,6 +10,7 @@ import pytest
 from pipelines.simulation.market import simulate_tables
 from tests.commands import QUICK, leadsieve, written
 
+pytestmark = pytest.mark.slow
 SOURCE = """
 [source]
 url = "files:."

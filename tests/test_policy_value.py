@@ -216,9 +216,9 @@ def test_words_tell_the_value_its_interval_and_what_it_rests_on():
 
 @pytest.mark.slow
 def test_intervals_from_the_randomised_arm_cover_the_truth_as_often_as_they_say():
-    table = coverage_grid(runs=250, seed=1)
+    table = coverage_grid(runs=120, seed=1)
     # 92 to 97 %, give or take two standard errors of so many runs.
-    slack = 2 * np.sqrt(0.95 * 0.05 / 250)
+    slack = 2 * np.sqrt(0.95 * 0.05 / 120)
     assert table.loc[table["of"] == "value", "covered"].between(0.92 - slack, 0.97 + slack).all(), table
     # Two policies may differ in a dozen customers of the arm: hardly enough for any interval.
     assert (table["covered"] > 0.88).all(), table

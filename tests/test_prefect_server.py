@@ -54,7 +54,8 @@ def serving(folder: Path, port: int):
     command = [sys.executable, "-m", "app.cli", "serve", "--home", "home", "--port", str(port)]
     with (folder / "serve.log").open("w") as log:
         process = subprocess.Popen(
-            [*command, "--config", "crm.toml"], cwd=folder, env=environ(folder), stdout=log, stderr=log,
+            [*command, "--config", "crm.toml"], cwd=folder, stdout=log, stderr=log,
+            env=environ(folder) | {"PREFECT_LOGGING_LEVEL": "DEBUG"},
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
     try:
@@ -66,7 +67,7 @@ def serving(folder: Path, port: int):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory):
-    """A folder whose home is served, and the address of its Prefect API."""
+    """A folder whose home is served, the address of its Prefect API, and the process that serves it."""
     folder = written(tmp_path_factory.mktemp("served"), {"crm.toml": f'[source]\nurl = "{SIMULATED}"\n'})
     with serving(folder, free_port()) as process:
         end = time.monotonic() + PATIENCE
@@ -79,7 +80,20 @@ def served(tmp_path_factory: pytest.TempPathFactory):
             assert process.poll() is None, (folder / "serve.log").read_text()
             assert time.monotonic() < end
             time.sleep(0.2)
-        yield folder, address
+        yield folder, address, process
+
+
+@contextmanager
+def asking(folder: Path, address: str):
+    """A client of the Prefect server that serves a home."""
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+    with (
+        temporary_settings({PREFECT_API_URL: address, PREFECT_API_AUTH_STRING: secret_of(folder / "home")}),
+        get_client(sync_client=True) as client,
+    ):
+        yield client
 
 
 def signed_in(folder: Path) -> dict[str, str]:
@@ -88,7 +102,7 @@ def signed_in(folder: Path) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_whoever_has_not_the_secret_is_refused_and_no_page_of_another_origin_is_answered(served):
-    folder, address = served
+    folder, address, _ = served
     listing = f"{address}/deployments/filter"
     wrong = {"Authorization": "Basic " + b64encode(b"leadsieve:guess").decode()}
     for headers in ({}, wrong):
@@ -108,7 +122,7 @@ def test_whoever_has_not_the_secret_is_refused_and_no_page_of_another_origin_is_
 
 @pytest.mark.slow
 def test_what_the_server_keeps_is_its_owners_alone(served):
-    folder, _ = served
+    folder, *_ = served
     secret = folder / "home" / "prefect" / "server.secret"
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert re.fullmatch(r"\S{40,}", secret.read_text())
@@ -126,17 +140,12 @@ def test_what_the_server_keeps_is_its_owners_alone(served):
 def test_a_command_on_a_home_that_is_served_is_a_run_without_parameters_and_with_the_words_of_the_terminal(
     served,
 ):
-    folder, address = served
+    folder, address, _ = served
     done = leadsieve("check", "--config", "crm.toml", "--home", "home", folder=folder)
     assert done.returncode == 0, done.stderr
-    from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowFilter
-    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-    with (
-        temporary_settings({PREFECT_API_URL: address, PREFECT_API_AUTH_STRING: secret_of(folder / "home")}),
-        get_client(sync_client=True) as client,
-    ):
+    with asking(folder, address) as client:
         (run,) = client.read_flow_runs(flow_filter=FlowFilter(name={"any_": ["check-source"]}))
         (artifact,) = client.read_artifacts(limit=1, sort="CREATED_DESC")
     assert run.state.type.value == "COMPLETED"
@@ -144,6 +153,27 @@ def test_a_command_on_a_home_that_is_served_is_a_run_without_parameters_and_with
     assert run.tags == ["leadsieve"]
     assert artifact.flow_run_id == run.id
     assert terminal(artifact.data) == done.stdout.removesuffix("\n")
+
+
+@pytest.mark.slow
+def test_without_a_server_a_whole_one_runs_beside_and_plans_the_runs_until_it_is_stopped(served):
+    """The last test of a home that is served, which is served no more after it."""
+    folder, address, process = served
+    log, page = folder / "serve.log", address.removesuffix("api")
+    end = time.monotonic() + PATIENCE
+    with asking(folder, address) as client:
+        # whoever serves them has begun to look
+        while not client.read_flow_runs(limit=9) or "scheduled flow runs" not in log.read_text():
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.2)
+    assert "<html" in httpx.get(page).text
+    assert page.removesuffix("/") in log.read_text()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=PATIENCE) == 0
+    assert "All deployments have been paused" in log.read_text()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(page)
 
 
 @pytest.mark.slow
@@ -169,6 +199,7 @@ def test_a_server_that_is_killed_with_us_leaves_a_note_that_misleads_nobody(tmp_
     pytest.fail("the server outlived the command")
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_said_in_a_sentence(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -181,6 +212,7 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(tmp_path):
             pass
 
 
+@pytest.mark.slow
 def test_a_single_command_starts_no_server_and_does_not_load_prefect(tmp_path):
     written(tmp_path, {"crm.toml": '[source]\nurl = "simulated:?leads=300&months=6"\n'})
     code = """
@@ -203,6 +235,7 @@ sys.exit(code)
     assert not (tmp_path / "home" / "prefect").exists()
 
 
+@pytest.mark.slow
 def test_a_prefect_server_that_does_not_answer_is_said_in_a_sentence_and_nothing_is_done(tmp_path):
     written(tmp_path, {"crm.toml": '[source]\nurl = "simulated:?leads=300&months=6"\n'})
     dead = f"http://ann:hidden-word@127.0.0.1:{free_port()}/api"

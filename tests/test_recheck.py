@@ -130,8 +130,8 @@ def test_a_recheck_goes_into_json_whole():
 
 @pytest.mark.slow
 def test_the_bound_after_launch_covers_what_the_filter_loses_with_a_forced_arm_and_without():
-    table = promise_recheck_grid(runs=300, seed=1)
-    least = 0.95 - 2 * np.sqrt(0.95 * 0.05 / 300)
+    table = promise_recheck_grid(runs=120, seed=1)
+    least = 0.95 - 2 * np.sqrt(0.95 * 0.05 / 120)
     assert (table["covered"] >= least).all(), table
     assert table.loc[table["lost_share"] > 0.05, "kept"].max() <= 1 - least
     assert table.loc[table["lost_share"] <= 0.05, "broken"].max() <= 1 - least

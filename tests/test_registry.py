@@ -250,6 +250,7 @@ def test_a_folder_without_a_scorer_is_not_registered(registry, tmp_path):
     assert registry.resolve("challenger") == "3"
 
 
+@pytest.mark.slow
 def test_mlflow_loads_the_champion_in_a_process_of_its_own_and_scores_a_table_with_gaps(registry, store):
     code = """
 import mlflow, numpy as np, pandas as pd
@@ -287,6 +288,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_mlflow_serves_the_champion_over_http(registry, store, tmp_path):
     port = free_port()
     command = [

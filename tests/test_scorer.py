@@ -156,6 +156,7 @@ def test_grades_follow_the_forward_scores_where_they_are_given():
     assert fitted(grade_scores=np.linspace(0, 1, 101)).grade_edges == pytest.approx((0.2, 0.5, 0.8))
 
 
+@pytest.mark.slow
 def test_a_scorer_from_another_process_gives_the_same_scores_to_the_bit(scorer, tmp_path):
     scorer.save(tmp_path / "scorer")
     frame = leads(seed=7)[0]

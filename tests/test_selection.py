@@ -141,10 +141,10 @@ def dealt(rng: np.random.Generator, *, unseen: float, reps: int = 12, leads: int
 def test_the_warning_light_is_lit_where_reps_see_more_and_rarely_where_they_do_not():
     rng = np.random.default_rng(5)
     lit = {
-        unseen: np.mean([leniency(*dealt(rng, unseen=unseen)).warns for _ in range(200)])
+        unseen: np.mean([leniency(*dealt(rng, unseen=unseen)).warns for _ in range(120)])
         for unseen in (0.0, 1.0)
     }
-    assert lit[0.0] <= 0.025 + 2 * np.sqrt(0.025 * 0.975 / 200)
+    assert lit[0.0] <= 0.025 + 2 * np.sqrt(0.025 * 0.975 / 120)
     assert lit[1.0] > 0.6
 
 

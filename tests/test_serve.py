@@ -20,17 +20,16 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
-import httpx
 import pandas as pd
 import pytest
 
-from pipelines.prefect_server import address_of, secret_of
 from pipelines.reports.render import as_text
-from tests.commands import leadsieve, written
+from tests.commands import brief, leadsieve, written
 from tests.conftest import REPOSITORY
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+pytestmark = pytest.mark.slow
 LATE = datetime(2024, 11, 15, 2, tzinfo=UTC)
 PATIENCE = 180  # seconds, on a busy machine
 
@@ -101,40 +100,55 @@ def alarm() -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.fixture(scope="module")
-def served(
-    world: Path, alarm: tuple[str, list[str]], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path]:
-    """A folder from which the flows are served on a Prefect server, whose client is this process."""
-    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Prefect server, whose client is this process."""
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    folder, port = tmp_path_factory.mktemp("prefect"), free_port()
+    quiet = {"PREFECT_HOME": str(folder), "PREFECT_LOGGING_LEVEL": "CRITICAL", "DO_NOT_TRACK": "1"}
+    quiet |= {"PREFECT_LOGGING_TO_API_ENABLED": "false", "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
+    with (
+        running("prefect", "server", "start", "--host", "127.0.0.1", "--port", port, folder=folder) as server,
+        patch.dict(os.environ, quiet),
+        temporary_settings({PREFECT_API_URL: quiet["PREFECT_API_URL"]}),
+        get_client(sync_client=True) as client,
+    ):
+        until(lambda: client.api_healthcheck() is None, server)
+        yield quiet["PREFECT_API_URL"]
+
+
+@pytest.fixture(scope="module")
+def served(
+    world: Path,
+    prefect_server: str,
+    alarm: tuple[str, list[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Path]:
+    """A folder from which the flows are served on the Prefect server."""
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+    from prefect.client.orchestration import get_client
 
     folder = tmp_path_factory.mktemp("served")
     shutil.copytree(world / "home", folder / "home")
     schedule = '[schedule]\nscore = "0 2 * * *"\nmonitor = "off"\nretrain = "off"\nalignment = "off"\noutput = "queue/{date}.csv"\nalert = "custom-webhook/alarm"\n'
     written(folder, {"crm.toml": (world / "quick.toml").read_text() + schedule})
-    port = free_port()
-    api = f"http://127.0.0.1:{port}/api"
+    CustomWebhookNotificationBlock(
+        name="alarm", url=alarm[0], json_data={"said": "{{subject}} | {{body}}"}
+    ).save("alarm")
+    command = ("pipelines.cli.main", "serve", "--config", "crm.toml", "--home", "home")
     with (
-        running("prefect", "server", "start", "--host", "127.0.0.1", "--port", port, folder=folder) as server,
-        temporary_settings({PREFECT_API_URL: api}),
         get_client(sync_client=True) as client,
+        running(*command, folder=folder, api=prefect_server) as serving,
     ):
-        until(lambda: client.api_healthcheck() is None, server)
-        CustomWebhookNotificationBlock(
-            name="alarm", url=alarm[0], json_data={"said": "{{subject}} | {{body}}"}
-        ).save("alarm")
-        with running(
-            "pipelines.cli.main", "serve", "--config", "crm.toml", "--home", "home", folder=folder, api=api
-        ) as serving:
-            until(lambda: len(client.read_deployments(limit=9, sort="NAME_ASC")) == 4, serving)
-            yield folder
+        until(lambda: len(client.read_deployments(limit=9, sort="NAME_ASC")) == 4, serving)
+        yield folder
 
 
-def run(flow: str, **options: Any) -> Any:
+def run(flow: str, name: str = "leadsieve", **options: Any) -> Any:
     from prefect.deployments import run_deployment
 
-    return run_deployment(f"{flow}/leadsieve", timeout=PATIENCE, poll_interval=0.5, **options)
+    return run_deployment(f"{flow}/{name}", timeout=PATIENCE, poll_interval=0.5, **options)
 
 
 def test_a_late_run_decides_as_of_the_time_it_was_scheduled_for(world, served, tmp_path):
@@ -218,36 +232,14 @@ def test_a_run_that_fails_says_why_in_a_sentence_tells_people_and_hides_password
         assert "hidden-word" not in told
 
 
-def test_without_a_server_a_whole_one_runs_beside_and_plans_the_runs(world, tmp_path):
-    from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
-
-    written(tmp_path, {"crm.toml": (world / "quick.toml").read_text()})
-    port = free_port()
-    command = ("pipelines.cli.main", "serve", "--config", "crm.toml", "--home", "home", "--port", port)
-    api, home = f"http://127.0.0.1:{port}/api", tmp_path / "home"
-    with running(*command, folder=tmp_path, PREFECT_LOGGING_LEVEL="DEBUG") as serving:
-        until(lambda: address_of(home) == api, serving)
-        secret = {PREFECT_API_URL: api, PREFECT_API_AUTH_STRING: secret_of(home)}
-        with temporary_settings(secret), get_client(sync_client=True) as client:
-            until(lambda: client.read_flow_runs(limit=9), serving)
-        assert "<html" in httpx.get(f"http://127.0.0.1:{port}/").text
-        # whoever serves them has begun to look
-        until(lambda: "scheduled flow runs" in (tmp_path / "said.log").read_text(), serving)
-    assert serving.returncode == 0
-    said = (tmp_path / "said.log").read_text()
-    assert f"http://127.0.0.1:{port}" in said
-    assert "All deployments have been paused" in said
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"http://127.0.0.1:{port}/")
-
-
+@pytest.mark.usefixtures("prefect_server")
 def test_retraining_promotes_only_by_rule_and_says_so(world, home):
     from pipelines.flows.deployments import retrain
     from pipelines.home import registry_of
     from pipelines.settings import load_settings
 
-    state = retrain(world / "quick.toml", home, as_of=LATE, return_state=True)
+    with brief():
+        state = retrain(world / "quick.toml", home, as_of=LATE, return_state=True)
     assert state.name == "Completed", state.message
     registry = registry_of(load_settings(None), home)
     newest = registry.versions()[0]
@@ -257,6 +249,7 @@ def test_retraining_promotes_only_by_rule_and_says_so(world, home):
     assert ("was not promoted: sales sees no change" in state.message) is not promoted
 
 
+@pytest.mark.usefixtures("prefect_server")
 def test_prefects_own_kind_of_time_is_a_time_like_any_other(world, home, monkeypatch):
     from prefect.types._datetime import create_datetime_instance
 
@@ -269,6 +262,7 @@ def test_prefects_own_kind_of_time_is_a_time_like_any_other(world, home, monkeyp
     assert done.is_completed(), done.message
 
 
+@pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize(
     ("verdict", "state"), [("steady", "Completed"), ("watch", "Watch"), ("retrain", "Retrain")]
 )
@@ -301,16 +295,16 @@ def test_the_state_of_a_monitoring_run_is_called_after_its_verdict_so_that_peopl
         ),
     ],
 )
-def test_a_schedule_that_cannot_be_meant_is_refused_before_anything_is_served(tmp_path, line, said):
-    from prefect.settings import PREFECT_API_URL
-
+def test_a_schedule_that_cannot_be_meant_is_refused_before_anything_is_served(
+    prefect_server, tmp_path, line, said
+):
     folder = written(tmp_path, {"c.toml": f"[schedule]\n{line}\n"})
     refused = leadsieve(
         "serve",
         "--config",
         folder / "c.toml",
         home=tmp_path / "home",
-        PREFECT_API_URL=PREFECT_API_URL.value(),
+        PREFECT_API_URL=prefect_server,
     )
     assert refused.code == 2
     assert said in refused.err
@@ -342,35 +336,20 @@ def test_prefect_yaml_deploys_the_flows_by_module_path_as_the_configuration_sche
         flow.validate_parameters(each["parameters"])
 
 
-def test_prefects_own_commands_deploy_prefect_yaml_and_a_worker_scores(world, home, tmp_path):
+def test_prefects_own_command_deploys_prefect_yaml_and_a_worker_scores(prefect_server, world, home, tmp_path):
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
-    from prefect.settings import PREFECT_API_URL
+    from prefect.client.schemas.actions import WorkPoolCreate
 
     shutil.copy(world / "quick.toml", tmp_path / "crm.toml")
-    written(
-        tmp_path,
-        {"prefect.yaml": (REPOSITORY / "prefect.yaml").read_text().replace("/srv/leadsieve", str(tmp_path))},
-    )
-    for words in (
-        "work-pool create leadsieve --type process",
-        "deploy --all",
-        "deployment run score/leadsieve",
-    ):
-        with running("prefect", *words.split(), folder=tmp_path, api=PREFECT_API_URL.value()) as command:
+    told = (REPOSITORY / "prefect.yaml").read_text().replace("/srv/leadsieve", str(tmp_path))
+    written(tmp_path, {"prefect.yaml": told.replace("- name: leadsieve\n", "- name: by-a-worker\n")})
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name="leadsieve", type="process"))
+        with running("prefect", "deploy", "--all", folder=tmp_path, api=prefect_server) as command:
             assert command.wait(PATIENCE) == 0, (tmp_path / "said.log").read_text()
-    pool = WorkPoolFilter(name=WorkPoolFilterName(any_=["leadsieve"]))
-
-    def ended() -> Any:
-        runs = client.read_flow_runs(work_pool_filter=pool)
-        return next((each for each in runs if not each.auto_scheduled and each.state.is_final()), None)
-
-    with (
-        get_client(sync_client=True) as client,
-        running(
-            "prefect", "worker", "start", "--pool", "leadsieve", folder=tmp_path, api=PREFECT_API_URL.value()
-        ) as worker,
-    ):
-        state = until(ended, worker).state
+        with running(
+            *("prefect", "worker", "start", "--pool", "leadsieve"), folder=tmp_path, api=prefect_server
+        ):
+            state = run("score", name="by-a-worker").state
     assert state.name == "Completed"
     assert state.message.startswith("version 1 scored ")

@@ -7,12 +7,15 @@ import socket
 import subprocess
 import sys
 
+import pytest
+
 from pipelines.store.database import Store
 from tests.conftest import REPOSITORY
 
 HEAVY = ("mlflow", "prefect", "sklearn", "scipy.stats", "matplotlib", "alembic")
 
 
+@pytest.mark.slow
 def test_the_desk_imports_nothing_that_only_training_needs(tmp_path):
     code = f"""
 import json, sys
@@ -41,6 +44,7 @@ print(json.dumps([name for name in {HEAVY!r} if sys.modules.get(name) is not Non
     assert json.loads(found) == []
 
 
+@pytest.mark.slow
 def test_a_desk_that_cannot_be_served_says_why_in_a_sentence(tmp_path):
     down = "[store]\nurl = 'postgresql://tester:hunter2@127.0.0.1:1/none'\n"
     (tmp_path / "down.toml").write_text(down)

@@ -210,8 +210,8 @@ def test_readers_do_not_wait_for_a_writer(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_million_decisions_are_recorded_in_seconds(url):
-    count = 1_000_000
+def test_a_quarter_of_a_million_decisions_are_recorded_in_seconds(url):
+    count = 250_000
     chance = np.random.default_rng(1).random(count)
     table = pd.DataFrame(
         {
@@ -224,9 +224,8 @@ def test_a_million_decisions_are_recorded_in_seconds(url):
     )
     began = time.perf_counter()
     assert len(Store(url).record(table)) == count
-    assert (
-        time.perf_counter() - began < 120
-    )  # about 6 s on a machine of its own; a busy one must not fail for it
+    took = time.perf_counter() - began
+    assert took < 30  # under 2 s on a machine of its own; a busy one must not fail for it
 
 
 def test_what_was_acknowledged_is_on_the_disk_before_a_power_cut(tmp_path):

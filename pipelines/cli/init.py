@@ -61,7 +61,6 @@ def _asked(question: str, options: Sequence["Option"]) -> "Option":
         return options[0]
     typer.echo(question, err=True)
     for place, option in enumerate(options, start=1):
-        name = getattr(option.value, "name", option.value)
-        typer.echo(f"  {place}  {'–' if name is None else name}  {option.why}", err=True)
+        typer.echo(f"  {place}  {option.name}  {option.why}", err=True)
     place = typer.prompt("Which", default=1, type=int, err=True)
     return options[min(max(place, 1), len(options)) - 1]

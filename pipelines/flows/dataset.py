@@ -24,8 +24,8 @@ from pipelines.feature_files import load_features
 from pipelines.flows.runs import retried
 from pipelines.home import registry_of, store_of
 from pipelines.settings import Settings
+from pipelines.sources.answers_as_outcomes import with_answers, with_notes
 from pipelines.sources.erased import Forgotten
-from pipelines.sources.feedback import with_answers, with_notes
 from pipelines.sources.mapping import SourceSettings
 from pipelines.sources.snapshots import Snapshot, pull
 from pipelines.store.answers import standing_answers

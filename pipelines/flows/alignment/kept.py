@@ -13,8 +13,8 @@ from models.alignment.book import Asked
 from pipelines.flows.alignment.align import aligned
 from pipelines.flows.alignment.ledger import Ledger, ledger_of
 from pipelines.settings import Settings
+from pipelines.sources.answers_as_outcomes import with_answers
 from pipelines.sources.engine import let_go, local_engine
-from pipelines.sources.feedback import with_answers
 from pipelines.sources.manifest import read_note
 from pipelines.sources.snapshots import opened
 from pipelines.store.answers import standing_answers

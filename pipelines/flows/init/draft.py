@@ -17,6 +17,12 @@ class Option:
     value: Any
     why: str
 
+    @property
+    def name(self) -> str:
+        """The answer, as it is asked and told."""
+        name = getattr(self.value, "name", self.value)
+        return "none of these" if name is None else str(name)
+
 
 Choose = Callable[[str, Sequence[Option]], Option]
 

@@ -145,8 +145,7 @@ def init_source(
 
 
 def _shown(option: Option) -> str:
-    value = getattr(option.value, "name", option.value)
-    return f"{'none of these' if value is None else value}: {option.why}"
+    return f"{option.name}: {option.why}"
 
 
 def _address(target: str) -> tuple[str, str | None]:

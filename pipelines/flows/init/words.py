@@ -6,6 +6,8 @@ Names and words are compared as ``tidy`` leaves them: small, without accents, ma
 import re
 import unicodedata
 
+from features.personal import BIRTH, NAMES
+
 # A role's usual names, the likeliest first; a name that holds one counts less than one that is one.
 ROLES = {
     "lead_id": "lead id|record id|id|prospect id|contact id|opportunity id|deal id|mql id|application id|enquiry id"
@@ -95,13 +97,12 @@ PERSON, CONTACT, PROTECTED = (
 )
 LATER = "filled in or changed after contact, so no new lead has it"
 EXCLUDED = {
-    PERSON: "first name|last name|full name|name|contact name|contact person|lead name|salutation|middle name|deal title"
-    "|opportunity name|vorname|nachname|anrede|ansprechpartner|prénom|nom|civilité|nombre|apellido|apellidos|tratamiento"
-    "|nome|cognome|sobrenome|voornaam|achternaam|aanhef|topic|title of deal",
+    PERSON: "|".join(NAMES)
+    + "|name|contact person|lead name|deal title|opportunity name|ansprechpartner|nom|nombre|nome|cognome|sobrenome|topic|title of deal",
     CONTACT: "email|e mail|email address|mail|phone|phone number|mobile|mobile phone|business phone|fax|telefon|handy"
     "|telefonnummer|téléphone|teléfono|telefono|telefoon|móvil|street|straße|address|adresse|linkedin|skype id|twitter",
-    PROTECTED: "birth date|birthday|date of birth|birthdate|geburtsdatum|geburtstag|date de naissance|fecha de nacimiento"
-    "|data di nascita|geboortedatum|gender|sex|geschlecht|religion|nationality|ethnicity",
+    PROTECTED: "|".join(BIRTH)
+    + "|birthdate|data di nascita|gender|sex|geschlecht|religion|nationality|ethnicity",
     LATER: "close date|closed date|closed|closed on|won time|lost time|lost reason|loss reason|closed lost reason|close value"
     "|closed won reason|last activity|last activity date|last activity time|last notable activity|last contacted"
     "|last contact|last modified|last modified date|modified on|modified time|modified date"
