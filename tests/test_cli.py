@@ -57,7 +57,7 @@ def test_train_prints_one_object_with_every_key_of_the_interface(world):
         "pass_through = 0.05",
         "forced = 0",
     ]
-    assert result["models"].keys() == {"pursue", "convert"}
+    assert result["models"].keys() == {"pursue", "convert", "both"}
     for model in result["models"].values():
         assert model.keys() >= MODEL
         assert all(model[name].keys() == {"value", "low", "high"} for name in ESTIMATES)
@@ -233,13 +233,22 @@ def test_judged_scores_have_the_documented_columns_and_give_the_reported_figures
         "fitted_until",
         "p_pursue",
         "p_convert",
+        "p_both",
         "pursued",
         "converted",
+        "customer",
     ]
     assert list(table)[: len(told)] == told
     assert not table.duplicated(["lead_id", "scored_by"]).any()
-    models = json.loads((world / "train.json").read_text())["models"]
-    for name, outcome in (("pursue", "pursued"), ("convert", "converted")):
+    result = json.loads((world / "train.json").read_text())
+    models, withheld = result["models"], result["withheld"]
+    delivered = table[(table["block"] == -1)]
+    assert len(delivered) == withheld["leads"] > 0
+    assert set(delivered["scored_by"]) == {"the delivered version"}
+    told = delivered.dropna(subset=["customer"])
+    for figure, of in (("auc", roc_auc_score), ("average_precision", average_precision_score)):
+        assert of(told["customer"], told["p_both"]) == pytest.approx(withheld[figure], abs=1e-9)
+    for name, outcome in (("pursue", "pursued"), ("convert", "converted"), ("both", "customer")):
         judged = table.dropna(subset=[outcome])
         newest, judged = judged[judged["block"] == 0], judged[judged["block"] > 0]
         for figure, of in (("auc", roc_auc_score), ("average_precision", average_precision_score)):

@@ -632,7 +632,7 @@ def test_a_world_without_leaks_is_clean(tmp_path, seed):
 
 REAL = {
     "uci_bank": {"duration"},
-    "x_education": {"Tags", "Lead Quality"},
+    "x_education": {"Tags", "Lead Quality", "Lead Profile", "Last Activity", "Last Notable Activity"},
     "maven_crm": {"account", "close_value"},
     "olist": set(),
     "loan_applications": set(),

@@ -121,13 +121,14 @@ def test_a_lead_that_sales_has_is_scored_by_what_is_left_of_its_time_and_nobody_
     def had(days: float) -> pd.DataFrame:
         return scorer.score(frame, np.where(np.arange(200) < 100, days, np.nan))
 
-    just, later, over = had(0.0), had(45.0), had(90.0)
+    just, later, over = had(0.0), had(45.0), had(900.0)
     assert (just["p_pursue"][:100] == 1).all()
     assert just["p_convert"][:100].to_numpy() == pytest.approx(usual["p_convert"][:100].to_numpy())
     assert just["p_both"][:100].tolist() == just["score"][:100].tolist() == just["p_convert"][:100].tolist()
     assert (later["p_convert"][:100] < just["p_convert"][:100]).all()
     assert (later["p_convert"][:100] > 0).all()
-    assert over["score"][:100].to_numpy() == pytest.approx(np.zeros(100), abs=1e-9)
+    assert (over["p_convert"][:100] < later["p_convert"][:100]).all()
+    assert (over["p_convert"][:100] > 0).all(), "who has waited for longer may still be won"
     pd.testing.assert_frame_equal(later[100:], usual[100:])
 
 

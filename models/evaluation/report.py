@@ -34,6 +34,7 @@ WEAK = 0.6
 CALIBRATED = (0.8, 1.25)
 USELESS = ("no better than chance", "too little data")
 ORDER = {"p_both": ("both", "pursue"), "p_convert": ("convert", "both", "pursue")}  # the wanted one first
+FEWEST_WINS = 40  # with fewer, there is too little to choose by
 MOST_TIMES = 10  # as many wins are too far off to be foreseen
 
 NAMES = {
@@ -162,7 +163,7 @@ def choose(reports: Mapping[str, "ModelReport | None"], wanted: Score) -> Choice
             else Verdict("too little data", ("No outcome could be learned from.",))
         )
         return Choice(f"p_{alone}", verdict)
-    order = ORDER[wanted]
+    order = ORDER[wanted] if known["convert"].positives >= FEWEST_WINS else ORDER[wanted][:1]
     name = next((each for each in order if known[each].verdict.word not in USELESS), order[0])
     verdict, convert = known[name].verdict, known["convert"]
     if name != "convert" and verdict.word not in USELESS and convert.verdict.word in USELESS:

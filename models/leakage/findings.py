@@ -11,7 +11,9 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
 
 Verdict = Literal["known too late", "suspicious", "ok"]
-Detector = Literal["knowledge time", "strength", "fresh against mature", "uniqueness"]
+Detector = Literal[
+    "knowledge time", "strength", "formats", "pairs", "fresh against mature", "uniqueness", "company"
+]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Times = Annotated[float, Field(gt=1)]
 

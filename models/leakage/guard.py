@@ -1,26 +1,28 @@
 """The leak guard: which lead columns know what they could not have known when the lead was to be scored.
 
-Four detectors look at every column of the leads table that the model reads. *Knowledge time*: its values were
+Detectors look at every column of the leads table that the model reads. *Knowledge time*: its values were
 others while the leads were young. *Strength*: alone, or by its emptiness alone, it tells outcomes better than
 what is known in advance does; where many columns tell much, it has to stand out or to tell more than the
 others together. *Fresh against mature*: it tells leads of days from leads of months, beyond what drift
 explains: it is filled in later. *Uniqueness*: leaving it out costs far more than leaving out any other.
+Three more look at how a column is written (*formats*), at what two of them say together (*pairs*), and at whose leads
+it is filled for, or whose copy it is (*company*: see ``models.leakage.marks``).
 
 Only the first one knows; the others suspect, and a person decides. Nothing is dropped here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy
 
-from features.labels import OUTCOMES
 from models.dataset import LearningSet
-from models.leakage import detectors
+from models.leakage import detectors, marks
 from models.leakage.detectors import Strength, levels_beside
 from models.leakage.findings import USUAL, Findings, Leak, LeakSettings, Looked
+from models.leakage.judging import NO_OUTCOME, SIDES, apart, exceeds, short
 from models.leakage.samples import (
     DAY,
     FEWEST,
@@ -38,11 +40,8 @@ from models.leakage.samples import (
 
 FEWEST_PEERS = 4
 FEWEST_HONEST = 5
-ERRORS = 2.0
 BY_CHANCE = 0.01
 YOUNG_DAYS = 30
-SIDES = {name: (words.did, f"not {words.did}") for name, words in OUTCOMES.items()}
-SIDES["closed"] = ("closed", "open")
 
 
 def find_leaks(
@@ -99,13 +98,17 @@ def find_leaks(
     }
     tried |= {"strength": _strength(learning, today, matrix, drawn, settings)}
     tried |= {"fresh against mature": _fresh(learning, today, drawn, settings)}
+    tried |= {"formats": marks.formats(learning, today, drawn, settings)}
     # A leak that is found hides how much another one tells: both tell the same.
-    known = {leak.column for found in tried.values() if not isinstance(found, str) for leak in found}
-    tried["uniqueness"] = _uniqueness(learning, matrix, drawn, known, settings)
+    known = _columns_of(tried)
+    tried["pairs"] = marks.pairs(learning, today, drawn, known)
+    tried["uniqueness"] = _uniqueness(learning, matrix, drawn, known | _columns_of(tried), settings)
+    tried["company"] = marks.company(learning, today, drawn, _columns_of(tried))
 
     samples = {
         "knowledge time": {"young then": len(young)},
-        "strength": {SIDES[name][0]: len(sample.rows) for name, sample in drawn.outcomes.items()},
+        "strength": _of_outcomes(drawn),
+        **{name: _of_outcomes(drawn) for name in ("formats", "pairs", "company")},
         "fresh against mature": _ages(drawn),
         "uniqueness": {
             SIDES[name][0]: len(sample.rows) for name, sample in drawn.modelled(learning.names).items()
@@ -125,6 +128,15 @@ def find_leaks(
         _together(of) if of else Leak(column, "ok", None, None, fine) for column, of in objections.items()
     )
     return Findings(leaks, looked)
+
+
+def _columns_of(tried: Mapping[str, list[Leak] | str]) -> set[str]:
+    """Every column that a detector objects to so far."""
+    return {leak.column for found in tried.values() if not isinstance(found, str) for leak in found}
+
+
+def _of_outcomes(drawn: Drawn) -> dict[str, int]:
+    return {SIDES[name][0]: len(sample.rows) for name, sample in drawn.outcomes.items()}
 
 
 def _together(objections: list[Leak]) -> Leak:
@@ -176,7 +188,7 @@ def _strength(
 ) -> list[Leak] | str:
     """Columns that tell an outcome alone: of each, what is to be said against it most."""
     if not drawn.outcomes:
-        return f"fewer than {FEWEST} leads on one side of every outcome"
+        return NO_OUTCOME
     told: dict[str, list[tuple[float, str]]] = {column: [] for column in today.columns}
     alone: dict[str, dict[str, Strength]] = {name: {} for name in drawn.outcomes}
     for name, sample in drawn.outcomes.items():
@@ -187,7 +199,7 @@ def _strength(
             told[column] += _marked(values, levels, sample, SIDES[name], settings)
     modelled = drawn.modelled(learning.names)
     for name, strengths in alone.items():
-        strong = {column for column, found in strengths.items() if _exceeds(found, settings.auc)}
+        strong = {column for column, found in strengths.items() if exceeds(found, settings.auc)}
         honest = [column for column in today.columns if column not in strong and not told[column]]
         if strong and len(honest) >= FEWEST_HONEST and name in modelled:
             height = detectors.standing_out({column: found.auc for column, found in strengths.items()})
@@ -196,7 +208,7 @@ def _strength(
             strong -= {column for column in level if strengths[column].auc <= together}
         for column in strong:
             told[column].append(
-                (strengths[column].auc, f"alone it {_apart(SIDES[name])} {_short(strengths[column].auc)}")
+                (strengths[column].auc, f"alone it {apart(SIDES[name])} {short(strengths[column].auc)}")
             )
     for name, sample in drawn.outcomes.items():
         for column in [column for column, said in told.items() if not said]:
@@ -216,10 +228,6 @@ def _strength_together(
     return detectors.strength_together(*matrix_of(learning, matrix, sample), kept, sample)
 
 
-def _apart(sides: tuple[str, str]) -> str:
-    return f"tells {sides[0]} leads from {sides[1]} ones with an AUC of"
-
-
 def _marked(
     values: pd.Series, levels: np.ndarray, sample: Sample, sides: tuple[str, str], settings: LeakSettings
 ) -> Iterator[tuple[float, str]]:
@@ -228,8 +236,8 @@ def _marked(
     emptiness = max(
         (detectors.strength(mark, sample) for mark in (filled, ~filled)), key=lambda each: each.auc
     )
-    if _exceeds(emptiness, settings.emptiness_auc):
-        yield emptiness.auc, f"its emptiness alone {_apart(sides)} {_short(emptiness.auc)}"
+    if exceeds(emptiness, settings.emptiness_auc):
+        yield emptiness.auc, f"its emptiness alone {apart(sides)} {short(emptiness.auc)}"
     marks = [("filled in", filled), ("empty", ~filled)]
     usual = int(np.bincount(levels, minlength=1).argmax()) if len(levels) else 0
     if (
@@ -276,11 +284,6 @@ def _one_sided(
                 )
 
 
-def _exceeds(found: Strength, threshold: float) -> bool:
-    """Above a threshold by more than chance."""
-    return found.auc - ERRORS * found.error > threshold
-
-
 def _fresh(
     learning: LearningSet, today: pd.DataFrame, drawn: Drawn, settings: LeakSettings
 ) -> list[Leak] | str:
@@ -299,7 +302,9 @@ def _fresh(
         # none by chance.
         if grown.auc > max(settings.growth, errors * grown.error):
             compared = "mature ones from older ones" + " or than it did a year before" * (len(drawn.ages) > 2)
-            why = f"it tells fresh leads from mature ones with an AUC {_short(grown.auc)} higher than {compared}"
+            why = (
+                f"it tells fresh leads from mature ones with an AUC {short(grown.auc)} higher than {compared}"
+            )
             found.append(
                 Leak(
                     column,
@@ -331,7 +336,7 @@ def _uniqueness(
     """Columns without which the rest is far poorer, while it can do without any other."""
     samples = drawn.modelled(learning.names)
     if not samples:
-        return f"fewer than {FEWEST} leads on one side of every outcome"
+        return NO_OUTCOME
     groups = {
         source: places for source, places in places_by_source(learning.recipe).items() if source not in known
     }
@@ -345,7 +350,7 @@ def _uniqueness(
             continue
         for column, cost in costs.items():
             if cost >= settings.cost and cost >= settings.uniqueness * max(lighter):
-                why = f"leaving it out costs {_short(cost)} of what there is to know of who is {SIDES[name][0]}, any other"
+                why = f"leaving it out costs {short(cost)} of what there is to know of who is {SIDES[name][0]}, any other"
                 found[column] = Leak(
                     column, "suspicious", "uniqueness", cost, f"{why} {_at_most(max(lighter))}"
                 )
@@ -353,8 +358,4 @@ def _uniqueness(
 
 
 def _at_most(value: float) -> str:
-    return f"at most {_short(value)}" if value >= 0.005 else "next to nothing"
-
-
-def _short(value: float) -> str:
-    return f"{value:.2f}".removeprefix("0")
+    return f"at most {short(value)}" if value >= 0.005 else "next to nothing"

@@ -30,6 +30,7 @@ GRADES = ("D", "C", "B", "A")
 GRADE_SHARES = (0.2, 0.5, 0.8)
 FILE = "scorer.json"
 UNCHANGED = Platt()
+LONGEST = 0.9
 
 Score = Literal["p_pursue", "p_convert", "p_both"]
 WorkedBy = Literal["forced", "bounds"]
@@ -54,7 +55,8 @@ class CalibratedHazard:
     def from_now(self, encoded: pd.DataFrame, days: np.ndarray) -> np.ndarray:
         """Calibrated probability of what is left of the horizon, of leads to which nothing has happened in so many days."""
         whole = self.probability(encoded)
-        gone = self.probability(encoded, np.minimum(days, self.hazard.edges[-1]))
+        # Who has been with sales for longer than that may still be won: as in the last tenth of the time.
+        gone = self.probability(encoded, np.minimum(days, LONGEST * self.hazard.edges[-1]))
         return np.clip((whole - gone) / np.maximum(1 - gone, FLOOR), 0.0, 1.0)
 
 

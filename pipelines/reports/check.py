@@ -151,7 +151,7 @@ def sample(looked: Result) -> str:
     if looked["blind"]:
         return f"not at all: {looked['blind']}"
     kinds = looked["leads"]
-    if looked["detector"] in ("strength", "uniqueness"):
+    if looked["detector"] in ("strength", "uniqueness", "formats", "pairs", "company"):
         told = (f"{number(count)} to tell who is {kind}" for kind, count in kinds.items())
         return f"the newest settled leads, {', '.join(told)}"
     then = ("young then", "a year before")
