@@ -106,7 +106,8 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d}" if value.time() == time() else value.isoformat(" ", "microseconds")
+        day = value == datetime(value.year, value.month, value.day)
+        return f"{value:%Y-%m-%d}" if day else value.isoformat(" ", "microseconds")
     if isinstance(value, (date, time)):
         return value.isoformat()
     if isinstance(value, timedelta):
