@@ -5,6 +5,7 @@ longer than the tests do: ``python -m tests.mutations --runs 1000 --seed 1``.
 """
 
 import argparse
+import contextlib
 import csv
 import gzip
 import io
@@ -25,6 +26,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+from openpyxl import Workbook
+from openpyxl.utils.exceptions import IllegalCharacterError
 
 from features.errors import LeadsieveError
 from features.labels import Horizons
@@ -101,6 +104,14 @@ class Case:
     def write(self) -> None:
         """The tables as bytes."""
         for name in self.rows:
+            if self.form == "xlsx":
+                book, out = Workbook(), io.BytesIO()
+                for row in [self.heads[name], *self.rows[name]]:
+                    with contextlib.suppress(IllegalCharacterError):
+                        book.active.append(row)
+                book.save(out)
+                self.files[f"{name}.xlsx"] = out.getvalue()
+                continue
             if self.form in ("parquet", "duckdb"):
                 out = io.BytesIO()
                 wide = len(self.heads[name])
@@ -174,7 +185,7 @@ def _encoded(case: Case) -> None:
 
 
 def _formed(case: Case) -> None:
-    case.form = case.chance.choice(["csv.gz", "parquet", "duckdb"])
+    case.form = case.chance.choice(["csv.gz", "parquet", "duckdb", "xlsx"])
     case.told.append(case.form)
 
 

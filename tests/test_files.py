@@ -222,3 +222,8 @@ def test_a_lead_that_lost_its_id_is_no_such_row(tmp_path, lost):
 def test_an_archive_that_cannot_be_unpacked_is_refused_in_a_sentence(tmp_path, content):
     with pytest.raises(ContractError, match="it is no gzip archive, or one that is damaged or breaks off"):
         pulled(tmp_path, {"leads.csv.gz": content})
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"\xef\xbb\xbf", b"\xff\xfe\n\x00", b" \n"])
+def test_a_file_of_marks_and_blanks_alone_is_empty(tmp_path, content):
+    assert "it is empty" in refused(tmp_path, {"leads.csv": content})

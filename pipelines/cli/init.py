@@ -19,7 +19,7 @@ def init(
         str,
         typer.Argument(
             metavar="FILE_OR_FOLDER_OR_URL",
-            help="A CSV or Parquet file, a folder of them, or an address such as duckdb:crm.duckdb.",
+            help="A CSV, Excel or Parquet file, a folder of them, or an address such as duckdb:crm.duckdb.",
             show_default=False,
         ),
     ],

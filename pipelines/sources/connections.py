@@ -17,10 +17,10 @@ from features.contracts import Breach, contract_error
 from features.errors import LeadsieveError, UnreachableError, UsageError
 from pipelines.addresses import redacted
 from pipelines.sources.engine import connect, first_line, let_go, local_engine, losses, quoted
-from pipelines.sources.reading.csv_files import csv_view
+from pipelines.sources.reading.csv_files import text_view
 from pipelines.sources.reading.damage import MEND, guarded, refusal, whole_database, whole_parquet
 
-ENDINGS = (".parquet", ".csv", ".csv.gz", ".tsv")
+ENDINGS = (".parquet", ".csv", ".csv.gz", ".tsv", ".xlsx")
 NOTHING_STORED = "nothing was stored"
 ATTACHED = "leadsieve_source"
 
@@ -54,7 +54,9 @@ class Source(ABC):
         """Whether there is a table of this name."""
 
     @abstractmethod
-    def table(self, name: str, separator: str | None = None, encoding: str | None = None) -> ir.Table:
+    def table(
+        self, name: str, separator: str | None = None, encoding: str | None = None, sheet: str | None = None
+    ) -> ir.Table:
         """A table as it is in the source; one that is not there is a ContractError that lists those that are."""
 
     def remarks(self, name: str) -> tuple[str, ...]:
@@ -93,7 +95,7 @@ def bytes_hash(path: Path) -> str:
 
 
 class FolderSource(Source):
-    """Files of a folder: CSV read as text, Parquet with its own types."""
+    """Files of a folder: CSV and Excel workbooks read as text, Parquet with its own types."""
 
     def __init__(self, folder: Path, *, connection: BaseBackend) -> None:
         if not folder.is_dir():
@@ -130,12 +132,14 @@ class FolderSource(Source):
     def has(self, name: str) -> bool:
         return self.file(name) is not None
 
-    def table(self, name: str, separator: str | None = None, encoding: str | None = None) -> ir.Table:
+    def table(
+        self, name: str, separator: str | None = None, encoding: str | None = None, sheet: str | None = None
+    ) -> ir.Table:
         path = self.file(name)
         if path is None:
             raise self.absent(name)
         if path.suffix.lower() != ".parquet":
-            return self._text(name, path, separator, encoding)
+            return self._text(name, path, separator, encoding, sheet)
         with path.open("rb") as file:
             if file.read(4) != b"PAR1":
                 raise refusal(path, "is not a Parquet file", "Export it again")
@@ -143,11 +147,15 @@ class FolderSource(Source):
         with self.answering():
             return self.connection.read_parquet(path)
 
-    def _text(self, name: str, path: Path, separator: str | None, encoding: str | None) -> ir.Table:
-        """A CSV file, looked through once."""
-        key = (path, separator, encoding)
+    def _text(
+        self, name: str, path: Path, separator: str | None, encoding: str | None, sheet: str | None
+    ) -> ir.Table:
+        """A CSV file or a sheet, looked through once."""
+        key = (path, separator, encoding, sheet)
         if key not in self._read:
-            self._read[key] = csv_view(self.connection, path, separator=separator, encoding=encoding)
+            self._read[key] = text_view(
+                self.connection, path, separator=separator, encoding=encoding, sheet=sheet
+            )
         table, self._remarks[name] = self._read[key]
         return table
 
@@ -198,7 +206,9 @@ class DatabaseSource(Source):
         table, schema = self._split(name)
         return table in self.connection.list_tables(database=schema)
 
-    def table(self, name: str, separator: str | None = None, encoding: str | None = None) -> ir.Table:
+    def table(
+        self, name: str, separator: str | None = None, encoding: str | None = None, sheet: str | None = None
+    ) -> ir.Table:
         if not self.has(name):
             raise self.absent(name)
         table, database = self._split(name)
@@ -242,7 +252,9 @@ class MemorySource(Source):
     def has(self, name: str) -> bool:
         return name in self.tables
 
-    def table(self, name: str, separator: str | None = None, encoding: str | None = None) -> ir.Table:
+    def table(
+        self, name: str, separator: str | None = None, encoding: str | None = None, sheet: str | None = None
+    ) -> ir.Table:
         if name not in self.tables:
             raise self.absent(name)
         return self.tables[name]

@@ -51,6 +51,8 @@ class TableSource(Section):
     encoding : str, optional
         Of a CSV file, such as "windows-1250"; if not given UTF-8 or UTF-16 where the file is one of them, else
         Windows-1252.
+    sheet : str, optional
+        Of an Excel workbook; the first one if not given.
     empty : tuple of str
         Words that mean "not answered", such as "Select"; an empty cell always does.
     drop_incomplete : bool
@@ -64,6 +66,7 @@ class TableSource(Section):
     table: str
     separator: str | None = None
     encoding: str | None = None
+    sheet: str | None = None
     empty: Words = ()
     drop_incomplete: bool = False
     date_format: str | dict[str, str] | None = None

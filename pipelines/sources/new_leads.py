@@ -50,7 +50,7 @@ def with_new_leads(
     folder = FolderSource(path.absolute().parent, connection=connection)
     with folder.answering():
         leads = resolved.settings.leads
-        raw, _ = plain(folder.table(path.name, leads.separator, leads.encoding))
+        raw, _ = plain(folder.table(path.name, leads.separator, leads.encoding, leads.sheet))
         mapping, raw, warnings = _mapping(tables, resolved, raw, path.name, until=until)
         warnings = folder.remarks(path.name) + warnings
         settings = resolved.settings.model_copy(

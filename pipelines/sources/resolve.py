@@ -55,7 +55,7 @@ def resolve(source: Source, settings: SourceSettings) -> Resolved:
     for role, mapping in mappings.items():
         if mapping is None:
             continue
-        raw, left = plain(source.table(mapping.table, mapping.separator, mapping.encoding))
+        raw, left = plain(source.table(mapping.table, mapping.separator, mapping.encoding, mapping.sheet))
         warnings += [said for said in source.remarks(mapping.table) if said not in warnings]
         warnings += [
             f"column '{name}' of {mapping.table} was left out: its type holds no single value"

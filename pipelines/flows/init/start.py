@@ -100,7 +100,7 @@ def init_source(
     Parameters
     ----------
     target : str
-        A CSV or Parquet file, a folder of them, or an address such as ``duckdb:crm.duckdb``.
+        A CSV, Excel or Parquet file, a folder of them, or an address such as ``duckdb:crm.duckdb``.
     output : Path
         The TOML file; one that is there is left alone without ``force``.
     choose : function
@@ -158,12 +158,12 @@ def _address(target: str) -> tuple[str, str | None]:
             return f"duckdb:{path.resolve()}", None
         if not path.name.lower().endswith(ENDINGS):
             raise UsageError(
-                f"'{target}' is no CSV or Parquet file by its name; it has to end with {', '.join(ENDINGS)}."
+                f"'{target}' is no CSV, Excel or Parquet file by its name; it has to end with {', '.join(ENDINGS)}."
             )
         return f"files:{path.resolve().parent}", path.name
     if ":" not in target:
         raise UsageError(
-            f"there is no file or folder '{target}'; say a CSV or Parquet file, a folder of them, duckdb:FILE or postgresql://…"
+            f"there is no file or folder '{target}'; say a CSV, Excel or Parquet file, a folder of them, duckdb:FILE or postgresql://…"
         )
     scheme, _, rest = target.partition(":")
     if scheme.lower() in ("files", "duckdb"):
@@ -198,7 +198,7 @@ def _looked(url: str, only: str | None) -> tuple[list[Looked], list[str]]:
         names = [only] if only else source.names()
         if not names:
             raise UsageError(
-                f"there is no table in {source.url}: say a folder with CSV or Parquet files, or a database with tables."
+                f"there is no table in {source.url}: say a folder with CSV, Excel or Parquet files, or a database with tables."
             )
         for name in names[:MOST_TABLES]:
             try:

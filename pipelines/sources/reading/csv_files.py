@@ -1,4 +1,4 @@
-"""CSV files as tables of text, and what a file is that only calls itself CSV."""
+"""CSV files and sheets of workbooks as tables of text, and what a file is that only calls itself one."""
 
 import re
 from dataclasses import replace
@@ -13,10 +13,11 @@ from features.contracts import Breach, contract_error
 from features.errors import ContractError
 from pipelines.sources.engine import quoted, scratch_of
 from pipelines.sources.reading.layout import Layout, Unreadable, beginning, layout_of, written_anew
+from pipelines.sources.reading.workbooks import SEPARATOR, WORKBOOK, sheet_as_text
 
 LOOKS = (
     (b"PK\x03\x04", "an Excel workbook or another zip archive"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook, or one that a password protects"),
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
     (b"GIF8", "a picture"),
@@ -26,10 +27,16 @@ LOOKS = (
 )
 
 
-def csv_view(
-    connection: BaseBackend, path: Path, *, separator: str | None = None, encoding: str | None = None
+def text_view(
+    connection: BaseBackend,
+    path: Path,
+    *,
+    separator: str | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
 ) -> tuple[ir.Table, tuple[str, ...]]:
-    """A CSV file as a table whose columns all hold text, and what is to be said of how it was read.
+    """A CSV file or a workbook's sheet as a table whose columns all hold text, and what is to be said of how it
+    was read.
 
     A file that DuckDB reads as it is, is read as it is used. One in another encoding, or with lines around its
     table, is written anew for it and read at once, so that the copy is gone before anything else is done.
@@ -37,25 +44,41 @@ def csv_view(
     Raises
     ------
     ContractError
-        For a file that is empty or is not CSV, whatever its name says.
+        For a file that is empty or is not what its name says.
     """
+    if path.suffix.lower() == WORKBOOK:
+        with scratch_of(connection) as folder:
+            try:
+                said = sheet_as_text(path, sheet, folder / "sheet.csv")
+                layout = layout_of(folder / "sheet.csv", SEPARATOR, "utf-8")
+            except Unreadable as error:
+                raise _refusal(
+                    path, f"this workbook cannot be read: {error}", "Save it again as .xlsx, or as CSV"
+                ) from None
+            layout = replace(layout, cut_off=False)
+            return _anew(connection, folder / "sheet.csv", path, layout), (*said, *_remarks(path, layout))
     try:
         if what := _not_csv(path):
             raise Unreadable(what)
         layout = layout_of(path, separator, encoding)
     except Unreadable as error:
-        raise _refusal(path, str(error)) from None
+        mend = "Export it as CSV in UTF-8, with a line of column names"
+        raise _refusal(path, f"this is not a CSV file: {error}", mend) from None
     if layout.plain:
         return _read(connection, path, layout, encoding=layout.encoding.removesuffix("-le")), _remarks(
             path, layout
         )
+    return _anew(connection, path, path, layout), _remarks(path, layout)
+
+
+def _anew(connection: BaseBackend, text: Path, path: Path, layout: Layout) -> ir.Table:
+    """The table of a file of text alone, written anew; ``path`` is what its user calls it."""
     with scratch_of(connection) as folder:
-        written_anew(path, layout, folder / "table.csv")
+        written_anew(text, layout, folder / "table.csv")
         try:
-            table = _read(connection, folder / "table.csv", replace(layout, skipped=0), at_once=True)
+            return _read(connection, folder / "table.csv", replace(layout, skipped=0), at_once=True)
         except duckdb.InvalidInputException as error:
             raise unreadable(error, path.name, lines_above=layout.skipped) from error
-    return table, _remarks(path, layout)
 
 
 def _read(
@@ -131,13 +154,5 @@ def _not_csv(path: Path) -> str | None:
     return None
 
 
-def _refusal(path: Path, what: str) -> ContractError:
-    breach = Breach(
-        path.name,
-        "file",
-        0,
-        "",
-        f"this is not a CSV file: {what}",
-        "Export it as CSV in UTF-8, with a line of column names",
-    )
-    return contract_error([breach], "nothing was stored")
+def _refusal(path: Path, what: str, mend: str) -> ContractError:
+    return contract_error([Breach(path.name, "file", 0, "", what, mend)], "nothing was stored")

@@ -117,7 +117,7 @@ def layout_of(path: Path, separator: str | None = None, encoding: str | None = N
     Raises
     ------
     Unreadable
-        For bytes that are no text in the encoding that the file is in.
+        For a file without any text, and for bytes that are no text in the encoding that the file is in.
     """
     seen = _looked_through(path, encoding)
     text = seen.start.decode(seen.encoding, errors="ignore")
@@ -129,6 +129,8 @@ def layout_of(path: Path, separator: str | None = None, encoding: str | None = N
     wanted = separator or (hint[1] if hint else None)
     separator, records = _parsed(text[offset:], wanted, whole=whole)
     at, header = _header(records)
+    if not header:
+        raise Unreadable("it is empty")
     start = offset + (records[at].start if records else 0)
     tail = seen.end.decode(seen.encoding, errors="ignore")
     below = footer(tail, separator, header, [record.cells for record in records[at + 1 :]])
