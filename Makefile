@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo check test lint format clean
+.PHONY: demo check test lint format sbom clean
 
 demo: .venv/ready
 	$(BIN)/leadsieve demo
@@ -22,6 +22,9 @@ lint: .venv/ready
 format: .venv/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+sbom: .venv/ready
+	$(BIN)/python -m pipelines.sbom > sbom.json
 
 clean:
 	rm -rf .venv .leadsieve
