@@ -6,7 +6,7 @@ QUICK := not slow and not outside
 # Two workers, a file of tests at a time, the longest first (tests/conftest.py).
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo check test coverage rest lint format clean
+.PHONY: demo check test coverage rest lint format sbom clean
 
 demo: .venv/ready
 	$(BIN)/leadsieve demo
@@ -32,6 +32,9 @@ lint: .venv/ready
 format: .venv/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+sbom: .venv/ready
+	$(BIN)/python -m pipelines.sbom > sbom.json
 
 clean:
 	rm -rf .venv .leadsieve

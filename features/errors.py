@@ -51,6 +51,7 @@ FAILING = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Make room there"),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "Let more files be open (ulimit -n)"),
     **dict.fromkeys((errno.EIO, errno.ESTALE, errno.ENXIO), "Look after the disk"),
+    errno.EINTR: "Wait a moment",
     errno.EROFS: "Let it be written, or name another folder",
 }
 FORBIDDEN = dict.fromkeys((errno.EACCES, errno.EPERM), "Let yourself in, or name another folder")
@@ -58,6 +59,7 @@ SAID = {  # by libraries that hand on the text alone; SQLite has texts of its ow
     **{os.strerror(number): number for number in FAILING | FORBIDDEN},
     "database or disk is full": errno.ENOSPC,
     "disk I/O error": errno.EIO,
+    "unable to open database file": errno.EIO,
     "attempt to write a readonly database": errno.EROFS,
 }
 

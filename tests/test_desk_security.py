@@ -399,6 +399,17 @@ def test_who_signs_in_again_has_a_new_session_and_the_old_one_ends(desk):
     assert browser.get("/queue").status_code == 303
 
 
+def test_sessions_of_a_person_are_ended_from_the_terminal(desk):
+    ann, bob = desk.browser("ann"), desk.browser("bob")
+    elsewhere = desk.browser()
+    elsewhere.sign_in("ann", PASSWORD)
+    said = leadsieve("user", "sign-out", "ann", "--json", home=desk.home)
+    assert said.json["name"] == "ann"
+    assert [browser.get("/queue").status_code for browser in (ann, elsewhere, bob)] == [303, 303, 200]
+    assert desk.browser().sign_in("ann", PASSWORD).status_code == 303, "may sign in again"
+    assert leadsieve("user", "sign-out", "nobody", home=desk.home).code == 2
+
+
 def test_people_and_keys_from_the_command_line(desk):
     added = leadsieve("user", "add", "ann", "--role", "ops", "--json", home=desk.home).json
     assert desk.browser().sign_in("ann", added["password"]).status_code == 303

@@ -28,7 +28,7 @@ FLOORS = {
         " | promotion monitoring alignment readiness training | backtest"
     ),
     "pipelines": (
-        "addresses files | prefect_server | environment feature_files progress simulation"
+        "addresses files sbom | prefect_server | environment feature_files progress simulation"
         " | sinks sources reports | settings store"
         " | home settings_schema version_files | backup deciding | flows | cli | notebook"
     ),

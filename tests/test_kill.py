@@ -3,6 +3,7 @@ had happened.
 """
 
 import csv
+import errno
 import json
 import shutil
 import signal
@@ -263,3 +264,54 @@ print(Registry("sqlite:///{home}/mlflow.db").register(Path("{folder}"), **empty)
     assert [code for code, _, _ in done] == [0, 0], done
     assert sorted(said for _, said, _ in done) == ["1\n", "2\n"]
     assert sorted(version.aliases for version in registry_in(home).versions()) == [(), ("challenger",)]
+
+
+FORGETS = ("forget", "L00000007", "--json")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("score", "--json"), FORGETS, ("promote", "2", "--force", "--why", "it", "--json")],
+    ids=lambda words: words[0],
+)
+def test_a_disk_that_fails_is_said_in_a_sentence_and_the_next_run_ends_as_if_it_had_not(
+    two, market, forked, tmp_path, words
+):
+    """At every moment of a kind that there is, it was tried by hand."""
+
+    def fresh(name: str) -> Path:
+        home = Path(shutil.copytree(two, tmp_path / name / "home"))
+        if words[0] == "score":
+            shutil.rmtree(home / "snapshots")
+        return home
+
+    def looked_at(home: Path) -> dict[str, object]:
+        """A name that says nothing is another one each time."""
+        found = state_of(home)
+        rows = [
+            row | {name: str(row[name])[:9] for name in ("lead_id", "account_id")}
+            for row in found["decisions"]
+        ]
+        return found | {"decisions": sorted(rows, key=str)}
+
+    told = [*words, "--config", market.config]
+    clean = fresh("clean")
+    assert forked.run(told, home=clean, fails=("write", 0, errno.ENOSPC, False))[0][0] == 0
+    expected, counts = looked_at(clean), forked.counted()
+    assert min(counts.values()) > 0
+    failing = (
+        ("write", errno.ENOSPC, True),
+        ("sync", errno.EIO, False),
+        ("rename", errno.EROFS, False),
+        ("open", errno.EINTR, False),
+    )
+    for kind, number, lasts in failing[: 2 if words[0] == "score" else 4]:  # which takes seconds
+        home = fresh(kind)
+        code, _, err = forked.run(told, home=home, fails=(kind, 1 + counts[kind] // 2, number, lasts))[0]
+        assert code in (0, 5), err
+        assert (code == 0) or len(err.strip().splitlines()) == 1, err
+        again = forked.run(told, home=home)[0][0]
+        assert again in ((0, 2) if words is FORGETS else (0,)), (
+            "it may have been done, and nobody is left to forget"
+        )
+        assert (looked_at(home), drafts_in(home.parent)) == (expected, [])

@@ -111,7 +111,7 @@ def answering(uri: str) -> Iterator[None]:
 
         logger = logging.getLogger("mlflow")  # which importing MLflow sets up
         level = logger.level
-        logger.setLevel(logging.WARNING)
+        logger.setLevel(logging.CRITICAL)  # failures become ours
         # Some of MLflow's functions know no other way; the registry's follows it.
         mlflow.set_tracking_uri(uri)
         try:

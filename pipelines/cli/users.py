@@ -109,6 +109,17 @@ def remove_user(name: str, config: Config = None, home: Home = None, as_json: Js
     show({"removed": name}, f"{name} can sign in no more", as_json=as_json)
 
 
+@user.command("sign-out")
+def end_user_sessions(name: str, config: Config = None, home: Home = None, as_json: Json = False) -> None:
+    """End all sessions of a person, on whatever machine; the password stays."""
+    now = standing(folder := home_folder(home))
+    from pipelines.home import store_of
+    from pipelines.store.users import end_sessions
+
+    ended = end_sessions(store_of(settings_of(config, None), folder), name, at=now, by=TERMINAL)
+    show({"name": name, "sessions": ended}, f"sessions of {name} that were ended: {ended:,}", as_json=as_json)
+
+
 @key.command("make")
 def make_api_key(
     name: Annotated[str, typer.Argument(help="Which program it is for.")],

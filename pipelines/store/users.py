@@ -239,6 +239,25 @@ def sign_out(store: Store, token: str, who: str, *, at: datetime, address: str |
         note(connection, at, who, "signed out", "", address=address)
 
 
+def end_sessions(store: Store, name: str, *, at: datetime, by: str) -> int:
+    """End every session of a person, who may sign in again; gives how many there were.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such person.
+    """
+    with store.writing() as connection:
+        row = sessions_table.c
+        there = sa.select(people_table.c.name).where(people_table.c.name == name)
+        if connection.scalar(there) is None:
+            raise UsageError(f"there is nobody called '{name}'; no session was ended.")
+        going_on = connection.scalar(sa.select(sa.func.count()).where(row.name == name, row.ends_at > at))
+        connection.execute(sessions_table.delete().where(row.name == name))
+        note(connection, at, by, "signed out", f"ended the sessions of {name}: {going_on:,}")
+    return going_on
+
+
 def make_key(store: Store, name: str, role: Role, *, at: datetime, by: str, as_admin: bool = False) -> str:
     """A new key for a program, to be shown once: the store keeps its hash alone."""
     name = name.strip()
