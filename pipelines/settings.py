@@ -28,6 +28,7 @@ from features.recipe import FeatureSettings
 from models.alignment.settings import AlignmentSettings, WordSettings
 from models.evaluation.settings import EvaluationPlan
 from models.monitoring.settings import MonitorSettings
+from models.policy.assignment import AssignmentSettings
 from models.policy.settings import PolicySettings
 from models.promotion.rule import PromotionSettings
 from models.survival.hazard import HazardParameters
@@ -184,7 +185,7 @@ class Settings(Section):
     ----------
     source : SourceSettings or None
         None where nobody said where the data are: commands that read none need none.
-    label, features, model, evaluation, policy, promotion, monitor, alignment, words, schedule, registry, store, desk
+    label, features, model, evaluation, policy, assignment, promotion, monitor, alignment, words, schedule, registry, store, desk
         The sections of the same names.
     """
 
@@ -194,6 +195,7 @@ class Settings(Section):
     model: HazardParameters = HazardParameters()
     evaluation: EvaluationPlan = EvaluationPlan()
     policy: PolicySettings = PolicySettings()
+    assignment: AssignmentSettings = AssignmentSettings()
     promotion: PromotionSettings = PromotionSettings()
     monitor: MonitorSettings = MonitorSettings()
     alignment: AlignmentSettings = AlignmentSettings()

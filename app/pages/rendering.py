@@ -169,6 +169,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
         "now": desk.clock(),
         "currency": desk.settings.desk.currency,
         "company": desk.settings.desk.company,
+        "assigning": desk.settings.assignment.on,
         "lead_url": desk.settings.desk.lead_url,
         "here": request.url.path,
         "address": _address(request),
