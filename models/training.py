@@ -168,6 +168,7 @@ def _fitted(
         settings,
         economics,
         forward=score[np.isfinite(score)],
+        leads=learning.frame,
         moment=moment,
     )
     return Challenger(

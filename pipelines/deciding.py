@@ -1,17 +1,24 @@
 """Where scores become decisions on record: for a scoring run as for leads that a program hands in."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from models.policy.decisions import decide_all, fits_week
+from models.policy.rules import Rule
 from pipelines.store.database import Store
 from pipelines.store.decisions import week_of
 from pipelines.version_files import Champion
 
 
 def propose(
-    champion: Champion, leads: pd.DataFrame, said: pd.DataFrame, *, with_reasons: int
+    champion: Champion,
+    leads: pd.DataFrame,
+    said: pd.DataFrame,
+    *,
+    with_reasons: int,
+    rules: tuple[Rule, ...] = (),
 ) -> pd.DataFrame:
     """What the champion would decide of each lead; nothing is on record.
 
@@ -24,6 +31,8 @@ def propose(
         ``channel`` and ``owner``, row by row beside ``leads``.
     with_reasons : int
         How many of the best leads get reasons.
+    rules : tuple of Rule
+        Those of the configuration of today, which stand above the ones the version was made with.
 
     Returns
     -------
@@ -31,7 +40,12 @@ def propose(
         As ``models.policy.decisions.decide_all`` gives it, with ``said``.
     """
     decided = decide_all(
-        champion.scorer, champion.policy, leads, version=champion.version, with_reasons=with_reasons
+        champion.scorer,
+        replace(champion.policy, rules=rules),
+        leads,
+        version=champion.version,
+        with_reasons=with_reasons,
+        said=said,
     )
     return decided.assign(**said)
 

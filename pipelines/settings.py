@@ -351,6 +351,9 @@ def _unknown_keys(content: Mapping[str, Any], kind: type, at: tuple[str, ...]) -
             found.append(f"{'.'.join((*at, key))}: no such {'key' if at else 'section'}; {hint}")
         elif isinstance(value, Mapping):
             found += _unknown_keys(value, known[key], (*at, key))
+        elif isinstance(value, list) and (kinds := get_args(known[key])):
+            several = [each for each in value if isinstance(each, Mapping)]
+            found += [said for each in several for said in _unknown_keys(each, kinds[0], (*at, key))]
     return found
 
 

@@ -106,7 +106,7 @@ def score_leads(
         odd = oddities(champion.scorer, found, max_new=settings.monitor.max_new)
 
     with watch.step("score", "score and decide"):
-        decisions = propose(champion, found, said, with_reasons=reasons)
+        decisions = propose(champion, found, said, with_reasons=reasons, rules=settings.policy.rules)
 
     with watch.step("record", "record the decisions"):
         with store.writing() as connection:
