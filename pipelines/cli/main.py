@@ -7,7 +7,7 @@ import typer
 
 from features.errors import LeadsieveError
 from pipelines.cli.init import init
-from pipelines.cli.learn import backtest, check, promote, report, rollback, train, versions
+from pipelines.cli.learn import backtest, check, compare, promote, report, rollback, train, versions
 from pipelines.cli.operate import alignment, demo, monitor, score, serve, value
 from pipelines.cli.users import forget, key, user
 
@@ -20,6 +20,7 @@ COMMANDS = (
     promote,
     rollback,
     versions,
+    compare,
     report,
     score,
     value,
