@@ -18,6 +18,7 @@ from pipelines.sources.lead_lookup import Dossiers
 from pipelines.store import worklist
 from pipelines.store.arrivals import arrivals
 from pipelines.store.database import Store
+from pipelines.store.work.assignment import back_to_pool
 from pipelines.store.worklist_sync import Filler
 
 SECRET_FILE = "desk.secret"
@@ -62,7 +63,12 @@ class Desk:
     def filler(self) -> Filler:
         """Brings new decisions onto the list."""
         return Filler(
-            self.store, self.dossiers, named=self.settings.desk.name, country=self.settings.desk.country
+            self.store,
+            self.dossiers,
+            named=self.settings.desk.name,
+            country=self.settings.desk.country,
+            assignment=self.settings.assignment,
+            clock=self.clock,
         )
 
     @cached_property
@@ -71,9 +77,12 @@ class Desk:
         return self.settings.desk.secret or kept_secret(self.home / SECRET_FILE)
 
     def refresh(self) -> None:
-        """Bring in what was decided since, and who was put off until now."""
+        """Bring in what was decided since, and who was put off until now; and let go what was not answered in
+        time.
+        """
         self.filler.fill()
         worklist.wake(self.store, now=self.clock())
+        back_to_pool(self.store, self.settings.assignment, now=self.clock())
 
 
 def desk_of(request: Request) -> Desk:

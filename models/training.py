@@ -198,6 +198,7 @@ def _fitted(
         settings,
         economics,
         forward=score[np.isfinite(score)],
+        leads=learning.frame,
         moment=moment,
     )
     return Challenger(

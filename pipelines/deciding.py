@@ -1,11 +1,13 @@
 """Where scores become decisions on record: for a scoring run as for leads that a program hands in."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from models.policy.decisions import decide_all, fits_week
+from models.policy.rules import Rule
 from pipelines.store.database import Store
 from pipelines.store.decisions import week_of
 from pipelines.version_files import Champion
@@ -18,6 +20,7 @@ def propose(
     *,
     with_reasons: int,
     taken_days: np.ndarray | None = None,
+    rules: tuple[Rule, ...] = (),
 ) -> pd.DataFrame:
     """What the champion would decide of each lead; nothing is on record.
 
@@ -32,6 +35,8 @@ def propose(
         How many of the best leads get reasons.
     taken_days : array of float, optional
         For how many days sales has had each lead, NaN where it has not taken it up.
+    rules : tuple of Rule
+        Those of the configuration of today, which stand above the ones the version was made with.
 
     Returns
     -------
@@ -40,11 +45,12 @@ def propose(
     """
     decided = decide_all(
         champion.scorer,
-        champion.policy,
+        replace(champion.policy, rules=rules),
         leads,
         version=champion.version,
         with_reasons=with_reasons,
         taken_days=taken_days,
+        said=said,
     )
     return decided.assign(**said)
 

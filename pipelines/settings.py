@@ -28,6 +28,7 @@ from features.recipe import FeatureSettings
 from models.alignment.settings import AlignmentSettings, WordSettings
 from models.evaluation.settings import EvaluationPlan
 from models.monitoring.settings import MonitorSettings
+from models.policy.assignment import AssignmentSettings
 from models.policy.settings import PolicySettings
 from models.promotion.rule import PromotionSettings
 from models.survival.hazard import HazardParameters
@@ -191,7 +192,7 @@ class Settings(Section):
     ----------
     source : SourceSettings or None
         None where nobody said where the data are: commands that read none need none.
-    label, features, model, evaluation, policy, promotion, monitor, alignment, words, schedule, registry, store, desk
+    label, features, model, evaluation, policy, assignment, promotion, monitor, alignment, words, schedule, registry, store, desk
         The sections of the same names.
     """
 
@@ -201,6 +202,7 @@ class Settings(Section):
     model: HazardParameters = HazardParameters()
     evaluation: EvaluationPlan = EvaluationPlan()
     policy: PolicySettings = PolicySettings()
+    assignment: AssignmentSettings = AssignmentSettings()
     promotion: PromotionSettings = PromotionSettings()
     monitor: MonitorSettings = MonitorSettings()
     alignment: AlignmentSettings = AlignmentSettings()
@@ -356,6 +358,9 @@ def _unknown_keys(content: Mapping[str, Any], kind: type, at: tuple[str, ...]) -
             found.append(f"{'.'.join((*at, key))}: no such {'key' if at else 'section'}; {hint}")
         elif isinstance(value, Mapping):
             found += _unknown_keys(value, known[key], (*at, key))
+        elif isinstance(value, list) and (kinds := get_args(known[key])):
+            several = [each for each in value if isinstance(each, Mapping)]
+            found += [said for each in several for said in _unknown_keys(each, kinds[0], (*at, key))]
     return found
 
 

@@ -49,7 +49,9 @@ def _section(
     properties = {}
     for name, each in definition["properties"].items():
         if "$ref" in json.dumps(each):
-            properties[name] = _section(f"{path}.{name}", each, definitions, meanings)
+            made = _section(f"{path}.{name}", each, definitions, meanings)
+            several = {"description": made["description"], "type": "array", "items": made}
+            properties[name] = several if each.get("type") == "array" else made
         else:
             properties[name] = {"description": keys[path, name], **_plain(name, each)}
     return {

@@ -62,7 +62,14 @@ def decide(asked: DecisionRequest, live: LiveScorer, desk: Desk, asking: Asking)
     tables = read(asked.leads, live, now=now, undone=UNDONE)
     said = _said(tables)
     found = live.known(tables.leads, tables.events, tables.as_of)
-    proposed = propose(live.champion, found, said, with_reasons=len(found), taken_days=live.taken(found))
+    proposed = propose(
+        live.champion,
+        found,
+        said,
+        with_reasons=len(found),
+        taken_days=live.taken(found),
+        rules=desk.settings.policy.rules,
+    )
     rows = {row["lead_id"]: row for row in tables.leads.to_pylist()}
     events = _events(tables)
     with store.writing() as connection:

@@ -68,6 +68,7 @@ class ListQuery(DecisionQuery):
     days: Annotated[int | None, Field(ge=1, le=36_500)] = None
     asked: bool = False
     due: bool = False
+    assigned_to: Annotated[str | None, Field(max_length=80)] = None
     held_by: Annotated[str | None, Field(max_length=500)] = None
     sort: Annotated[str | None, Field(max_length=20), AfterValidator(_a_sort)] = None
     rows: Literal["compact", "comfortable"] = "comfortable"
@@ -82,11 +83,11 @@ class ListQuery(DecisionQuery):
             bad = {each["loc"][0] for each in error.errors()}
             return cls.model_validate({name: value for name, value in given.items() if name not in bad})
 
-    def wanted(self, *, now: datetime, state: str, answered_by: str | None = None) -> DecisionFilter:
+    def wanted(self, *, now: datetime, state: str, **more: Any) -> DecisionFilter:
         """The rows of one list that are asked for."""
         return self.filter(
             state=state,
-            answered_by=answered_by,
+            **{"assigned_to": self.assigned_to, **more},
             country=self.country,
             least=None if self.least is None else self.least / 100,
             created_since=None if self.days is None else now - timedelta(days=self.days),

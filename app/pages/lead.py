@@ -13,14 +13,15 @@ from starlette.exceptions import HTTPException
 
 from app.api.queries import ListQuery
 from app.desk import desk_of
-from app.pages.queue import asked_at, wanted_of
+from app.pages.queue import asked_at, first_list, wanted_of
 from app.pages.rendering import inside, plainly, render
 from app.pages.score_history import moves, picture
 from app.sessions import signed_in
 from pipelines.sources.lead_lookup import Happening
 from pipelines.store import answers, worklist
 from pipelines.store.answers import REASONS, Answer, told
-from pipelines.store.users import Person
+from pipelines.store.users import Person, people
+from pipelines.store.work.assignment import moves_of
 from pipelines.store.work.notes import Note, notes_of
 from pipelines.store.worklist import Listed
 
@@ -61,8 +62,9 @@ def lead(
         of=inside(of, "/held" if row.state == "held" else "/queue"),
         beside=_beside(request, of, person, lead_id, at=at),
         notes=written,
+        people=[each.name for each in people(desk.store)] if desk.settings.assignment.on else [],
         attributes={name: value for name, value in known.items() if name not in KEYS and value is not None},
-        timeline=timeline(row, happened, given, written, now=now),
+        timeline=timeline(row, happened, given, written, moves_of(desk.store, lead_id), now=now),
         answers=given,
         others=others,
         reasons=REASONS,
@@ -87,7 +89,7 @@ def _beside(
     if not of:
         return []
     desk = desk_of(request)
-    given = asked_at(of)
+    given = asked_at(of, first=first_list(desk, person))
     wanted = wanted_of(given, given["list"], person, desk.clock())
     sort = ListQuery.of(given).sort
     around = worklist.neighbours(desk.store, wanted, lead_id, place=at, sort=sort)
@@ -137,7 +139,13 @@ class Moment:
 
 
 def timeline(
-    row: Listed, happened: list[Happening], given: list[Answer], written: list[Note], *, now: datetime
+    row: Listed,
+    happened: list[Happening],
+    given: list[Answer],
+    written: list[Note],
+    moved: list[tuple[datetime, str, str | None, str]],
+    *,
+    now: datetime,
 ) -> list[Moment]:
     """The newest first; the same event several times in a row is one entry."""
     found = [Moment(row.created_at, "ours", "Lead created", plainly(row.channel or ""))]
@@ -157,11 +165,20 @@ def timeline(
     for answer in given:
         said = told(answer)
         found.append(Moment(answer.at, "answer", f"{answer.who} {said}", answer.words or ""))
+    found += desks(moved)
     for note in written:
         more = f"for {note.due:%-d %b %Y}" if note.due else ""
         found.append(Moment(note.at, "answer", f"{note.who}: {note.words or ''}", more))
     found.sort(key=lambda moment: moment.at, reverse=True)
     return _joined(found)
+
+
+def desks(moves: list[tuple[datetime, str, str | None, str]]) -> list[Moment]:
+    """When it came to whose desk."""
+    return [
+        Moment(at, "ours", f"On the desk of {to}" if to else "Back in the pool", f"{why}, by {by}")
+        for at, by, to, why in moves
+    ]
 
 
 def _joined(found: list[Moment]) -> list[Moment]:

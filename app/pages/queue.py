@@ -19,19 +19,22 @@ from pipelines.sources.lead_lookup import Painter
 from pipelines.store import worklist
 from pipelines.store.answers import REASONS, SAID, give
 from pipelines.store.filters import DecisionFilter
-from pipelines.store.users import Person
+from pipelines.store.users import Person, people
 from pipelines.store.work.views import views_of
 from pipelines.store.worklist import A_PAGE, COUNTED, COUNTED_HELD, Listed
 
 router = APIRouter(include_in_schema=False, route_class=AskedFirst)
 LATEST = 2  # happenings shown with each lead
 LISTS = {
+    "desk": "My desk",
+    "pool": "Pool",
     "open": "Waiting",
     "mine": "Mine",
     "snoozed": "Put off",
     "rejected": "Turned down",
     "accepted": "Taken",
 }
+STATES = {"mine": "accepted", "desk": "open", "pool": "open"}
 AGES = {1: "a day", 7: "a week", 30: "a month", 90: "three months"}
 # What a list is sorted by, in words; of held leads nothing that tells their score.
 ORDERS = {"value": "Value", "score": "Score", "worked": "If worked", "grade": "Grade", "name": "Name", "came": "Age", "channel": "Channel",
@@ -49,15 +52,30 @@ def queue(
     request: Request,
     person: Annotated[Person, Depends(signed_in)],
     given: Annotated[dict, Depends(given_of)],
-    list: Annotated[str, Query(max_length=20)] = "open",
+    list: Annotated[str, Query(max_length=20)] = "",
     page: Annotated[int, Query(ge=1, le=100_000)] = 1,
 ) -> Response:
     desk = desk_of(request)
     now = desk.clock()
     worklist.wake(desk.store, now=now)
+    list = list or first_list(desk, person)
     found = listing(desk, {"list": list, **given}, person, now, page=page)
     rows = shown(desk, found["found"].rows, now, first=A_PAGE * (page - 1))
     return render(request, "queue.html", rows=rows, reasons=REASONS, page=page, **found)
+
+
+def first_list(desk: Desk, person: Person) -> str:
+    """What the queue opens on: a rep's own desk where leads are assigned, else all that wait."""
+    return "desk" if desk.settings.assignment.on and person.role == "rep" else "open"
+
+
+def lists_of(desk: Desk) -> dict[str, str]:
+    """The lists there are: desks and the pool only where leads are assigned."""
+    return {
+        name: words
+        for name, words in LISTS.items()
+        if desk.settings.assignment.on or name not in ("desk", "pool")
+    }
 
 
 def listing(
@@ -67,7 +85,8 @@ def listing(
     drawn from.
     """
     name = given.pop("list", "open")
-    name = name if name in (*LISTS, "held") else "open"
+    lists = lists_of(desk)
+    name = name if name in (*lists, "held") else "open"
     query = ListQuery.of(given)
     orders = ORDERS_HELD if name == "held" else ORDERS
     sort = query.sort if (query.sort or "").removeprefix("-") in orders else None
@@ -84,9 +103,10 @@ def listing(
         "orders": orders,
         "compact": query.rows == "compact",
         "found": found,
-        "states": {**dict.fromkeys(LISTS, 0), **worklist.states(desk.store, person.name, now=now)},
+        "states": {**dict.fromkeys(lists, 0), **worklist.states(desk.store, person.name, now=now)},
         "views": views_of(desk.store, person.name),
-        "lists": LISTS,
+        "lists": lists,
+        "people": [each.name for each in people(desk.store)] if desk.settings.assignment.on else [],
         "list": name,
         "ages": AGES,
         "top": max([row.high or row.score or 0 for row in found.rows], default=0),
@@ -101,6 +121,8 @@ def chips(query: ListQuery, given: dict[str, Any]) -> list[tuple[str, str]]:
         for name in ("channel", "country", "owner")
         if (value := getattr(query, name))
     ]
+    if query.assigned_to:
+        set_.append((f"On the desk of {query.assigned_to}", "assigned_to", None))
     if query.held_by:
         set_.append((held_words(query.held_by), "held_by", None))
     if query.least is not None:
@@ -129,17 +151,21 @@ def wanted_of(given: dict, name: str, person: Person, now: datetime) -> Decision
     """
     return ListQuery.of(given).wanted(
         now=now,
-        state={"mine": "accepted"}.get(name, name if name in (*LISTS, "held") else "open"),
-        answered_by=person.name if name == "mine" else None,
+        state=STATES.get(name, name if name in (*LISTS, "held") else "open"),
+        **({"answered_by": person.name} if name == "mine" else {}),
+        **({"assigned_to": person.name if name == "desk" else ""} if name in ("desk", "pool") else {}),
     )
 
 
-def asked_at(address: str) -> dict[str, Any]:
-    """What an address of the queue or of the held leads asks for, as ``listing`` takes it."""
+def asked_at(address: str, *, first: str) -> dict[str, Any]:
+    """What an address of the queue or of the held leads asks for, as ``listing`` takes it; ``first`` is the
+    list of one that names none.
+    """
     parts = urlsplit(address)
     sent = QueryParams(parts.query)
-    name = "held" if parts.path == "/held" else sent.get("list", "open")
-    return {"list": "open" if name == "held" and parts.path != "/held" else name, **given_in(sent)}
+    name = "held" if parts.path == "/held" else sent.get("list", "")
+    name = first if name == "" or (name == "held" and parts.path != "/held") else name
+    return {"list": name, **given_in(sent)}
 
 
 def shown(desk: Desk, rows: list[Listed], now: datetime, *, first: int = 0) -> list[dict]:
@@ -199,7 +225,7 @@ def answer(
     row = worklist.listed(desk.store, lead_id)
     if request.headers.get("hx-request"):
         back = inside(back)
-        found = listing(desk, asked_at(back), person, now) | {"top": top}
+        found = listing(desk, asked_at(back, first=first_list(desk, person)), person, now) | {"top": top}
         each = shown(desk, [row], now, first=place)[0]
         return render(request, "answered_part.html", each=each, reasons=REASONS, address=back, **found)
     response = RedirectResponse(inside(back), 303)

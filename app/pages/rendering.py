@@ -19,6 +19,7 @@ from starlette.responses import Response
 from app.desk import desk_of
 from app.sessions import cookie, drop_cookie, form_token, keep_before, person_at, set_cookie
 from models.policy.decisions import ECONOMIC
+from models.policy.rules import BY
 from pipelines.reports import formats
 from pipelines.reports.formats import money, number
 from pipelines.store.worklist import Told
@@ -84,6 +85,8 @@ def reason(sentence: str) -> tuple[bool, str]:
 
 def held_words(cut_by: str | None) -> str:
     """Why a lead is held, in a few words, by whose cut it is."""
+    if cut_by and cut_by.startswith(BY):
+        return f"Rule: {cut_by.removeprefix(BY)}"
     return "Costs more than it brings" if cut_by == ECONOMIC else "Chance below the line"
 
 
@@ -169,6 +172,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
         "now": desk.clock(),
         "currency": desk.settings.desk.currency,
         "company": desk.settings.desk.company,
+        "assigning": desk.settings.assignment.on,
         "lead_url": desk.settings.desk.lead_url,
         "here": request.url.path,
         "address": _address(request),

@@ -10,13 +10,15 @@ from fastapi.responses import RedirectResponse, Response
 
 from app.desk import desk_of
 from app.pages.queue import morning
-from app.pages.rendering import inside, say
-from app.sessions import AskedFirst, address_of, check_form, signed_in
+from app.pages.rendering import inside, render, say
+from app.sessions import AskedFirst, address_of, at_least, check_form, signed_in
 from features.errors import UsageError
 from pipelines.store.answers import SAID, give
 from pipelines.store.users import Person
+from pipelines.store.work.assignment import pass_on, team
 from pipelines.store.work.notes import add_note, finish
 from pipelines.store.work.views import drop_view, keep_view
+from pipelines.store.worklist import states
 
 router = APIRouter(include_in_schema=False, route_class=AskedFirst)
 Somebody = Annotated[Person, Depends(signed_in)]
@@ -68,6 +70,45 @@ def several(
     response = RedirectResponse(inside(back), 303)
     say(request, response, words)
     return response
+
+
+@router.post("/assign")
+def assign(
+    request: Request,
+    person: Somebody,
+    token: Token,
+    to: Annotated[str, Form(max_length=80)] = "",
+    lead: Annotated[list[str], Form(max_length=MOST_AT_ONCE)] = [],  # noqa: B006 - FastAPI copies it
+    back: Back = "/queue",
+) -> Response:
+    """Pass leads on to somebody, or back to the pool."""
+    check_form(request, token)
+    desk = desk_of(request)
+    if not lead:
+        raise UsageError("no lead is selected; tick some first. Nothing was passed on.")
+    count = pass_on(
+        desk.store,
+        [each.partition(":")[2] for each in lead],
+        to or None,
+        who=person.name,
+        at=desk.clock(),
+        anybodys=person.may("ops"),
+        address=address_of(request),
+    )
+    left = f" {len(lead) - count:,} not: they are on another's desk." if count < len(lead) else ""
+    response = RedirectResponse(inside(back), 303)
+    where = f"on to {to}" if to else "back to the pool"
+    say(request, response, f"You passed {count:,} lead{'' if count == 1 else 's'} {where}.{left}")
+    return response
+
+
+@router.get("/team")
+def team_page(request: Request, person: Annotated[Person, Depends(at_least("ops"))]) -> Response:
+    """Everybody's desk, for who manages the team."""
+    desk = desk_of(request)
+    desks = team(desk.store, desk.settings.assignment, now=desk.clock())
+    pool = states(desk.store, person.name, now=desk.clock())["pool"]
+    return render(request, "team.html", desks=desks, pool=pool, hours=desk.settings.assignment.answer_hours)
 
 
 @router.post("/notes")

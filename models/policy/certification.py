@@ -13,6 +13,7 @@ from models.policy.economics import Economics
 from models.policy.margin_risk_control import margin_cap
 from models.policy.policy import Policy, lowest_share_cut
 from models.policy.risk_control import Certificate, Promise, certify, wins_needed
+from models.policy.rules import NEVER, Rule, RuleCost, after_rules, costs
 from models.policy.settings import PolicySettings
 
 LARGEST_SHARE = 0.25
@@ -127,6 +128,7 @@ def policy_of(
     economics: Economics | None,
     *,
     forward: np.ndarray,
+    leads: pd.DataFrame | None = None,
     moment: Callable[[Any], Any],
 ) -> Policy:
     """Certify the cut, or fall back to a configured one, or hold nobody.
@@ -140,11 +142,23 @@ def policy_of(
     forward : array of float
         Scores of earlier leads on the same scale, by models that had not seen them: what a configured share
         is taken of. Where there are none, the model's own scores have to serve.
+    leads : DataFrame, optional
+        What rules look at, row by row; needed where there are any.
     moment : function
         Words a time for the promise.
     """
+    columns = () if leads is None else leads.columns
+    counted = tuple(rule for rule in settings.rules if rule.column in columns)
+    rules = tuple(rule for rule in counted if rule.in_force(pd.Timestamp(as_of[-1]).to_pydatetime()))
+    own = chance
+    chance = after_rules(rules, leads, own) if leads is not None else own
     scores = chance(newest_of(len(as_of)))
     certificate = _certificate(withheld, chance, as_of, margins, settings, moment=moment)
+    if certificate.cut is not None and certificate.cut <= NEVER:
+        why = "nothing is promised: the rules alone would hold back more of the customers than the filter may lose."
+        certificate = replace(
+            certificate, cut=None, promise=replace(certificate.promise, certified=False, why=why)
+        )
     cut, basis = certificate.cut, "certified"
     if not certificate.promise.certified:
         cut, basis = settings.cut, "configured"
@@ -159,7 +173,23 @@ def policy_of(
         promise=_with_repeated(certificate.promise, withheld.repeated),
         arms=settings.arms,
         economics=economics,
+        rules=counted,
+        rule_costs=_costs(rules, withheld, own, leads, cut),
     )
+
+
+def _costs(
+    rules: tuple[Rule, ...],
+    withheld: Withheld,
+    chance: Callable[[np.ndarray], np.ndarray],
+    leads: pd.DataFrame | None,
+    cut: float | None,
+) -> tuple[RuleCost, ...]:
+    if not rules or leads is None:
+        return ()
+    won = np.zeros(len(leads), bool)
+    won[withheld.wins] = won[withheld.older] = True
+    return costs(rules, leads, won, chance(np.arange(len(leads))), cut)
 
 
 def newest_of(leads: int) -> np.ndarray:

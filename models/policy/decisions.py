@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from models.policy.arms import FORCED, POLICY
 from models.policy.policy import HAND_OFF, HOLD, Policy
+from models.policy.rules import NEVER, ruled
 from models.policy.selective_labels import extrapolated
 from models.scoring.reasons import reasons
 from models.scoring.scorer import Scorer
@@ -26,6 +27,7 @@ def decide_all(
     version: str,
     with_reasons: int,
     taken_days: np.ndarray | None = None,
+    said: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Score leads and decide each; who of them fits into the week, ``fits_week`` says.
 
@@ -39,6 +41,8 @@ def decide_all(
         itself.
     taken_days : array of float, optional
         For how many days sales has had each lead, NaN where it has not taken it up.
+    said : DataFrame, optional
+        Columns that rules may ask for besides, row by row beside ``leads``.
 
     Returns
     -------
@@ -55,7 +59,19 @@ def decide_all(
     score = scores["score"].to_numpy()
     value, cut, cut_by = _cuts(policy, scorer, scores, leads, encoded)
     arm = policy.arms.draw(leads["account_id"].to_numpy())
+    rules = ruled(policy.rules, leads, said, at=leads["as_of"]) if policy.rules else None
+    propensity = policy.arms.propensity(arm)
     held = (score < cut) & (arm == POLICY)
+    if (
+        rules is not None
+    ):  # as a cut of these leads' own, above or below all scores; never is never in any arm
+        never = rules.score == NEVER
+        cut = np.where(rules.decides, np.where(never, 1.0, 0.0), cut)
+        cut_by = np.where(rules.decides, rules.by, cut_by)
+        arm = np.where(never, POLICY, arm)
+        propensity = np.where(never, 1.0, propensity)
+        held = np.where(rules.decides, never, held)
+        scores["grade"] = rules.capped(scores["grade"])
 
     ranked = pa.table(
         {
@@ -87,7 +103,7 @@ def decide_all(
             "extrapolated": extrapolated(scores["p_pursue"].to_numpy()),
             "value": value,
             "arm": arm,
-            "propensity": policy.arms.propensity(arm),
+            "propensity": propensity,
             "cut": np.where(np.isfinite(cut), cut, np.nan),
             "cut_by": cut_by,
             "action": np.where(held, HOLD, HAND_OFF).astype(object),

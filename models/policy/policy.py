@@ -15,6 +15,7 @@ import numpy as np
 from models.policy.arms import Arms
 from models.policy.economics import Economics
 from models.policy.risk_control import Promise
+from models.policy.rules import Rule, RuleCost
 
 HAND_OFF, HOLD = "hand off", "hold"
 
@@ -38,6 +39,10 @@ class Policy:
     arms : Arms
     economics : Economics or None
         What a lead is worth; None where nothing is known of it.
+    rules : tuple of Rule
+        What stands above the score, as far as the version reads what it asks for.
+    rule_costs : tuple of RuleCost
+        What each of them did to the leads that were learned from.
     """
 
     cut: float | None
@@ -46,11 +51,17 @@ class Policy:
     promise: Promise
     arms: Arms
     economics: Economics | None = None
+    rules: tuple[Rule, ...] = ()
+    rule_costs: tuple[RuleCost, ...] = ()
 
     @cached_property
     def name(self) -> str:
         """A short name of all that decides: the same policy has the same one."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:8]
+        told = self.to_dict()
+        told.pop("rule_costs")
+        if not told["rules"]:
+            told.pop("rules")
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
 
     def to_json(self, moment: Callable[[datetime], Any] = datetime.isoformat) -> dict[str, Any]:
         """As the interface shows it; ``moment`` words the ends of the certifying window."""
@@ -62,6 +73,7 @@ class Policy:
             "promise": self.promise.to_json(moment),
             "arms": asdict(self.arms) | {"words": list(self.arms.words())},
             "value": None if self.economics is None else self.economics.to_json(),
+            "rules": [asdict(cost) for cost in self.rule_costs],
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,6 +85,8 @@ class Policy:
             "promise": self.promise.to_json(),
             "arms": asdict(self.arms),
             "economics": None if self.economics is None else self.economics.to_dict(),
+            "rules": [rule.to_dict() for rule in self.rules],
+            "rule_costs": [asdict(cost) for cost in self.rule_costs],
         }
 
     @classmethod
@@ -85,6 +99,8 @@ class Policy:
                 "promise": Promise.from_json(values["promise"]),
                 "arms": Arms(**values["arms"]),
                 "economics": None if economics is None else Economics.from_dict(economics),
+                "rules": tuple(Rule.from_dict(rule) for rule in values.get("rules", ())),
+                "rule_costs": tuple(RuleCost(**cost) for cost in values.get("rule_costs", ())),
             }
         )
 

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass as validated
 
 from models.policy.arms import Arms
+from models.policy.rules import Rule
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Open = Annotated[float, Field(gt=0, lt=1)]
@@ -38,6 +39,8 @@ class PolicySettings:
         is margin.
     hours_per_lead, weekly_capacity, team_capacity
         Hours that a lead takes, hours that sales has in a week, and those of single owners by name.
+    rules
+        Leads that are never or always handed off, or get at most a grade, whatever the model says.
     """
 
     promise: Literal["customers", "margin", "none"] = "customers"
@@ -56,6 +59,7 @@ class PolicySettings:
     hours_per_lead: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     weekly_capacity: Amount | None = None
     team_capacity: dict[str, Amount] = Field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

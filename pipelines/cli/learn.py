@@ -205,6 +205,29 @@ def versions(config: Config = None, home: Home = None, as_json: Json = False) ->
     show(result, terminal(summaries.versions(result)), as_json=as_json)
 
 
+def compare(
+    version: Annotated[
+        str, typer.Argument(help="A version's number, 'champion' or 'challenger'.")
+    ] = "champion",
+    other: Annotated[str, typer.Argument(help="The one that would take over.")] = "challenger",
+    config: Config = None,
+    source: Source = None,
+    as_of: AsOf = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Preview of a promotion: which leads that wait would change grade, be held or let go, by name. Nothing is
+    decided.
+    """
+    with running(folder := home_folder(home), quiet=as_json) as now:
+        from pipelines.flows.preview import preview, words
+        from pipelines.reports.render import terminal
+
+        settings = settings_of(config, source)
+        result = preview(settings, folder, moment_of(as_of, now), (version, other))
+    show(result, terminal(words(result)), as_json=as_json)
+
+
 def report(
     version: Annotated[
         str, typer.Argument(help="A version's number, 'champion' or 'challenger'.")

@@ -8,7 +8,7 @@ import typer
 from features.errors import LeadsieveError, refused_by_the_system
 from pipelines.cli.backup import backup, restore
 from pipelines.cli.init import init
-from pipelines.cli.learn import backtest, check, promote, report, rollback, train, versions
+from pipelines.cli.learn import backtest, check, compare, promote, report, rollback, train, versions
 from pipelines.cli.operate import alignment, demo, monitor, score, serve, value
 from pipelines.cli.streams import patient_streams
 from pipelines.cli.users import forget, key, user
@@ -22,6 +22,7 @@ COMMANDS = (
     promote,
     rollback,
     versions,
+    compare,
     report,
     score,
     value,

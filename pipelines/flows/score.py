@@ -115,6 +115,7 @@ def score_leads(
             said,
             with_reasons=reasons,
             taken_days=None if taken is None else found["lead_id"].map(taken).to_numpy(float),
+            rules=settings.policy.rules,
         )
 
     with watch.step("record", "record the decisions"):

@@ -14,6 +14,7 @@ from features.errors import UsageError
 from pipelines.store.audit import note
 from pipelines.store.database import Store
 from pipelines.store.schema import WORK, answers_table, worklist_table
+from pipelines.store.work.assignment import moved
 
 Kind = Literal["accepted", "rejected", "snoozed", "undone", "released"]
 REASONS = (
@@ -123,6 +124,8 @@ def give(
         connection.execute(
             worklist_table.update().where(WORK.lead_id == lead_id).values(**_row_after(answer, latest))
         )
+        if kind == "accepted" and row.assigned_to not in (None, who):
+            moved(connection, [lead_id], who, at=at, by=who, why="taken")
         what = "override" if "released" in (kind, latest and kind == "undone" and latest.kind) else "answer"
         note(connection, at, who, what, told(answer), lead_id=lead_id, address=address)
     return answer

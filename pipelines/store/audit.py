@@ -17,6 +17,7 @@ What = Literal[
     "answer",
     "override",
     "note",
+    "assignment",
     "export",
     "key",
     "person",

@@ -29,6 +29,7 @@ from pipelines.store.database import Store
 from pipelines.store.schema import (
     answers_table,
     arrivals_table,
+    assignments_table,
     audit_table,
     decisions_table,
     forgotten_table,
@@ -205,6 +206,8 @@ def _make_anonymous(store: Store, lead_id: str, *, at: datetime, by: str) -> tup
         told = connection.execute(
             answers.update().where(answers.c.lead_id == lead_id).values(lead_id=nobody, words=None)
         ).rowcount
+        moves = assignments_table
+        connection.execute(moves.update().where(moves.c.lead_id == lead_id).values(lead_id=nobody))
         connection.execute(
             notes_table.update().where(notes_table.c.lead_id == lead_id).values(lead_id=nobody, words=None)
         )

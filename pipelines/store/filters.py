@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 FACETS = ("grade", "channel", "country", "owner", "held_by")
-EQUAL = ("batch", "action", "version", "state", "answered_by", *FACETS[1:])
+EQUAL = ("batch", "action", "version", "state", "answered_by", "assigned_to", *FACETS[1:])
 MOST_WORDS = 8  # of a search; each is looked for in every row
 
 
@@ -29,6 +29,8 @@ class DecisionFilter:
     state, answered_by : str, optional
         What the list says: "open", "accepted", "rejected", "snoozed" or "held", and who gave the latest
         answer.
+    assigned_to : str, optional
+        On whose desk; the empty text for the pool.
     grades : tuple of str
     channel, country, owner, held_by : str, optional
     least : float, optional
@@ -50,6 +52,7 @@ class DecisionFilter:
     version: str | None = None
     state: str | None = None
     answered_by: str | None = None
+    assigned_to: str | None = None
     grades: tuple[str, ...] = ()
     channel: str | None = None
     country: str | None = None
@@ -74,7 +77,7 @@ class DecisionFilter:
         """
         rows = table.c
         asked = {name: getattr(self, name) for name in EQUAL if name not in without}
-        parts = [rows[name] == value for name, value in asked.items() if value is not None]
+        parts = [rows[name] == (value or None) for name, value in asked.items() if value is not None]
         if self.lead_ids:
             parts.append(rows.lead_id.in_(self.lead_ids))
         if self.since is not None:

@@ -90,6 +90,8 @@ worklist_table = sa.Table(
     sa.Column("held_by", sa.Text),  # whose cut holds it, or which rule; null where it is not held
     sa.Column("step", sa.Text),  # the next step that is due first
     sa.Column("due", sa.DateTime),
+    sa.Column("assigned_to", sa.Text),  # whose desk it is on; null: the pool
+    sa.Column("assigned_at", sa.DateTime),
 )
 WORK = worklist_table.c
 notes_table = sa.Table(
@@ -103,6 +105,18 @@ notes_table = sa.Table(
     sa.Column("due", sa.DateTime),  # of a next step; null of a note
     sa.Column("done_at", sa.DateTime),
     sa.Column("done_by", sa.Text),
+)
+assignments_table = sa.Table(
+    "assignments",
+    metadata,
+    sa.Column("entry", sa.Integer, primary_key=True),
+    sa.Column("lead_id", sa.Text, nullable=False),
+    sa.Column("person", sa.Text),  # null: the pool
+    sa.Column("at", sa.DateTime, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column(
+        "why", sa.Text, nullable=False
+    ),  # owner · account · turn · passed on · taken · not answered in time
 )
 views_table = sa.Table(
     "views",
@@ -186,6 +200,7 @@ requests_table = sa.Table(
 TABLES = (
     answers_table, worklist_table, people_table, sessions_table, tries_table, keys_table, audit_table, forgotten_table,
     arrivals_table, requests_table, notes_table, views_table,
+    assignments_table,
 )  # fmt: skip
 
 
@@ -204,6 +219,12 @@ sa.Index(
     "worklist_counts", WORK.state, WORK.grade, WORK.channel, WORK.country, WORK.owner, WORK.score, WORK.created_at, WORK.asked,
     WORK.answered_by, WORK.worth, WORK.lead_id, WORK.sought, WORK.held_by, WORK.due,
 )  # fmt: skip
+
+
+sa.Index("assignments_by_lead", assignments_table.c.lead_id, assignments_table.c.entry)
+
+
+sa.Index("worklist_by_desk", WORK.assigned_to, WORK.state, WORK.assigned_at)
 
 
 sa.Index("notes_by_lead", notes_table.c.lead_id, notes_table.c.at)

@@ -65,6 +65,8 @@ class Listed:
     held_by: str | None
     step: str | None
     due: datetime | None
+    assigned_to: str | None
+    assigned_at: datetime | None
 
 
 COLUMNS = tuple(Listed.__dataclass_fields__)
@@ -274,8 +276,8 @@ def cuts(store: Store, lead_ids: list[str]) -> dict[str, Cut]:
 
 
 def states(store: Store, who: str, *, now: datetime) -> dict[str, int]:
-    """How many leads are in each state; under "mine" how many this person has taken, under "fresh" how many
-    came within a day.
+    """How many leads are in each state; under "mine" how many this person has taken, under "desk" how many
+    wait on this person's desk, under "pool" how many on nobody's, and under "fresh" how many came within a day.
     """
     with store.reading() as connection:
         found = dict(connection.execute(sa.select(WORK.state, sa.func.count()).group_by(WORK.state)).all())
@@ -283,6 +285,13 @@ def states(store: Store, who: str, *, now: datetime) -> dict[str, int]:
         fresh = sa.select(sa.func.count()).where(
             WORK.state == "open", WORK.created_at >= now - timedelta(days=1)
         )
+        desks = connection.execute(
+            sa.select(
+                sa.func.count(sa.case((WORK.assigned_to == who, 1))),
+                sa.func.count(sa.case((WORK.assigned_to.is_(None), 1))),
+            ).where(WORK.state == "open")
+        ).one()
+        found |= {"desk": desks[0], "pool": desks[1]}
         return {**found, "mine": connection.scalar(mine), "fresh": connection.scalar(fresh)}
 
 
@@ -293,7 +302,11 @@ def wake(store: Store, *, now: datetime) -> int:
         if not connection.scalar(sa.select(sa.func.count()).select_from(worklist_table).where(due)):
             return 0
     with store.writing() as connection:
-        return connection.execute(worklist_table.update().where(due).values(state="open")).rowcount
+        return connection.execute(
+            worklist_table.update()
+            .where(due)
+            .values(state="open", assigned_at=sa.case((WORK.assigned_to.is_not(None), now)))
+        ).rowcount
 
 
 def worth_of(value: float | None, score: float | None) -> float:

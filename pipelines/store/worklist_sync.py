@@ -2,13 +2,15 @@
 newest snapshot.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from models.policy.arms import FORCED
+from models.policy.assignment import AssignmentSettings
 from models.policy.policy import HOLD
 from pipelines.sources.lead_lookup import Dossiers, Painter
 from pipelines.store import arrivals
@@ -16,6 +18,7 @@ from pipelines.store.answers import rows_after
 from pipelines.store.database import Store
 from pipelines.store.erasure import NOBODY, forgotten_of
 from pipelines.store.schema import decisions_table, worklist_table
+from pipelines.store.work.assignment import assign
 from pipelines.store.work.notes import next_steps
 from pipelines.store.worklist import worth_of
 
@@ -38,12 +41,24 @@ class Filler:
         The columns that make up a lead's name; found by their names if empty.
     country : str, optional
         The column that tells the country; likewise.
+    assignment : AssignmentSettings, optional
+        Whose desk a lead comes to; nobody's if not given.
+    clock : function, optional
+        The time now; the latest decision's if not given.
     """
 
     def __init__(
-        self, store: Store, dossiers: Dossiers, *, named: tuple[str, ...] = (), country: str | None = None
+        self,
+        store: Store,
+        dossiers: Dossiers,
+        *,
+        named: tuple[str, ...] = (),
+        country: str | None = None,
+        assignment: AssignmentSettings | None = None,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.store, self.dossiers, self.named, self.country = store, dossiers, named, country
+        self.assignment, self.clock = assignment or AssignmentSettings(), clock
         self._batch = -1
         self._gone = 0
         self._heeded: Path | None = None
@@ -80,7 +95,7 @@ class Filler:
         log = decisions_table.c
         decided = sa.select(*(log[name] for name in TAKEN)).where(self.store.among(log.lead_id, lead_ids))
         rows = connection.execute(decided).mappings().all()
-        self._put(connection, self._entries(rows, leads, Painter(columns, named=self.named)))
+        self._put(connection, self._entries(rows, leads, Painter(columns, named=self.named)), leads)
 
     def _heed_source(self) -> None:
         """Let leads wait no longer that sales has answered elsewhere, as the newest snapshot tells."""
@@ -142,14 +157,16 @@ class Filler:
         if not rows:
             return []
         painter = Painter(self.dossiers.columns(), named=self.named)
-        wanted = [*painter.columns, *filter(None, [self.country or painter.country])]
+        wanted = [*painter.columns, *filter(None, [self.country or painter.country, self.assignment.column])]
         leads = self.dossiers.leads([row["lead_id"] for row in rows], wanted)
         entries = self._entries(rows, leads, painter)
         with self.store.writing() as connection:
-            self._put(connection, entries)
+            self._put(connection, entries, leads)
         return [row["lead_id"] for row in rows]
 
-    def _put(self, connection: sa.Connection, entries: list[dict]) -> None:
+    def _put(
+        self, connection: sa.Connection, entries: list[dict], leads: Mapping[str, Mapping[str, Any]]
+    ) -> None:
         if not entries:
             return
         # of a list that was emptied, leads have been answered already
@@ -160,8 +177,23 @@ class Filler:
             entry | fresh | answered.get(entry["lead_id"], {}) | steps.get(entry["lead_id"], {})
             for entry in entries
         ]
-        # another desk may fill the same list
-        connection.execute(self.store.insert(worklist_table).on_conflict_do_nothing(), filled)
+        on_list = worklist_table.c.lead_id
+        among = self.store.among(on_list, [entry["lead_id"] for entry in entries])
+        there = set(connection.scalars(sa.select(on_list).where(among)))
+        filled = [entry for entry in filled if entry["lead_id"] not in there]
+        if not filled:
+            return
+        at = self.clock() if self.clock else max(entry["decided_at"] for entry in entries)
+        column = self.assignment.column
+        filled = assign(
+            self.store,
+            self.assignment,
+            connection,
+            filled,
+            lambda lead_id: leads.get(lead_id, {}).get(column),
+            at=at,
+        )
+        connection.execute(worklist_table.insert(), filled)
 
     def _entries(
         self, rows: Sequence[sa.RowMapping], leads: Mapping[str, Mapping[str, Any]], painter: Painter

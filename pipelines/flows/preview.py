@@ -1,0 +1,118 @@
+"""What would change for the leads of today if another version took over, by name: nothing is decided by it."""
+
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from features.matrix import frame, matrix
+from features.tables import scoring_cohort, unanswered
+from models.policy.decisions import decide_all
+from models.policy.policy import HOLD
+from pipelines.flows.dataset import pull_source
+from pipelines.home import registry_of
+from pipelines.settings import Settings
+from pipelines.sources.lead_lookup import Dossiers
+from pipelines.store.decisions import said_of
+from pipelines.version_files import load_record
+
+TOP = 0.1  # of the leads: the list whose overlap is told
+SHOWN = 20  # names of each change in the terminal
+GRADES = "ABCD"
+
+
+def preview(settings: Settings, home: Path, as_of: datetime, versions: tuple[str, str]) -> dict[str, Any]:
+    """The ``compare`` object of the interface: leads that still wait, decided by both versions, each with its
+    own cut and today's rules; no arm is drawn.
+    """
+    registry = registry_of(settings, home)
+    numbers = [registry.resolve(version) for version in versions]
+    records = [load_record(registry, number, settings.features.files) for number in numbers]
+    decided = []
+    with closing(pull_source(settings, home=home, until=as_of)) as snapshot:
+        tables = snapshot.tables
+        as_of = min(as_of, tables.end)
+        for record in records:
+            recipe = record.scorer.recipe
+            cohort = unanswered(tables, scoring_cohort(tables, as_of), recipe.horizons.pursue_days)
+            policy = replace(
+                record.policy,
+                rules=settings.policy.rules,
+                arms=replace(record.policy.arms, pass_through=0.0, forced=0.0),
+            )
+            leads = frame(matrix(tables, cohort, recipe), recipe)
+            said = said_of(tables, cohort)
+            decided.append(
+                decide_all(record.scorer, policy, leads, version=record.number, with_reasons=0, said=said)
+            )
+    found = changes(*decided)
+    url = settings.source.url if settings.source else None
+    dossiers = Dossiers(home, url)
+    names = dossiers.portraits([each["lead_id"] for each in found["changes"]])
+    dossiers.close()
+    for each in found["changes"]:
+        each["name"] = names.get(each["lead_id"], each["lead_id"])
+    return {"versions": numbers, "as_of": as_of.isoformat(), **found}
+
+
+def changes(one: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:
+    """Leads that both versions decide, and what the other would do otherwise: who would be held or let go
+    first, then who changes grade, the farthest first.
+
+    Parameters
+    ----------
+    one, other : DataFrame
+        ``lead_id, grade, score, action`` as ``decide_all`` gives them.
+    """
+    columns = ["lead_id", "grade", "score", "action"]
+    both = one[columns].merge(other[columns], on="lead_id", suffixes=("", "_then"))
+    most = max(1, round(TOP * len(both)))
+    best = [
+        set(both.sort_values([name, "lead_id"], ascending=[False, True])["lead_id"].head(most))
+        for name in ("score", "score_then")
+    ]
+    held, held_then = both["action"] == HOLD, both["action_then"] == HOLD
+    step = both["grade"].map(GRADES.index) - both["grade_then"].map(GRADES.index)
+    what = pd.Series("", both.index).mask(step > 0, "better grade").mask(step < 0, "worse grade")
+    what = what.mask(held_then & ~held, "held").mask(held & ~held_then, "let go")
+    both = both.assign(what=what, far=step.abs(), first=what.isin(["held", "let go"]))
+    told = both[both["what"] != ""].sort_values(["first", "far", "lead_id"], ascending=[False, False, True])
+    return {
+        "leads": len(both),
+        "overlap": {"of": most, "shared": len(best[0] & best[1])},
+        "held": [int(held.sum()), int(held_then.sum())],
+        "counts": {
+            name: int((what == name).sum()) for name in ("held", "let go", "better grade", "worse grade")
+        },
+        "changes": [
+            {"lead_id": row.lead_id, "name": None, "what": row.what, "from": row.grade, "to": row.grade_then}
+            for row in told.itertuples()
+        ],
+    }
+
+
+def words(result: dict[str, Any]) -> str:
+    """The result for the terminal."""
+    one, other = result["versions"]
+    counts, overlap = result["counts"], result["overlap"]
+    lines = [
+        f"# What version {other} would do otherwise than version {one}",
+        "",
+        f"- Of {result['leads']:,} leads that wait, {result['held'][0]:,} are held by version {one} and "
+        f"{result['held'][1]:,} by version {other}.",
+        f"- {counts['held']:,} would be held, {counts['let go']:,} let go; {counts['better grade']:,} would get a "
+        f"better grade, {counts['worse grade']:,} a worse one.",
+        f"- Of the {overlap['of']:,} best of each, {overlap['shared']:,} are the same.",
+    ]
+    for name in counts:
+        those = [each for each in result["changes"] if each["what"] == name]
+        if those:
+            more = f", and {len(those) - SHOWN:,} more (--json has all)" if len(those) > SHOWN else ""
+            said = "; ".join(
+                f"{each['name']} ({each['lead_id']}, {each['from']} → {each['to']})" for each in those[:SHOWN]
+            )
+            lines += ["", f"**{name.capitalize()}:** {said}{more}."]
+    return "\n".join(lines)

@@ -1,0 +1,125 @@
+"""Rules above the model: they decide whatever score and arm say, until their day, and what they lose is counted."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from features.errors import UsageError
+from models.policy import decisions
+from models.policy.arms import PASS_THROUGH, POLICY, Arms
+from models.policy.certification import policy_of
+from models.policy.decisions import decide_all
+from models.policy.policy import Policy
+from models.policy.rules import Rule
+from models.policy.settings import PolicySettings
+from pipelines.settings import load_settings
+from tests.test_certifying import aside, times
+from tests.test_decisions import CERTIFIED, Fixed
+
+STUDENTS = Rule(column="job", values=("student",), reason="students never buy", handed_off="never")
+PARTNERS = Rule(column="channel", values=("partner",), reason="the contract says so", handed_off="always")
+SMALL = Rule(column="job", values=("clerk",), reason="no say", at_most="C", until=date(2026, 3, 1))
+LEADS = pd.DataFrame(
+    {"job": ["student", "clerk", "boss", "student"], "channel": ["web", "web", "partner", "partner"]}
+)
+
+
+def decided(
+    *rules: Rule, policy: Policy = CERTIFIED, chance=(0.9, 0.5, 0.1, 0.1), at="2026-02-01"
+) -> pd.DataFrame:
+    ids = [f"L{row}" for row in range(len(chance))]
+    leads = pd.DataFrame({"lead_id": ids, "account_id": ids, "as_of": pd.Timestamp(at), "job": LEADS["job"]})
+    policy = replace(policy, rules=rules)
+    said = LEADS[["channel"]]
+    return decide_all(Fixed(np.array(chance)), policy, leads, version="7", with_reasons=0, said=said)
+
+
+@pytest.fixture(autouse=True)
+def _no_reasons(monkeypatch):
+    monkeypatch.setattr(decisions, "reasons", lambda scorer, leads, encoded: [])
+
+
+def test_never_and_always_decide_whatever_the_score_the_first_rule_first_and_the_log_says_which():
+    assert decided()["action"].tolist() == ["hand off", "hand off", "hold", "hold"]
+    found = decided(STUDENTS, PARTNERS)
+    assert found["action"].tolist() == ["hold", "hand off", "hand off", "hold"]
+    assert found["cut_by"].tolist() == [
+        "rule: students never buy",
+        "certified",
+        "rule: the contract says so",
+        "rule: students never buy",
+    ]
+    assert found["cut"].tolist() == [1.0, 0.2, 0.0, 1.0]
+
+
+def test_never_is_never_in_any_arm_and_the_log_has_no_draw_of_it():
+    everybody = replace(CERTIFIED, arms=Arms(pass_through=1.0, forced=0.0, salt="s"))
+    found = decided(STUDENTS, policy=everybody)
+    assert found["action"].tolist() == ["hold", "hand off", "hand off", "hold"]
+    assert found["arm"].tolist() == [POLICY, PASS_THROUGH, PASS_THROUGH, POLICY]
+    assert found["propensity"].tolist() == [1.0] * 4
+
+
+@pytest.mark.parametrize(("at", "grade"), [("2026-02-28", "C"), ("2026-03-01", "A")])
+def test_a_grade_is_capped_until_the_rules_last_day(at, grade):
+    assert decided(SMALL, at=at)["grade"].tolist()[1] == grade
+
+
+def test_a_rule_on_a_column_that_is_not_there_stops_with_its_name():
+    with pytest.raises(UsageError, match="the rule 'no say' asks for the column 'size'"):
+        decided(Rule(column="size", values=("1",), reason="no say", handed_off="never"))
+
+
+@pytest.mark.parametrize("given", [{}, {"handed_off": "never", "at_most": "C"}])
+def test_a_rule_does_one_thing(given):
+    with pytest.raises(ValidationError, match="says either"):
+        Rule(column="job", values=("x",), reason="why", **given)
+
+
+def certified(share_of_wins: float) -> Policy:
+    """1,600 wins among 6,400 leads; a rule holds back a share of the wins and as many others."""
+    leads, wins = 6400, 1600
+    withheld = aside(wins, every=4)
+    draw = np.random.default_rng(1).random((2, leads))
+    jobs = np.where(draw[1] < share_of_wins, "student", "boss")
+    return policy_of(
+        withheld,
+        lambda rows: draw[0][rows],
+        times(leads),
+        np.full(leads, np.nan),
+        PolicySettings(rules=(STUDENTS,)),
+        None,
+        forward=draw[0],
+        leads=pd.DataFrame({"job": jobs}),
+        moment=lambda time: str(time)[:10],
+    )
+
+
+def test_what_a_rule_loses_counts_against_the_promise_and_is_told():
+    without, with_rule = certified(0.0), certified(0.02)
+    assert with_rule.promise.certified
+    assert 0 < with_rule.cut < without.cut, "the rule has spent a part of what may be lost"
+    (cost,) = with_rule.rule_costs
+    assert cost.leads == pytest.approx(128, abs=35)
+    assert 15 <= cost.customers <= 50
+    assert with_rule.to_json()["rules"][0]["reason"] == "students never buy"
+    assert Policy.from_dict(with_rule.to_dict()) == with_rule
+    assert with_rule.name != without.name
+
+
+def test_nothing_is_promised_where_the_rules_alone_lose_more_than_the_filter_may():
+    policy = certified(0.2)
+    assert (policy.promise.certified, policy.cut) == (False, None)
+    assert "the rules alone" in policy.promise.why
+
+
+def test_a_mistyped_key_of_a_rule_is_named_with_what_was_meant(tmp_path):
+    (tmp_path / "a.toml").write_text(
+        '[[policy.rules]]\ncolum = "job"\nvalues = ["x"]\nreason = "y"\nhanded_off = "never"\n'
+    )
+    with pytest.raises(UsageError, match=r"policy\.rules\.colum: no such key; did you mean 'column'"):
+        load_settings(tmp_path / "a.toml", environ={})
