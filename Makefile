@@ -14,8 +14,8 @@ demo: .venv/ready
 check: lint
 	$(BIN)/python -m pytest -q $(TWO) -m "$(QUICK)"
 
-test: lint
-	$(BIN)/python -m pytest $(TWO)
+# All checks, each once: the quick tests with what they go through counted, then those with servers, browsers and simulations.
+test: lint coverage rest
 
 # Branches of the code that the quick tests of `make check` go through; to watch costs four fifths of their time.
 coverage: .venv/ready
