@@ -14,7 +14,7 @@ import pytest
 from pipelines.flows.retrain import retrain
 from pipelines.settings import load_settings
 from pipelines.simulation.market import simulate_tables
-from tests.commands import QUICK, Said, leadsieve, written
+from tests.commands import QUICK, Said, brief, leadsieve, written
 
 LAUNCH, BROKEN, NOW = "2024-09-02", "2024-10-14", "2024-11-25"
 WEEKS = ("2024-09-02", "2024-09-09", "2024-09-16", "2024-09-23")
@@ -178,7 +178,8 @@ def test_when_sales_stops_taking_leads_up_the_monitor_says_so_ends_with_4_and_tr
     )
     assert "Ask what changed for all leads around 2024-0" in said.out
 
-    said = asked("monitor", source, NOW, home=home, config="retrain.toml")
+    with brief():
+        said = asked("monitor", source, NOW, home=home, config="retrain.toml")
     told = said.json
     assert (said.code, told["verdict"]) == (4, "retrain")
     assert told["retrained"]["reasons"]  # too few are taken up by now to learn much from
@@ -187,7 +188,8 @@ def test_when_sales_stops_taking_leads_up_the_monitor_says_so_ends_with_4_and_tr
 
 @pytest.mark.slow
 def test_training_at_an_alarm_promotes_by_the_rule_alone(world, home_of_world):
-    found = retrain(load_settings(world / "quick.toml"), home_of_world, datetime(2025, 1, 1))
+    with brief():
+        found = retrain(load_settings(world / "quick.toml"), home_of_world, datetime(2025, 1, 1))
     assert found.version == "2"
     told = leadsieve("versions", "--json", home=home_of_world).json
     newest = told["versions"][0]
