@@ -64,11 +64,13 @@ class Filler:
         self._heeded: Path | None = None
 
     def fill(self) -> int:
-        """Add what the log has and the list has not; gives how many. Costs a look at two indexes where there
+        """Add what the log has and the list has not; gives how many. Costs a look at three indexes where there
         is nothing.
         """
         with self.store.reading() as connection:
             batch = connection.scalar(sa.select(sa.func.max(decisions_table.c.batch))) or 0
+            if connection.scalar(sa.select(worklist_table.c.lead_id).limit(1)) is None:
+                self._batch = -1  # somebody has emptied the list, and what was on it comes back
         added, last = 0, ""
         while batch != self._batch and (found := self._some(last)):
             added, last = added + len(found), found[-1]
