@@ -29,7 +29,7 @@ FLOORS = {
     "pipelines": (
         "addresses files | prefect_server | environment feature_files progress simulation"
         " | sinks sources reports | settings store"
-        " | home settings_schema version_files | deciding | flows | cli | notebook"
+        " | home settings_schema version_files | deciding | flows | preview | cli | notebook"
     ),
     "app": "desk | sessions scoring | api | pages middleware server | web | cli",
 }
