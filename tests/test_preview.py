@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pipelines.flows.preview import changes, words
+from pipelines.preview import changes, words
 
 
 def decided(*rows: tuple[str, str, float, str]) -> pd.DataFrame:

@@ -220,7 +220,7 @@ def compare(
     decided.
     """
     with running(folder := home_folder(home), quiet=as_json) as now:
-        from pipelines.flows.preview import preview, words
+        from pipelines.preview import preview, words
         from pipelines.reports.render import terminal
 
         settings = settings_of(config, source)
