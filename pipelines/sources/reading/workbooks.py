@@ -28,7 +28,7 @@ BROKEN = (
     AttributeError,
     IndexError,
     EOFError,
-    NotImplementedError,
+    RuntimeError,
     OSError,
 )
 
