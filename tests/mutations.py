@@ -125,7 +125,7 @@ class Case:
             csv.writer(out, **{"lineterminator": "\n"} | self.dialect).writerows(
                 [self.heads[name], *self.cells(name)]
             )
-            content = (self.above + out.getvalue() + self.below).encode(self.encoding)
+            content = (self.above + out.getvalue() + self.below).encode(self.encoding, errors="replace")
             if self.form == "csv.gz":
                 self.files[f"{name}.csv.gz"] = gzip.compress(content)
             else:

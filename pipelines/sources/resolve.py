@@ -71,9 +71,13 @@ def resolve(source: Source, settings: SourceSettings) -> Resolved:
         raise UsageError('[source.leads] order = "rows" needs a file: a database keeps no order of rows.')
     return Resolved(
         settings,
-        {role: raw.select(*used_columns(role, settings, raw)) for role, raw in raws.items()},
+        {role: _cut_down(raw, used_columns(role, settings, raw)) for role, raw in raws.items()},
         tuple(warnings),
     )
+
+
+def _cut_down(raw: ir.Table, used: list[str]) -> ir.Table:
+    return raw if used == list(raw.columns) else raw.select(*used)
 
 
 def used_columns(role: str, settings: SourceSettings, raw: ir.Table) -> list[str]:

@@ -222,8 +222,10 @@ class Columns:
         table = "leads" if role == "outcomes" and self.settings.outcomes is None else role
         if self.given is not None:
             return self.given.get(column)
-        text = word(raw[column], self._empty(role))
         profile, ways = seen[column], []
+        if not profile.filled:
+            return None
+        text = word(raw[column], self._empty(role))
         sample = sampled(text, raw)
         if wanted == "number" or (wanted is None and not profile.padded):
             told = self._told(role, "decimal", column)

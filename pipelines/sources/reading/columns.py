@@ -12,6 +12,7 @@ PADDED = r"^[+-]?0\d"
 BLANKS = " \t\r\n\u00a0\u202f\ufeff"
 TRUTHS = ("true", "false")
 LARGEST = 2.0**62
+AT_ONCE = 100  # columns in one query
 TIME = dt.Timestamp(scale=6)
 TIME_UTC = dt.Timestamp(timezone="UTC")
 
@@ -59,6 +60,9 @@ class Profile:
         return "text"
 
 
+NOTHING_FILLED = Profile(0, 0, 0, 0, 0, 0, 0)
+
+
 def plain(table: ir.Table) -> tuple[ir.Table, list[str]]:
     """A table with columns of simple types only, and the names of those left out (lists, structures, bytes)."""
     kept, left = {}, []
@@ -84,7 +88,9 @@ def plain(table: ir.Table) -> tuple[ir.Table, list[str]]:
             kept[name] = ibis.null("string")
         else:
             left.append(name)
-    return table.select(**kept), left
+    # Of a wide file each look at one column would name all the others again.
+    same = not left and all(column.equals(table[name]) for name, column in kept.items())
+    return table if same else table.select(**kept), left
 
 
 def word(column: ir.Column, empty: tuple[str, ...] = ()) -> ir.StringColumn:
@@ -144,11 +150,30 @@ def moment(column: ir.Column, zone: str, empty: tuple[str, ...] = ()) -> ir.Time
 
 
 def profiles(table: ir.Table, columns: list[str], empty: tuple[str, ...]) -> dict[str, Profile]:
-    """What columns of text hold, all in one aggregate query."""
+    """What columns of text hold, in one aggregate query, or a few for a table of very many columns: the time that
+    the engine takes to plan one grows with their square.
+    """
     columns = [column for column in columns if table[column].type().is_string()]
+    found = dict.fromkeys(columns, NOTHING_FILLED)
+    if len(columns) > AT_ONCE:
+        columns = _not_empty(table, columns)
+    for at in range(0, len(columns), AT_ONCE):
+        found |= _profiled(table, columns[at : at + AT_ONCE], empty)
+    return found
+
+
+def _not_empty(table: ir.Table, columns: list[str]) -> list[str]:
+    """The columns in which anything stands; wide exports are mostly empty."""
+    counts = {str(at): table[column].nullif("").count() for at, column in enumerate(columns)}
+    seen = table.aggregate(**counts).to_pyarrow().to_pylist()[0]
+    return [column for at, column in enumerate(columns) if seen[str(at)]]
+
+
+def _profiled(table: ir.Table, columns: list[str], empty: tuple[str, ...]) -> dict[str, Profile]:
     counts = {}
+    texts = table.select(**{column: word(table[column], empty) for column in columns})
     for at, column in enumerate(columns):
-        text = word(table[column], empty)
+        text = texts[column]
         zoned = text.re_search(ZONED)
         is_time = text.re_search(DATED) & text.try_cast(TIME_UTC).notnull()
         counts |= {
@@ -162,7 +187,7 @@ def profiles(table: ir.Table, columns: list[str], empty: tuple[str, ...]) -> dic
         }
     if not counts:
         return {}
-    seen = table.aggregate(**counts).to_pyarrow().to_pylist()[0]
+    seen = texts.aggregate(**counts).to_pyarrow().to_pylist()[0]
     names = Profile.__dataclass_fields__
     return {
         column: Profile(**{name: seen[f"{at} {name}"] or 0 for name in names})

@@ -15,6 +15,7 @@ from pipelines.sources.engine import quoted, scratch_of
 from pipelines.sources.reading.layout import Layout, Unreadable, beginning, layout_of, written_anew
 from pipelines.sources.reading.workbooks import SEPARATOR, WORKBOOK, sheet_as_text
 
+WIDE = 100  # columns
 LOOKS = (
     (b"PK\x03\x04", "an Excel workbook or another zip archive"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook, or one that a password protects"),
@@ -39,7 +40,8 @@ def text_view(
     was read.
 
     A file that DuckDB reads as it is, is read as it is used. One in another encoding, or with lines around its
-    table, is written anew for it and read at once, so that the copy is gone before anything else is done.
+    table, is written anew for it and read at once, so that the copy is gone before anything else is done. One of
+    very many columns is read at once, too: each look at a single column would split all its lines again.
 
     Raises
     ------
@@ -65,9 +67,8 @@ def text_view(
         mend = "Export it as CSV in UTF-8, with a line of column names"
         raise _refusal(path, f"this is not a CSV file: {error}", mend) from None
     if layout.plain:
-        return _read(connection, path, layout, encoding=layout.encoding.removesuffix("-le")), _remarks(
-            path, layout
-        )
+        named, wide = layout.encoding.removesuffix("-le"), len(layout.names) > WIDE
+        return _read(connection, path, layout, encoding=named, at_once=wide), _remarks(path, layout)
     return _anew(connection, path, path, layout), _remarks(path, layout)
 
 

@@ -5,7 +5,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
@@ -28,7 +28,7 @@ BROKEN = (
     AttributeError,
     IndexError,
     EOFError,
-    NotImplementedError,
+    RuntimeError,
     OSError,
 )
 
@@ -108,8 +108,6 @@ def _text(value: object) -> str:
     if isinstance(value, datetime):
         day = value == datetime(value.year, value.month, value.day)
         return f"{value:%Y-%m-%d}" if day else value.isoformat(" ", "microseconds")
-    if isinstance(value, (date, time)):
-        return value.isoformat()
     if isinstance(value, timedelta):
         return repr(value / timedelta(days=1))
     return str(value).replace("\x00", "")
