@@ -199,9 +199,13 @@ class Histories:
                 if account:
                     one = marks.select(name, moment=marks.created_at, leads=1)
                     created = Ledger.of(one, name, ("leads",))
-            leads = marks.select("lead_id", *keys.values(), *MILESTONES).to_pyarrow().sort_by("lead_id")
+            leads = (
+                marks.select("lead_id", *keys.values(), *MILESTONES, "accepted_at")
+                .to_pyarrow()
+                .sort_by("lead_id")
+            )
         own = {name: ledgers[name].values.numbers(leads[name].combine_chunks()) for name in keys.values()}
-        for name in MILESTONES:
+        for name in (*MILESTONES, "accepted_at"):
             values = leads[name]
             own[name] = (
                 values.cast(pa.int64()).to_numpy()
@@ -249,9 +253,9 @@ class Histories:
         days = np.full(len(lead_ids), np.nan)
         for row, (lead_id, moment) in enumerate(zip(lead_ids, map(microseconds, as_of), strict=True)):
             number = self.leads.number(lead_id)
-            if number is None or not self.own["accepted"][number]:
+            if number is None:
                 continue
-            taken = int(self.own["decided_at"][number])
+            taken = int(self.own["accepted_at"][number])
             if taken < min(moment, self.end):
                 start = max(taken, int(self.own["created_at"][number]) + delay // timedelta(microseconds=1))
                 days[row] = max(moment - start, 0) / DAY

@@ -89,8 +89,8 @@ def milestones(tables: Tables, recipe: Recipe, keys: dict[str | None, str]) -> i
     Returns
     -------
     table
-        One row per lead: ``lead_id``, its keys, ``created_at``, ``decided_at``, ``accepted`` (0 or 1),
-        ``settled_at``, ``won`` (0 or 1). The times lie in the far future where that never came; a result
+        One row per lead: ``lead_id``, its keys, ``created_at``, ``accepted_at``, ``decided_at``, ``accepted``
+        (0 or 1), ``settled_at``, ``won`` (0 or 1). The times lie in the far future where that never came; a result
         depends on nothing that was recorded after its time.
     """
     horizons = recipe.horizons
@@ -99,7 +99,13 @@ def milestones(tables: Tables, recipe: Recipe, keys: dict[str | None, str]) -> i
         "lead_id", "created_at", **{name: key_of(leads, key, recipe) for key, name in keys.items()}
     )
     if tables.outcomes is None:
-        never = {"decided_at": FAR, "accepted": ibis.literal(0), "settled_at": FAR, "won": ibis.literal(0)}
+        never = {
+            "accepted_at": FAR,
+            "decided_at": FAR,
+            "accepted": ibis.literal(0),
+            "settled_at": FAR,
+            "won": ibis.literal(0),
+        }
         return leads.mutate(**never)
     times = stage_times(tables)
     lead = leads.left_join(times, "lead_id")
@@ -125,6 +131,7 @@ def milestones(tables: Tables, recipe: Recipe, keys: dict[str | None, str]) -> i
         "lead_id",
         *keys.values(),
         "created_at",
+        accepted_at=accepted_at,
         decided_at=decided_at,
         accepted=(accepted_at <= answered_at).ifelse(1, 0),
         settled_at=settled_at,

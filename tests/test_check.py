@@ -119,7 +119,10 @@ def test_a_source_that_is_ready_ends_with_0_and_its_object_has_every_key(tmp_pat
         "knowledge time",
         "strength",
         "fresh against mature",
+        "formats",
+        "pairs",
         "uniqueness",
+        "company",
     ]
     assert said.json["detectors"][1]["leads"]["won"] == 820
 

@@ -92,11 +92,10 @@ def test_score_prints_one_object_with_every_key_of_the_interface(world, home):
 
 
 @pytest.mark.slow
-def test_demo_prints_one_object_of_the_three_and_shows_the_way_in_words(world, tmp_path, monkeypatch):
-    from pipelines import settings
+def test_demo_prints_one_object_of_the_three_and_shows_the_way_in_words(tmp_path, monkeypatch):
+    from pipelines.cli import demo
 
-    smaller = settings.load_settings(world / "quick.toml")
-    monkeypatch.setattr(settings, "load_settings", lambda config, overrides: smaller)
+    monkeypatch.setattr(demo, "CONFIG", f'[source]\nurl = "{SIMULATED}&end={{day}}"\n{QUICK}')
     said = leadsieve("demo", "--json", home=tmp_path)
     assert said.code == 0, said.err
     assert said.json.keys() == KEYS.keys()

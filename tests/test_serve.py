@@ -2,6 +2,7 @@
 is told once, and to whom.
 """
 
+import base64
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ from unittest.mock import patch
 import pandas as pd
 import pytest
 
+from features.errors import UnreachableError, UsageError
 from pipelines.reports.render import as_text
 from tests.commands import brief, leadsieve, written
 from tests.conftest import REPOSITORY
@@ -353,3 +355,70 @@ def test_prefects_own_command_deploys_prefect_yaml_and_a_worker_scores(prefect_s
             state = run("score", name="by-a-worker").state
     assert state.name == "Completed"
     assert state.message.startswith("version 1 scored ")
+
+
+# ── the digest ──
+
+
+@pytest.fixture(scope="module")
+def aligned(world) -> dict[str, Any]:
+    asked = ("alignment", "--config", world / "quick.toml", "--as-of", "2025-01-01", "--json")
+    return leadsieve(*asked, home=world / "home").json
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_service_that_takes_pictures_gets_two_and_the_way_to_each_figure(aligned, alarm):
+    from prefect.blocks.notifications import AppriseNotificationBlock
+    from pydantic import SecretStr
+
+    from pipelines.flows.alignment.digest import pictures, send
+
+    class JsonWebhook(AppriseNotificationBlock):
+        _block_type_name = "Json Webhook"
+        _block_type_slug = "json-webhook"
+
+    alarm[1].clear()
+    JsonWebhook(url=SecretStr(alarm[0].replace("http", "json"))).save("both")
+    send(aligned, block="json-webhook/both", desk="https://leads.example.com/")
+    told = json.loads(alarm[1].pop())
+    assert told["title"] == "What became of the leads: 1 to talk about"
+    assert "[See the figure](https://leads.example.com/alignment#feedback)" in told["message"]
+    assert "[All figures](https://leads.example.com/alignment)" in told["message"]
+    assert [each["filename"] for each in told["attachments"]] == ["funnel.png", "quarter.png"]
+    for each, picture in zip(told["attachments"], pictures(aligned).values(), strict=True):
+        assert base64.b64decode(each["base64"]) == picture
+        assert picture.startswith(b"\x89PNG")
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_the_scheduled_flow_sends_its_sentences_to_the_block_that_is_named(world, alarm, tmp_path):
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+
+    from pipelines.flows.deployments import alignment
+
+    alarm[1].clear()
+    CustomWebhookNotificationBlock(
+        name="digest", url=alarm[0], json_data={"said": "{{subject}} | {{body}}"}
+    ).save("digest")
+    more = '[schedule]\ndigest = "custom-webhook/digest"\n'
+    folder = written(tmp_path, {"crm.toml": (world / "quick.toml").read_text() + more})
+    state = alignment(folder / "crm.toml", world / "home", as_of="2025-01-01", return_state=True)
+    assert state.name == "Completed", state.message
+    said = json.loads(alarm[1].pop())["said"]
+    assert said.startswith(f"What became of the leads: 1 to talk about | {state.message}")
+    assert "Fewer than half of the leads are answered within the 24 hours agreed on" in said
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_block_that_is_not_there_or_does_not_answer_is_a_sentence(aligned):
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+
+    from pipelines.flows.alignment.digest import send
+
+    with pytest.raises(UsageError, match="no notification block 'slack-webhook/nobody'"):
+        send(aligned, block="slack-webhook/nobody", desk=None)
+    CustomWebhookNotificationBlock(name="gone", url=f"http://127.0.0.1:{free_port()}/", json_data={}).save(
+        "gone"
+    )
+    with pytest.raises(UnreachableError, match="block 'custom-webhook/gone' did not take the digest"):
+        send(aligned, block="custom-webhook/gone", desk=None)
