@@ -6,7 +6,7 @@ QUICK := not slow and not outside
 # Two workers, a file of tests at a time, the longest first (tests/conftest.py).
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo check test coverage rest lint format sbom clean
+.PHONY: demo check test coverage lint format sbom clean
 
 demo: .venv/ready
 	$(BIN)/leadsieve demo
@@ -14,15 +14,12 @@ demo: .venv/ready
 check: lint
 	$(BIN)/python -m pytest -q $(TWO) -m "$(QUICK)"
 
-# All checks, each once: the quick tests with what they go through counted, then those with servers, browsers and simulations.
-test: lint coverage rest
+test: lint
+	$(BIN)/python -m pytest $(TWO)
 
 # Branches of the code that the quick tests of `make check` go through; to watch costs four fifths of their time.
 coverage: .venv/ready
 	$(BIN)/python -m pytest -q $(TWO) -m "$(QUICK)" --cov
-
-rest: .venv/ready
-	$(BIN)/python -m pytest $(TWO) -m "not ($(QUICK))"
 
 lint: .venv/ready
 	$(BIN)/ruff check .

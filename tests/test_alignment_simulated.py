@@ -24,7 +24,7 @@ from pipelines.simulation.market import SimulatorSettings, World, simulate
 
 pytestmark = pytest.mark.slow
 
-RUNS = int(os.environ.get("LEADSIEVE_RUNS", "40"))  # 200 by hand
+RUNS = int(os.environ.get("LEADSIEVE_RUNS", "20"))  # 200 by hand
 DAYS = {"pursue_days": 21.0, "convert_days": 90.0}
 MARKET = SimulatorSettings(leads=3000, months=15)
 HOUR_LIMIT = 24 * 7.0
