@@ -103,8 +103,9 @@ def outcomes(
     )
 
 
-def days_taken(tables: Tables, cohort: ir.Table, delay: timedelta) -> pd.Series | None:
-    """For how many days sales has had each lead of a cohort that it took up before the as-of time, by ``lead_id``.
+def days_taken(tables: Tables, cohort: ir.Table, delay: timedelta, lead_ids: pd.Series) -> np.ndarray | None:
+    """For how many days sales has had each lead of a cohort, in the order of ``lead_ids``; NaN where it has not
+    taken it up before the as-of time.
 
     They are counted as those of an outcome to learn from: from the acceptance, or from ``delay`` after the lead
     was created if that is later. None where the source cannot tell.
@@ -118,7 +119,8 @@ def days_taken(tables: Tables, cohort: ir.Table, delay: timedelta) -> pd.Series 
     first = rows.group_by("lead_id", "created_at", "as_of").aggregate(taken_at=rows.recorded_at.min())
     found = first.to_pyarrow().to_pandas().set_index("lead_id")
     start = np.maximum(found["taken_at"], found["created_at"] + delay)
-    return (found["as_of"] - start).clip(lower=pd.Timedelta(0)) / pd.Timedelta(days=1)
+    days = (found["as_of"] - start).clip(lower=pd.Timedelta(0)) / pd.Timedelta(days=1)
+    return lead_ids.map(days).to_numpy(float)
 
 
 def realised_margins(fate: pd.DataFrame, margin_share: float) -> np.ndarray:

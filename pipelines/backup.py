@@ -1,6 +1,5 @@
 """A home copied while everything runs, and put in place again: nobody who was forgotten comes back with it."""
 
-import hashlib
 import json
 import secrets
 import shutil
@@ -16,7 +15,7 @@ from features.errors import ContractError, UnreachableError, UsageError
 from models.registry.place import CHANGING, my_turn
 from models.registry.published import FOLDER, POINTER
 from pipelines.addresses import redacted
-from pipelines.files import held, sweep, synced
+from pipelines.files import bytes_hash, held, sweep, synced
 from pipelines.home import store_of
 from pipelines.prefect_server import address_of
 from pipelines.settings import Settings
@@ -188,12 +187,7 @@ def _copy_database(database: Path, to: Path) -> None:
 def _sums(folder: Path) -> dict[str, str]:
     """The SHA-256 of every file below a folder."""
     files = sorted(file for file in folder.rglob("*") if file.is_file())
-    return {file.relative_to(folder).as_posix(): _sum(file) for file in files}
-
-
-def _sum(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    return {file.relative_to(folder).as_posix(): bytes_hash(file) for file in files}
 
 
 def _check(backup: Path) -> None:

@@ -12,6 +12,7 @@ from features.matrix import frame, matrix
 from features.tables import scoring_cohort, unanswered
 from models.policy.decisions import decide_all
 from models.policy.policy import HOLD
+from models.policy.rules import GRADES
 from pipelines.flows.dataset import pull_source
 from pipelines.home import registry_of
 from pipelines.settings import Settings
@@ -21,7 +22,6 @@ from pipelines.version_files import load_record
 
 TOP = 0.1  # of the leads: the list whose overlap is told
 SHOWN = 20  # names of each change in the terminal
-GRADES = "ABCD"
 
 
 def preview(settings: Settings, home: Path, as_of: datetime, versions: tuple[str, str]) -> dict[str, Any]:

@@ -92,14 +92,15 @@ class ListQuery(DecisionQuery):
             least=None if self.least is None else self.least / 100,
             created_since=None if self.days is None else now - timedelta(days=self.days),
             asked=self.asked,
-            due_before=_tomorrow(now) if self.due else None,
+            due_before=morning(now, 1) if self.due else None,
             held_by=self.held_by,
             search=self.q,
         )
 
 
-def _tomorrow(now: datetime) -> datetime:
-    return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+def morning(now: datetime, days: int) -> datetime:
+    """The beginning of a day to come."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=days)
 
 
 def given_of(request: Request) -> dict[str, Any]:

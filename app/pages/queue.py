@@ -3,7 +3,7 @@
 What is wanted stands in the address, so that it can be kept and passed on.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -11,9 +11,9 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import QueryParams
 
-from app.api.queries import ListQuery, given_in, given_of
+from app.api.queries import ListQuery, given_in, given_of, morning
 from app.desk import Desk, desk_of
-from app.pages.rendering import held_words, inside, plainly, render, say
+from app.pages.rendering import back_with, held_words, inside, plainly, render
 from app.sessions import AskedFirst, address_of, check_form, signed_in
 from pipelines.sources.lead_lookup import Painter
 from pipelines.store import worklist
@@ -228,15 +228,8 @@ def answer(
         found = listing(desk, asked_at(back, first=first_list(desk, person)), person, now) | {"top": top}
         each = shown(desk, [row], now, first=place)[0]
         return render(request, "answered_part.html", each=each, reasons=REASONS, address=back, **found)
-    response = RedirectResponse(inside(back), 303)
     undo = {"lead_id": lead_id, "turn": given.turn} if kind != "undone" else {}
-    say(request, response, f"You {SAID[kind]} {row.name}.", **undo)
-    return response
-
-
-def morning(now: datetime, days: int) -> datetime:
-    """The beginning of a day to come."""
-    return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=days)
+    return back_with(request, back, f"You {SAID[kind]} {row.name}.", **undo)
 
 
 @router.get("/held")

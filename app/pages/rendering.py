@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from itsdangerous import BadSignature, URLSafeSerializer
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -191,6 +191,13 @@ def say(request: Request, response: Response, message: str, **more: Any) -> None
     """Let the next page begin with a message, and perhaps with what can be done about it."""
     text = URLSafeSerializer(desk_of(request).secret, salt="said").dumps({"message": message, **more})
     set_cookie(request, response, SAID, text, seconds=60)
+
+
+def back_with(request: Request, to: str, message: str, **more: Any) -> Response:
+    """The way back to a page of ours, which begins with a message, as ``say`` has it."""
+    response = RedirectResponse(inside(to), 303)
+    say(request, response, message, **more)
+    return response
 
 
 def _said(request: Request) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from app.desk import desk_of
-from app.pages.rendering import inside, render, say
+from app.pages.rendering import back_with, inside, render
 from app.sessions import (
     AskedFirst,
     address_of,
@@ -74,7 +74,7 @@ def remove(
     check_form(request, token)
     desk = desk_of(request)
     users.remove_person(desk.store, name, at=desk.clock(), by=person.name, as_admin=True)
-    return _back(request, f"{name} can sign in no more.")
+    return back_with(request, "/people", f"{name} can sign in no more.")
 
 
 @router.post("/people/keys")
@@ -98,13 +98,7 @@ def revoke_key(
     check_form(request, token)
     desk = desk_of(request)
     users.revoke_key(desk.store, key_id, at=desk.clock(), by=person.name, as_admin=True)
-    return _back(request, f"Key {key_id} is revoked.")
-
-
-def _back(request: Request, message: str) -> Response:
-    response = RedirectResponse("/people", 303)
-    say(request, response, message)
-    return response
+    return back_with(request, "/people", f"Key {key_id} is revoked.")
 
 
 @router.get("/audit")

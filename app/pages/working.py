@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
+from app.api.queries import morning
 from app.desk import desk_of
-from app.pages.queue import morning
-from app.pages.rendering import inside, render, say
+from app.pages.rendering import back_with, inside, render
 from app.sessions import AskedFirst, address_of, at_least, check_form, signed_in
 from features.errors import UsageError
 from pipelines.store.answers import SAID, give
@@ -67,9 +67,7 @@ def several(
     words = f"You {SAID[kind]} {done:,} lead{'' if done == 1 else 's'}."
     if refused:
         words += f" {len(refused):,} not: {refused[0]}"
-    response = RedirectResponse(inside(back), 303)
-    say(request, response, words)
-    return response
+    return back_with(request, back, words)
 
 
 @router.post("/assign")
@@ -96,10 +94,8 @@ def assign(
         address=address_of(request),
     )
     left = f" {len(lead) - count:,} not: they are on another's desk." if count < len(lead) else ""
-    response = RedirectResponse(inside(back), 303)
     where = f"on to {to}" if to else "back to the pool"
-    say(request, response, f"You passed {count:,} lead{'' if count == 1 else 's'} {where}.{left}")
-    return response
+    return back_with(request, back, f"You passed {count:,} lead{'' if count == 1 else 's'} {where}.{left}")
 
 
 @router.get("/team")
@@ -133,9 +129,9 @@ def write_note(
         due=day,
         address=address_of(request),
     )
-    response = RedirectResponse(inside(back), 303)
-    say(request, response, "The note is kept." if day is None else f"The next step is kept for {day:%-d %b}.")
-    return response
+    return back_with(
+        request, back, "The note is kept." if day is None else f"The next step is kept for {day:%-d %b}."
+    )
 
 
 def _day(text: str) -> datetime | None:
@@ -156,9 +152,7 @@ def step_done(
     check_form(request, token)
     desk = desk_of(request)
     finish(desk.store, entry, who=person.name, at=desk.clock(), address=address_of(request))
-    response = RedirectResponse(inside(back), 303)
-    say(request, response, "The next step is done.")
-    return response
+    return back_with(request, back, "The next step is done.")
 
 
 @router.post("/views")
@@ -171,9 +165,7 @@ def keep(
 ) -> Response:
     check_form(request, token)
     keep_view(desk_of(request).store, person.name, title, inside(back))
-    response = RedirectResponse(inside(back), 303)
-    say(request, response, f"This list is kept as “{' '.join(title.split())}”.")
-    return response
+    return back_with(request, back, f"This list is kept as “{' '.join(title.split())}”.")
 
 
 @router.post("/views/remove")
@@ -186,6 +178,4 @@ def remove(
 ) -> Response:
     check_form(request, token)
     drop_view(desk_of(request).store, person.name, title)
-    response = RedirectResponse(inside(back), 303)
-    say(request, response, f"“{title}” is kept no longer.")
-    return response
+    return back_with(request, back, f"“{title}” is kept no longer.")

@@ -14,7 +14,6 @@ from models.alignment.effort import Sums
 from models.alignment.figures import beyond_chance, wide
 from models.evaluation.uncertainty import Estimate, estimate
 
-MEASURES = ("margin", "margin_share", "discount")
 GROUPS = ("channel", "team")
 WEEKS = 13  # of a quarter; days beyond belong to the last
 MONTHS = 3
@@ -155,8 +154,8 @@ def margin(book: Book, *, quarter_starts: int, last_days: float, resamples: int,
         brings=tuple(
             brings(sums, leads["margin"].to_numpy(float), leads[by].to_numpy() == group, by, str(group))
             for by in GROUPS
-            for group in leads[by].value_counts().index
             if leads[by].nunique() > 1
+            for group in leads[by].value_counts().index
         ),
     )
 

@@ -7,7 +7,7 @@ somebody was in touch, came with the contact.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import combinations
 
 import numpy as np
@@ -139,9 +139,9 @@ def written(column: pd.Series) -> np.ndarray | None:
 
 def filled_only_where(
     columns: pd.DataFrame, suspicious: Iterable[str], names: Iterable[str]
-) -> dict[str, tuple[str, str]]:
+) -> dict[str, str]:
     """Columns that are filled only where a suspicious one is, or where one says that somebody was in touch: by which,
-    and in words.
+    in words.
     """
     places: dict[str, tuple[np.ndarray, str]] = {}
     for name in columns:
@@ -157,13 +157,19 @@ def filled_only_where(
             if by == name or not FILLED[0] < where.mean() < FILLED[1] or not FILLED[0] < filled.mean():
                 continue
             if where[filled].mean() >= NESTED and filled.mean() < FILLED[1]:
-                found[name] = by, words
+                found[name] = words
     return found
 
 
 def copies_of(columns: pd.DataFrame, suspicious: Iterable[str], names: Iterable[str]) -> dict[str, str]:
     """Columns that say nearly the same as a suspicious one, by it."""
-    levels: Mapping[str, np.ndarray] = {}
+    levels: dict[str, np.ndarray] = {}  # of columns that were looked at, each once
+
+    def levels_in(column: str) -> np.ndarray:
+        if column not in levels:
+            levels[column] = pd.factorize(columns[column].astype(object))[0] + 1
+        return levels[column]
+
     found = {}
     for name in names:
         for by in suspicious:
@@ -175,13 +181,10 @@ def copies_of(columns: pd.DataFrame, suspicious: Iterable[str], names: Iterable[
                 if both.sum() > 30 and abs(one[both].corr(other[both])) >= SAME_NUMBERS:
                     found[name] = by
                 continue
-            levels = {each: pd.factorize(columns[each].astype(object))[0] + 1 for each in (name, by)}
-            if min(len(np.unique(each)) for each in levels.values()) < 3:
+            mine, its = levels_in(name), levels_in(by)
+            if min(len(np.unique(each)) for each in (mine, its)) < 3:
                 continue
-            if all(
-                _told_by(levels[first], levels[second]) >= COPIED
-                for first, second in ((name, by), (by, name))
-            ):
+            if _told_by(mine, its) >= COPIED and _told_by(its, mine) >= COPIED:
                 found[name] = by
     return found
 
@@ -239,7 +242,7 @@ def company(learning: LearningSet, today: pd.DataFrame, drawn: Drawn, known: set
     names = [column for column in today.columns if column not in known]
     told = {
         name: f"it is filled only where {words}"
-        for name, (_, words) in filled_only_where(columns, known, names).items()
+        for name, words in filled_only_where(columns, known, names).items()
     }
     if not has_dates(learning):  # with them, it is seen
         told |= {name: "its name says that it is written over" for name in names if WRITTEN_OVER.search(name)}

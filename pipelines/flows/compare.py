@@ -146,9 +146,8 @@ def _scored(
         cohort = training_cohort(tables, recipe.horizons.delay)
         cohort = cohort.semi_join(named(ids), "lead_id")
         found = frame(matrix(tables, cohort, recipe), recipe)
-        taken = days_taken(tables, cohort, recipe.horizons.delay)
-        days = None if taken is None else found["lead_id"].map(taken).to_numpy(float)
-        finished = record.scorer.score(found, days).set_index(found["lead_id"].to_numpy())
+        taken = days_taken(tables, cohort, recipe.horizons.delay, found["lead_id"])
+        finished = record.scorer.score(found, taken).set_index(found["lead_id"].to_numpy())
     return side.scores(finished)[rows]
 
 

@@ -104,7 +104,7 @@ def score_leads(
         asked = pending_leads(cohort, store)
         found = frame(matrix(tables, asked.waiting, recipe), recipe)
         said = said_of(tables, asked.waiting)
-        taken = days_taken(tables, asked.waiting, recipe.horizons.delay)
+        taken = days_taken(tables, asked.waiting, recipe.horizons.delay, found["lead_id"])
         late = came_before(tables, asked.waiting, as_of - recipe.horizons.delay - FRESH)
         odd = oddities(champion.scorer, found, max_new=settings.monitor.max_new)
 
@@ -114,7 +114,7 @@ def score_leads(
             found,
             said,
             with_reasons=reasons,
-            taken_days=None if taken is None else found["lead_id"].map(taken).to_numpy(float),
+            taken_days=taken,
             rules=settings.policy.rules,
         )
 

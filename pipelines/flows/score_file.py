@@ -119,7 +119,7 @@ def score_apart(
             raise UsageError(
                 "no lead of this source waits: sales has answered all, or they are older than the model looks at."
             )
-        taken = days_taken(tables, cohort, recipe.horizons.delay)
+        taken = days_taken(tables, cohort, recipe.horizons.delay, found["lead_id"])
         said = said_of(tables, cohort).assign(campaign=campaigns(tables, found["lead_id"]))
         columns, absent = understood(file, read_note(snapshot.folder).mapping["leads"], tables)
     tell(SCORING)
@@ -129,7 +129,7 @@ def score_apart(
         found,
         version=champion.version,
         with_reasons=MOST_WORDED,
-        taken_days=None if taken is None else found["lead_id"].map(taken).to_numpy(float),
+        taken_days=taken,
     )
     below = (decided["score"] < decided["cut"]).to_numpy()
     decided = decided.assign(action=pd.Series(below).map({True: HOLD, False: HAND_OFF}), **said)

@@ -1,6 +1,5 @@
 """Opening a source by its address: a folder of files, a DuckDB file, a database server, or the simulator."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from ibis.backends import BaseBackend
 from features.contracts import Breach, contract_error
 from features.errors import LeadsieveError, UnreachableError, UsageError
 from pipelines.addresses import redacted
+from pipelines.files import bytes_hash
 from pipelines.sources.engine import connect, first_line, let_go, local_engine, losses, quoted
 from pipelines.sources.reading.csv_files import text_view
 from pipelines.sources.reading.damage import MEND, guarded, refusal, whole_database, whole_parquet
@@ -86,12 +86,6 @@ class Source(ABC):
         there = f"it has {', '.join(names[:20])}" if names else "it has none that we may read"
         text = f"no such table in {self.url}; {there}"
         return contract_error([Breach(name, "table", 0, "", text, hint)], NOTHING_STORED)
-
-
-def bytes_hash(path: Path) -> str:
-    """SHA-256 of a file: 1 GB takes about a second."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class FolderSource(Source):

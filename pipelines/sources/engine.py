@@ -69,6 +69,11 @@ def quoted(text: object) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
+def as_name(text: str) -> str:
+    """A text as an SQL identifier."""
+    return '"' + text.replace('"', '""') + '"'
+
+
 def connect(url: str) -> BaseBackend:
     """A session on a server.
 

@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.addresses import redacted
-from pipelines.sources.engine import quoted
+from pipelines.sources.engine import as_name, quoted
 from pipelines.sources.manifest import Note, whole
 
 KEYS = ("lead_id", "account_id", "created_at")
@@ -145,7 +145,7 @@ class Dossiers:
             if columns is None
             else [*KEYS, *(name for name in columns if name in there and name not in KEYS)]
         )
-        names = ", ".join(_name(name) for name in wanted)
+        names = ", ".join(as_name(name) for name in wanted)
         rows = self._rows(
             f"SELECT {names} FROM {_file(folder, 'leads')} WHERE lead_id IN (SELECT unnest(?))", lead_ids
         )
@@ -246,10 +246,6 @@ class Dossiers:
 
 def _file(folder: Path, table: str) -> str:
     return f"read_parquet({quoted(folder / f'{table}.parquet')})"
-
-
-def _name(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from ibis.backends import BaseBackend
 
 from features.contracts import Breach, contract_error
 from features.errors import ContractError
-from pipelines.sources.engine import quoted, scratch_of
+from pipelines.sources.engine import as_name, quoted, scratch_of
 from pipelines.sources.reading.layout import Layout, Unreadable, beginning, layout_of, written_anew
 from pipelines.sources.reading.workbooks import SEPARATOR, WORKBOOK, sheet_as_text
 
@@ -92,9 +92,8 @@ def _read(
         f", encoding = '{encoding}', skip = {layout.skipped}"
         f"{f', new_line = {quoted(layout.line_end)}' if layout.line_end else ''}"
     )
-    quoted_name = name.replace('"', '""')
     connection.raw_sql(
-        f'CREATE TEMP {"TABLE" if at_once else "VIEW"} "{quoted_name}" AS '
+        f"CREATE TEMP {'TABLE' if at_once else 'VIEW'} {as_name(name)} AS "
         f"SELECT * FROM read_csv({quoted(path)}, columns = {{{columns}}}, {options})"
     ).fetchall()
     return connection.table(name)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from features.contracts import Breach, contract_error
 from features.errors import ContractError
-from pipelines.sources.engine import quoted
+from pipelines.sources.engine import as_name, quoted
 from pipelines.sources.reading.csv_files import unreadable
 
 MEND = "Export it again, or copy it anew"
@@ -51,7 +51,7 @@ def whole_parquet(path: Path) -> tuple[str, ...]:
 
 def whole_database(path: Path, catalog: str, tables: Iterable[tuple[str | None, str]]) -> tuple[str, ...]:
     """The queries that read all of some tables, as (catalog and schema, name), of a DuckDB file."""
-    read = (f"SELECT sum(hash(t)) FROM {database}.{_name(table)} AS t" for database, table in tables)
+    read = (f"SELECT sum(hash(t)) FROM {database}.{as_name(table)} AS t" for database, table in tables)
     return (f"ATTACH {quoted(path)} AS {catalog} (READ_ONLY)", *read)
 
 
@@ -60,10 +60,6 @@ def refusal(path: Path, what: str, mend: str) -> ContractError:
     return contract_error(
         [Breach(path.name, "file", 0, "", f"'{path.name}' {what}", mend)], "nothing was stored"
     )
-
-
-def _name(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
 
 
 def _fails(queries: Iterable[str]) -> bool:

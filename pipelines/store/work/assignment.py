@@ -13,6 +13,7 @@ from features.errors import UsageError
 from models.policy.assignment import AssignmentSettings, Turns
 from pipelines.store.audit import note
 from pipelines.store.database import Store
+from pipelines.store.decisions import week_of
 from pipelines.store.schema import WORK, assignments_table, people_table, worklist_table
 
 LOG = assignments_table.c
@@ -75,7 +76,7 @@ def turns_of(
     connection: sa.Connection, settings: AssignmentSettings, people: Sequence[str], *, at: datetime
 ) -> Turns:
     """How things stand in the week of a moment."""
-    monday = at.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=at.weekday())
+    monday = week_of(at)
     week = sa.func.sum(sa.case((LOG.at >= monday, 1), else_=0))
     rows = connection.execute(
         sa.select(LOG.person, week, sa.func.max(LOG.entry))
@@ -190,7 +191,7 @@ class Desk:
 
 def team(store: Store, settings: AssignmentSettings, *, now: datetime) -> list[Desk]:
     """Everybody's desk, by name."""
-    monday = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=now.weekday())
+    monday = week_of(now)
     is_open = WORK.state == "open"
     desks = sa.select(
         WORK.assigned_to,
