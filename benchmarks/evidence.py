@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import evidence_promise, evidence_score, evidence_selection
+from benchmarks.evidence_selection import SKILLS
 
 TEXT = """# Evidence
 
@@ -60,10 +61,12 @@ With a forced arm beside it, reps who decide as they like, and accounts with sev
 The chance to win is learned from leads that sales took up. Reps choose well (`rho` .9), without regard to what wins (0) or against it
 (−.4); and what they go by may hold something that no column shows (`unseen`) and that also wins. `ratio` is mean prediction over truth
 among *all* leads, 1 is true; `value` is what working the leads worth their cost earns, as a share of what the best use of the columns
-would earn. Means of {worlds} worlds of 30,000 leads, 850 of them forced; `sd` is the standard deviation of a single world, the error of
-one that a company can have.
+would earn. Reps are dealt leads by turn and differ in how many they take up; with `skill` also in how well they win. Means of {worlds} worlds of
+30,000 leads, 850 of them forced; `sd` is the standard deviation of a single world, the error of one that a company can have. `luck` is
+what is known before any lead was forced, from the luck of who got it; `luck held` says in how many worlds its interval holds the truth;
+`ours` is what forced leads make of it.
 
-![Mean prediction over truth: fitted on accepted leads, weighted, recalibrated on forced leads.](evidence-selection.png)
+![Mean prediction over truth: fitted on accepted leads, weighted, corrected by the luck of who got a lead, recalibrated on forced leads.](evidence-selection.png)
 
 {selection}
 
@@ -97,19 +100,25 @@ SELECTION = [
     *(
         "rho",
         "unseen",
+        "skill",
         "naive_ratio",
         "ipw_ratio",
+        "luck_ratio",
+        "luck_ratio_sd",
+        "luck_held",
         "ours_ratio",
         "ours_ratio_sd",
         "naive_auc",
+        "luck_auc",
         "ours_auc",
         "oracle_auc",
     ),
-    *("naive_value", "ours_value"),
+    *("naive_value", "luck_value", "ours_value"),
 ]
 PERCENT = {
     *(
         "violations",
+        "luck_held",
         "se",
         "lost",
         "held",
@@ -130,7 +139,11 @@ def written(folder: Path, *, scale: float = 1.0) -> Path:
     """Run every simulation and write the page and its pictures to a folder."""
     runs, worlds, markets = (max(2, round(whole * scale)) for whole in (300, 5, 6))
     cuts = evidence_promise.promise_grid(runs)
-    chosen = evidence_selection.selection_grid(range(1, worlds + 1), leads=max(3_000, round(30_000 * scale)))
+    chosen = evidence_selection.selection_grid(
+        range(1, worlds + 1),
+        leads=max(6_000, round(30_000 * scale)),
+        skills=SKILLS if scale > 0.1 else SKILLS[:1],
+    )
     tables = {
         "promise": cuts[(cuts["scores"] == "continuous") | (cuts["wins"] == 400)].drop(columns="lost"),
         "margin": evidence_promise.margin_grid(runs),

@@ -7,6 +7,7 @@ that selection alone is at work.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -16,51 +17,66 @@ from scipy.sparse import csr_array, hstack
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
+from features.errors import TooLittleDataError
+from features.labels import Labels
 from models.evaluation.metrics import auc
 from models.policy.arms import FORCED, PASS_THROUGH, POLICY, Arms
 from models.policy.impact import promise_recheck
 from models.policy.off_policy import policy_value
 from models.policy.selective_labels import recalibrate
+from models.scoring.selection import Selection, fit_selection
 from pipelines.reports.plots.style import BLUE, GREY, INK, ORANGE, PALE, STYLE
 from pipelines.simulation.events import KINDS
 from pipelines.simulation.market import SimulatorSettings, World, simulate
 
 RHOS = (0.9, 0.0, -0.4)
+SKILLS = (0.0, 0.3)
 FORCED_LEADS = 850
 SMALLEST_PROPENSITY = 0.05
 WORTH = 10.0  # the margin of a customer, in costs of working a lead
+SHIFTS = (-0.3, -0.1, 0.1, 0.3)
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 
 
-def selection_grid(seeds: Sequence[int] = (1, 2, 3, 4, 5), *, leads: int = 30_000) -> pd.DataFrame:
-    """How good three models are over *all* leads: fitted on accepted ones, the same weighted, the same
-    recalibrated on forced ones.
+def selection_grid(
+    seeds: Sequence[int] = (1, 2, 3, 4, 5), *, leads: int = 30_000, skills: Sequence[float] = SKILLS
+) -> pd.DataFrame:
+    """How good four models are over *all* leads: fitted on accepted ones, the same weighted, the same corrected by
+    the luck of who got a lead, the same recalibrated on forced ones.
 
     Parameters
     ----------
     seeds : sequence of int
         One world per seed in every cell of the grid.
     leads : int
+    skills : sequence of float
+        How far reps differ in how well they win, in logits.
 
     Returns
     -------
     DataFrame
-        One row per ``rho`` (how well reps choose) and ``unseen`` (whether a factor that no column shows
-        drives both their choice and winning); means over the worlds of each model's ratio (mean prediction
+        One row per ``rho`` (how well reps choose), ``unseen`` (whether a factor that no column shows
+        drives both their choice and winning) and ``skill``; means over the worlds of each model's ratio (mean prediction
         over truth), ``auc``, and ``value``: what working the leads it thinks worth their cost earns, as a
         share of what the best that visible columns can tell would earn. ``_sd`` is the standard deviation
-        over worlds, the error of a single one.
+        over worlds, the error of a single one. ``luck_held`` is the share of worlds in which the interval of luck
+        holds the true mean.
     """
     rows = []
     for unseen in (0.0, 1.0):
-        for rho in RHOS:
-            worlds = [
-                _judged(SimulatorSettings(leads=leads, seed=seed, gamma=unseen, delta=unseen, rho=rho))
-                for seed in seeds
-            ]
-            table = pd.DataFrame(worlds)
-            spread = table[["naive_ratio", "ipw_ratio", "ours_ratio"]].std(ddof=1).add_suffix("_sd")
-            rows.append({"rho": rho, "unseen": bool(unseen), **table.mean(), **spread})
+        for rho, skill in product(RHOS, skills):
+            market = {"leads": leads, "gamma": unseen, "delta": unseen, "rho": rho, "rep_skill": skill}
+            table = pd.DataFrame([_judged(SimulatorSettings(seed=seed, **market)) for seed in seeds])
+            spread = table[["naive_ratio", "ipw_ratio", "luck_ratio", "ours_ratio"]].std(ddof=1)
+            rows.append(
+                {
+                    "rho": rho,
+                    "unseen": bool(unseen),
+                    "skill": skill,
+                    **table.mean(),
+                    **spread.add_suffix("_sd"),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -84,11 +100,14 @@ def _judged(settings: SimulatorSettings) -> dict[str, float]:
         return model.predict_proba(columns)[:, 1]
 
     naive = fitted(accepted, won)
-    propensity = np.maximum(fitted(~forced, truth["selected"].to_numpy()), SMALLEST_PROPENSITY)[accepted]
+    pursued = fitted(~forced, truth["selected"].to_numpy())
+    propensity = np.maximum(pursued, SMALLEST_PROPENSITY)[accepted]
+    luck, low, high = luck_of(world, accepted, ~forced, (pursued, naive)).worked(pursued, naive)
     correction = recalibrate(naive[forced], won[forced], account[forced].to_numpy(), seed=settings.seed)
     models = {
         "naive": naive,
         "ipw": fitted(accepted, won, (1 / propensity) / np.mean(1 / propensity)),
+        "luck": luck,
         "ours": correction.platt.apply(naive),
         "oracle": expit(truth["visible_logit"].to_numpy()[:, None] + settings.gamma * NODES)
         @ (NODE_WEIGHTS / NODE_WEIGHTS.sum()),
@@ -97,6 +116,7 @@ def _judged(settings: SimulatorSettings) -> dict[str, float]:
     figures = {
         "forced": int(forced.sum()),
         "covered": correction.ratio_after.low <= 1 <= correction.ratio_after.high,
+        "luck_held": low.mean() <= truth["p1"].mean() <= high.mean(),
     }
     for name, p in models.items():
         figures |= {
@@ -107,8 +127,36 @@ def _judged(settings: SimulatorSettings) -> dict[str, float]:
     return figures
 
 
-def visible_columns(world: World) -> csr_array:
-    """What a model may see of every lead: its words one-hot, its size, and what it did before it was created."""
+def luck_of(
+    world: World, accepted: np.ndarray, use: np.ndarray, chances: tuple[np.ndarray, np.ndarray]
+) -> Selection:
+    """What the luck of who got them tells of leads, every one of which is settled."""
+    leads, nothing = world.leads.to_pandas(), np.full(len(accepted), np.nan)
+
+    def settled(at_risk: np.ndarray, outcome: np.ndarray) -> Labels:
+        state = np.full(len(outcome), "settled")
+        return Labels(at_risk, nothing, nothing, nothing, state, outcome.astype(float), at_risk)
+
+    selection = fit_selection(
+        pd.DataFrame(visible_columns(world, reps=False).toarray().astype(np.float32)),
+        [],
+        of_rep=[],
+        pursue=settled(use, accepted),
+        convert=settled(accepted, world.truth["would_win_if_pursued"].to_numpy()),
+        use=use,
+        chances=chances,
+        reps=leads["owner"].to_numpy(object),
+        accounts=pd.factorize(leads["account_id"])[0],
+    )
+    if not isinstance(selection, Selection):
+        raise TooLittleDataError(f"the luck of who got a lead tells nothing: {selection}.")
+    return selection
+
+
+def visible_columns(world: World, *, reps: bool = True) -> csr_array:
+    """What a model may see of every lead: its words one-hot, its size, what it did before it was created, and who
+    got it.
+    """
     leads, events = world.leads.to_pandas(), world.events.to_pandas()
     born = leads.set_index("lead_id")["created_at"]
     events["age"] = (events["lead_id"].map(born) - events["occurred_at"]).dt.total_seconds() / 86400
@@ -128,7 +176,8 @@ def visible_columns(world: World) -> csr_array:
     parts += [size.fillna(0).to_numpy()[:, None], size.isna().to_numpy(float)[:, None]]
     title = leads["job_title"].str.lower().str.strip()
     leads["title"] = title.where(title.map(title.value_counts()) >= 50, "rare")
-    for column in ("channel", "campaign", "owner", "country", "industry", "title"):
+    words = ("channel", "campaign", "owner", "country", "industry", "title")
+    for column in words if reps else [word for word in words if word != "owner"]:
         codes, words = pd.factorize(leads[column], use_na_sentinel=False)
         parts.append(
             csr_array((np.ones(len(leads)), (np.arange(len(leads)), codes)), shape=(len(leads), len(words)))
@@ -305,16 +354,17 @@ def picture(table: pd.DataFrame) -> Figure:
     marks = {
         "naive": ("accepted leads", ORANGE, "o", "white"),
         "ipw": ("weighted by propensity", GREY, "D", "white"),
+        "luck": ("corrected by the luck of who got it", INK, "s", INK),
         "ours": ("recalibrated on forced leads", BLUE, "o", BLUE),
     }
     with rc_context(STYLE):
-        figure = Figure(figsize=(8.2, 4.4))
+        figure = Figure(figsize=(8.2, 1.4 + 0.6 * len(table)))
         axes = figure.subplots()
         axes.axvline(1, color=PALE, linewidth=1.6, zorder=1)
         for row, cell in enumerate(table.itertuples()):
-            for shift, (name, (_, color, shape, fill)) in zip((-0.22, 0, 0.22), marks.items(), strict=True):
+            for shift, (name, (_, color, shape, fill)) in zip(SHIFTS, marks.items(), strict=True):
                 value, spread = getattr(cell, f"{name}_ratio"), 2 * getattr(cell, f"{name}_ratio_sd")
-                dash = "-" if name == "ours" else (0, (4, 2))
+                dash = "-" if name in ("luck", "ours") else (0, (4, 2))
                 axes.hlines(
                     row + shift,
                     value - spread,
@@ -330,7 +380,7 @@ def picture(table: pd.DataFrame) -> Figure:
             axes.text(
                 1.02,
                 row,
-                f"{cell.ours_auc:.3f}",
+                f"{cell.luck_auc:.3f}",
                 transform=axes.get_yaxis_transform(),
                 va="center",
                 color=INK,
@@ -338,16 +388,16 @@ def picture(table: pd.DataFrame) -> Figure:
             axes.text(
                 1.13,
                 row,
-                f"{cell.naive_value:.2f} → {cell.ours_value:.2f}",
+                f"{cell.naive_value:.2f} → {cell.luck_value:.2f} → {cell.ours_value:.2f}",
                 transform=axes.get_yaxis_transform(),
                 va="center",
                 color=INK,
             )
         axes.text(1.02, -0.75, "AUC", transform=axes.get_yaxis_transform(), color=GREY)
         axes.text(1.13, -0.75, "earned, of the best", transform=axes.get_yaxis_transform(), color=GREY)
-        # Each model is named once, beside its mark in the last row, where the three lie apart.
+        # Each model is named once, beside its mark in the last row, where they lie apart.
         last = table.iloc[-1]
-        for shift, (name, (label, color, _, _)) in zip((-0.22, 0, 0.22), marks.items(), strict=True):
+        for shift, (name, (label, color, _, _)) in zip(SHIFTS, marks.items(), strict=True):
             edge = last[f"{name}_ratio"] + 2 * last[f"{name}_ratio_sd"]
             axes.annotate(
                 label,
@@ -359,7 +409,7 @@ def picture(table: pd.DataFrame) -> Figure:
                 fontsize=8,
             )
         names = [
-            f"{'unseen factor' if cell.unseen else 'nothing unseen'}, ρ = {cell.rho:g}"
+            f"{'unseen factor' if cell.unseen else 'nothing unseen'}, ρ = {cell.rho:g}{', rep skill' if cell.skill else ''}"
             for cell in table.itertuples()
         ]
         axes.set_yticks(range(len(table)), names)

@@ -29,14 +29,18 @@ from models.policy.selective_labels import (
     leniency,
     recalibrate,
     worked_as_measured,
+    worked_by_luck,
     worked_within_bounds,
 )
 from models.policy.settings import PolicySettings
 from models.scoring.calibration import Platt
 from models.scoring.grades import GradeFigures, grade_figures
 from models.scoring.scorer import Score, Scorer, Target, fit_scorer, grade_edges
+from models.scoring.selection import Selection, fit_selection
+from models.survival.encoding import categorical_columns
 from models.survival.hazard import HazardParameters
 
+REP = "owner"  # the lead's column that says who got it
 DELIVERED = -1  # beside the numbers of blocks
 
 
@@ -168,12 +172,14 @@ def _fitted(
         data=(learning.categories, learning.encoded, learning.data),
     )
 
-    def chance(rows: np.ndarray, names: tuple[str, ...] = (decisive,)) -> np.ndarray:
+    def chance(rows: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
         scores = scorer.score_encoded(learning.encoded.iloc[rows], learning.taken_days[rows])
         return np.prod([scores[f"p_{name}"] for name in names], axis=0)
 
     rows = np.flatnonzero(asked)
-    recalibration = recalibrate(chance(rows), came_true[rows], accounts[rows]) if len(rows) else None
+    recalibration = (
+        recalibrate(chance(rows, (decisive,)), came_true[rows], accounts[rows]) if len(rows) else None
+    )
     if recalibration:
         forward[decisive] = recalibration.platt.apply(forward[decisive])
         scorer = replace(
@@ -187,8 +193,16 @@ def _fitted(
             grade_edges=grade_edges(_product(forward, parts)),
         )
 
+    selection = luck_of(learning, scorer, learn) if scorer.worked_by == "bounds" else None
+    if isinstance(selection, Selection):
+        scorer = replace(scorer, selection=selection, worked_by="luck")
+
+    def if_worked(rows: np.ndarray) -> np.ndarray:
+        scores = scorer.score_encoded(learning.encoded.iloc[rows], learning.taken_days[rows])
+        return scores["p_worked"].fillna(scores[f"p_{decisive}"]).to_numpy()
+
     margins = realised_margins(learning.fates, settings.margin_share)
-    economics = fit_economics(learning, chance, margins, settings, threads=parameters.threads)
+    economics = fit_economics(learning, if_worked, margins, settings, threads=parameters.threads)
     score = _product(forward, parts)
     policy = policy_of(
         withheld,
@@ -209,27 +223,66 @@ def _fitted(
         leniency=_leniency(learning, evaluation, forward[decisive]) if decisive == "convert" else None,
         withheld=withheld,
         known_until=learning.known_until,
-        worked=_worked(learning, scorer, recalibration),
+        worked=_worked(learning, scorer, recalibration, selection),
         withheld_scores=_scored(learning, scorer, np.flatnonzero(~withheld.learn)),
     )
 
 
-def _worked(learning: LearningSet, scorer: Scorer, recalibration: Recalibration | None) -> Worked | None:
+def luck_of(learning: LearningSet, scorer: Scorer, learn: np.ndarray) -> Selection | str | None:
+    """What the luck of who got them tells of leads that sales passes over, or why it tells nothing; None where
+    nobody is said to have got them.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        With both models.
+    learn : array of bool
+        Leads that may be learned from.
+    """
+    reps = learning.fates["rep"].to_numpy(object)
+    if pd.isna(reps).all():
+        return None
+    of_rep = {
+        column.name
+        for column in learning.recipe.columns
+        if column.group == REP or any(value == REP for _, value in column.arguments)
+    }
+    return fit_selection(
+        learning.encoded,
+        categorical_columns(learning.categories),
+        of_rep=[place for place, name in enumerate(learning.encoded.columns) if name in of_rep],
+        pursue=learning.labels("pursue"),
+        convert=learning.labels("convert"),
+        use=learn,
+        chances=tuple(model.probability(learning.encoded) for model in scorer.models.values()),
+        reps=reps,
+        accounts=pd.factorize(learning.frame["account_id"])[0],
+    )
+
+
+def _worked(
+    learning: LearningSet,
+    scorer: Scorer,
+    recalibration: Recalibration | None,
+    selection: Selection | str | None,
+) -> Worked | None:
     """What would become of the newest leads if sales worked them all."""
     if scorer.worked_by is None:
         return None
     rows = newest_of(len(learning.frame))
     scores = scorer.score_encoded(learning.encoded.iloc[rows], learning.taken_days[rows])
+    p_pursue, p_convert = scores["p_pursue"].to_numpy(), scores["p_convert"].to_numpy()
     if recalibration:
-        return worked_as_measured(scores["p_convert"].to_numpy(), recalibration)
+        return worked_as_measured(p_convert, recalibration)
     as_of = learning.frame["as_of"].to_numpy("datetime64[us]")[rows[0] :]
     days = (as_of[-1] - as_of[0]) / np.timedelta64(1, "D")
-    return worked_within_bounds(
-        scores["p_pursue"].to_numpy(),
-        scores["p_convert"].to_numpy(),
-        leads_a_week=7 * len(as_of) / days if days >= 7 else np.nan,
-        horizon_days=learning.recipe.horizons.both.days,
-    )
+    forcing = {
+        "leads_a_week": 7 * len(as_of) / days if days >= 7 else np.nan,
+        "horizon_days": learning.recipe.horizons.both.days,
+    }
+    if isinstance(selection, Selection):
+        return worked_by_luck(p_pursue, p_convert, selection, **forcing)
+    return worked_within_bounds(p_pursue, p_convert, luck=selection, **forcing)
 
 
 def _scored(learning: LearningSet, scorer: Scorer, rows: np.ndarray) -> pd.DataFrame:

@@ -184,7 +184,7 @@ def test_without_four_reps_who_differ_there_is_no_light(acceptance):
 
 @pytest.fixture(scope="module")
 def grid():
-    return selection_grid((11, 12, 13, 14)).set_index(["unseen", "rho"])
+    return selection_grid((11, 12, 13), skills=(0.0,)).set_index(["unseen", "rho"])
 
 
 @pytest.mark.slow
@@ -199,6 +199,15 @@ def test_recalibrated_on_a_forced_slice_it_is_right_within_two_standard_errors(g
     assert grid["forced"].between(750, 950).all()
     assert (abs(grid["ours_ratio"] - 1) <= 2 * grid["ours_ratio_sd"]).all(), grid
     assert (grid["ours_ratio_sd"] < 0.2).all(), grid
+
+
+@pytest.mark.slow
+def test_before_any_lead_was_forced_the_luck_of_who_got_it_tells_the_level_and_ranks_better(grid):
+    assert (abs(grid["luck_ratio"] - 1) < 0.15).all(), grid
+    assert (grid.loc[True, "luck_auc"] > grid.loc[True, "naive_auc"] + 0.004).all(), grid
+    assert (grid["naive_auc"] - grid["luck_auc"] < 0.005).all(), grid
+    assert (grid["luck_value"] > grid["naive_value"] - 0.03).all(), grid
+    assert (grid.loc[True, "luck_value"] > grid.loc[True, "naive_value"] + 0.05).all(), grid
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The interval on every lead holds the chance that can be known of it, for about 9 leads in 10."""
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 from scipy.special import expit
 
 from models.scoring.scorer import Target, fit_scorer
+from models.scoring.selection import Selection
 from models.scoring.spread import between
 from models.survival.hazard import HazardParameters
+from models.training import luck_of
 from pipelines.flows.dataset import learning_set
 from pipelines.settings import load_settings
 from pipelines.simulation.market import SimulatorSettings, simulate
@@ -22,7 +25,7 @@ def test_more_outcomes_make_it_narrower_and_one_number_is_less_sure_than_two_bou
     one = np.array([0.2])
     few, many = (np.subtract(*between(one, one, events)[::-1])[0] for events in (50, 5_000))
     assert few > many > 0
-    low, high = between(np.array([0.199]), np.array([0.201]), 5_000)
+    low, high = between(np.array([0.199]), np.array([0.201]), 5_000, "bounds")
     assert high - low < many
 
 
@@ -58,6 +61,9 @@ def test_nine_leads_in_ten_have_their_true_chance_in_it_whether_or_not_sales_see
         recipe=learning.recipe,
         parameters=HazardParameters(),
     )
-    scores = scorer.score(newest)
-    covered = ((scores["low"] <= chance) & (chance <= scores["high"])).mean()
-    assert 0.83 <= covered <= 0.97
+    luck = luck_of(learning, scorer, np.ones(len(learning.frame), bool))
+    assert isinstance(luck, Selection), luck
+    for known in (scorer, replace(scorer, selection=luck, worked_by="luck")):
+        scores = known.score(newest)
+        covered = ((scores["low"] <= chance) & (chance <= scores["high"])).mean()
+        assert 0.83 <= covered <= 0.97, known.worked_by

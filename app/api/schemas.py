@@ -183,7 +183,8 @@ class Score(BaseModel):
     p_worked_by: Annotated[
         str | None,
         Field(
-            description="How that is known: forced, from leads that sales was asked to work; bounds, between what such "
+            description="How that is known: forced, from leads that sales was asked to work; luck, from the luck of who "
+            "got such leads, dealt by turn to reps of whom some take up more than others; bounds, between what such "
             "leads came to that sales took up and the chance of both; null where sales is not seen to choose, and "
             "low and high are the score's own."
         ),

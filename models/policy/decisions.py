@@ -122,20 +122,20 @@ def _cuts(
     """Every lead's value, and its cut in force, which is the smaller of the policy's and the economic one,
     with whose it is.
     """
-    value = np.full(len(leads), np.nan)
+    score, value = scores["score"].to_numpy(), np.full(len(leads), np.nan)
     cut = np.full(len(leads), -np.inf if policy.cut is None else policy.cut)
     cut_by = np.full(len(leads), None if policy.cut is None else policy.basis, dtype=object)
     if policy.economics is not None:
         margin = policy.economics.margin(leads, encoded=encoded, categories=scorer.categories)
-        chance = scores["p_convert"].fillna(scores["p_both"]).to_numpy()
+        chance = scores["p_worked"].fillna(scores["p_convert"]).fillna(scores["p_both"]).to_numpy()
         value = policy.economics.value(chance, margin)
         own = policy.economics.cut(margin)
         if scorer.score_of == "p_pursue" and scorer.convert is not None:
             own = np.full(
                 len(leads), -np.inf
             )  # who is won cannot be told: there is no such line on this scale
-        elif scorer.score_of == "p_both":
-            own = own * scores["p_pursue"].fillna(1.0).to_numpy()  # the same line, drawn on the other scale
+        elif scorer.convert is not None:  # the same line, drawn on the score's own scale
+            own = own * np.divide(score, chance, out=np.ones(len(leads)), where=chance > 0)
         smaller = own < cut
         cut, cut_by = np.where(smaller, own, cut), np.where(smaller, ECONOMIC, cut_by)
     return value, cut, cut_by

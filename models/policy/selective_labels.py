@@ -17,6 +17,7 @@ from features.errors import TooLittleDataError
 from models.evaluation.metrics import ratio
 from models.evaluation.uncertainty import Estimate, account_weights, ratio_of_sums
 from models.scoring.calibration import Platt, fit_platt
+from models.scoring.selection import Selection
 
 FEWEST_FORCED = 20
 EXTRAPOLATED_BELOW = 0.02
@@ -108,15 +109,19 @@ class Worked:
 
     Attributes
     ----------
-    by : "forced" or "bounds"
-        From leads that sales was asked to work; or from what leads came to that sales chose.
+    by : "forced", "luck" or "bounds"
+        From leads that sales was asked to work; from the luck of who got them; or from what leads came to that
+        sales chose.
     value : float
         NaN where only the bounds are known.
     low, high : float
-        Forced: a 95 % interval. Bounds: leads that sales passes over are no better than those like them that
-        it took up, and no worse than leads that never buy.
+        Forced, luck: a 95 % interval. Bounds: leads that sales passes over are no better than those like them
+        that it took up, and no worse than leads that never buy.
     leads : int
         How many were worked because sales was asked to.
+    luck : str
+        What the luck of who got a lead tells, or why it tells nothing; empty where nobody is known to have
+        got any.
     share, weeks : float
         Asking sales to work this share of leads would pin the figure down to a fifth of itself within so many
         weeks, at the number of leads that came lately; NaN where leads have no dates.
@@ -129,6 +134,7 @@ class Worked:
     leads: int = 0
     share: float = FORCED_SHARE
     weeks: float = np.nan
+    luck: str = ""
 
     def words(self) -> str:
         """One sentence or two for the report."""
@@ -137,10 +143,18 @@ class Worked:
                 f"if sales worked every lead, {100 * self.value:.1f} % would become customers ({100 * self.low:.1f} to {100 * self.high:.1f} %): "
                 f"measured on {self.leads:,} leads that it was asked to work"
             )
-        told = (
-            f"if sales worked every lead, between {100 * self.low:.1f} and {100 * self.high:.1f} % would become customers: "
-            "nobody has seen what leads come to that sales passes over"
-        )
+        if self.by == "luck":
+            told = (
+                f"if sales worked every lead, {100 * self.value:.1f} % would become customers ({100 * self.low:.1f} to "
+                f"{100 * self.high:.1f} %): {self.luck}"
+            )
+        else:
+            told = (
+                f"if sales worked every lead, between {100 * self.low:.1f} and {100 * self.high:.1f} % would become customers: "
+                "nobody has seen what leads come to that sales passes over"
+            )
+            if self.luck:
+                told = f"{told}, and the luck of who got a lead does not tell it: {self.luck}"
         if np.isnan(self.weeks):
             return told
         return (
@@ -150,7 +164,12 @@ class Worked:
 
 
 def worked_within_bounds(
-    p_pursue: np.ndarray, p_convert: np.ndarray, *, leads_a_week: float, horizon_days: float
+    p_pursue: np.ndarray,
+    p_convert: np.ndarray,
+    *,
+    leads_a_week: float,
+    horizon_days: float,
+    luck: str | None = None,
 ) -> Worked:
     """The chance if worked where nobody was worked at random.
 
@@ -162,13 +181,38 @@ def worked_within_bounds(
         That came lately; NaN where it is not known.
     horizon_days : float
         Until an outcome is settled.
+    luck : str, optional
+        Why the luck of who got a lead does not tell it.
     """
     low, high = float(np.mean(p_pursue * p_convert)), float(np.mean(p_convert))
-    likely = np.sqrt(low * high)
+    weeks = _weeks(np.sqrt(low * high), leads_a_week, horizon_days)
+    return Worked("bounds", np.nan, low, high, weeks=weeks, luck=luck or "")
+
+
+def worked_by_luck(
+    p_pursue: np.ndarray,
+    p_convert: np.ndarray,
+    selection: Selection,
+    *,
+    leads_a_week: float,
+    horizon_days: float,
+) -> Worked:
+    """The chance if worked as the luck of who got a lead tells it. Parameters as for ``worked_within_bounds``."""
+    value, low, high = (float(np.mean(chance)) for chance in selection.worked(p_pursue, p_convert))
+    told = (
+        f"of {selection.reps} reps the strictest takes up {selection.strictest:.0%} of its leads and the most lenient "
+        f"{selection.most_lenient:.0%}, and who gets a lead cannot be told from it (AUC {selection.dealt:.2f}, by turn "
+        f".50); seen on {selection.leads:,} leads taken up, and true as far as reps win equally well"
+    )
+    weeks = _weeks(value, leads_a_week, horizon_days)
+    return Worked("luck", value, low, high, weeks=weeks, luck=told)
+
+
+def _weeks(likely: float, leads_a_week: float, horizon_days: float) -> float:
+    """Until leads worked at random would pin a share down."""
     # The standard error of a share p among n leads is sqrt(p (1 - p) / n).
     forced = (1.96 / PINNED) ** 2 * (1 - likely) / likely if 0 < likely < 1 else np.nan
-    weeks = np.ceil(forced / (FORCED_SHARE * leads_a_week) + horizon_days / 7)
-    return Worked("bounds", np.nan, low, high, weeks=float(weeks))
+    return float(np.ceil(forced / (FORCED_SHARE * leads_a_week) + horizon_days / 7))
 
 
 def worked_as_measured(p_convert: np.ndarray, recalibration: Recalibration) -> Worked:

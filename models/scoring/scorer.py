@@ -21,11 +21,12 @@ from features.errors import ContractError, TooLittleDataError
 from features.labels import Labels
 from features.recipe import Recipe
 from models.scoring.calibration import FLOOR, Platt
+from models.scoring.selection import Selection
 from models.scoring.spread import between
 from models.survival.encoding import Categories, binned, categorical_columns, categories_of, encode
 from models.survival.hazard import Hazard, HazardParameters, fit_hazard
 
-FORMAT = 7
+FORMAT = 8
 GRADES = ("D", "C", "B", "A")
 GRADE_SHARES = (0.2, 0.5, 0.8)
 FILE = "scorer.json"
@@ -33,7 +34,7 @@ UNCHANGED = Platt()
 LONGEST = 0.9
 
 Score = Literal["p_pursue", "p_convert", "p_both"]
-WorkedBy = Literal["forced", "bounds"]
+WorkedBy = Literal["forced", "luck", "bounds"]
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,11 @@ class Scorer:
         is none.
     filled : dict
         Share of the fit's leads that had a value, by column.
-    worked_by : "forced", "bounds" or None
-        How the chance if worked is known: from leads that sales was asked to work, or between bounds; None
-        where sales is not seen to choose among leads.
+    worked_by : "forced", "luck", "bounds" or None
+        How the chance if worked is known: from leads that sales was asked to work, from the luck of who got
+        them, or between bounds; None where sales is not seen to choose among leads.
+    selection : Selection or None
+        What the luck of who got them tells; None where it tells nothing, or is not needed.
     """
 
     recipe: Recipe
@@ -109,6 +112,7 @@ class Scorer:
     base_rates: dict[str, float | None]
     filled: dict[str, float]
     worked_by: WorkedBy | None = None
+    selection: Selection | None = None
 
     @property
     def models(self) -> dict[str, CalibratedHazard]:
@@ -161,13 +165,16 @@ class Scorer:
         scores["score"] = self.score_from(scores)
         scores["grade"] = self.grades(scores["score"])
         decisive = "convert" if self.convert else "pursue"
-        high = scores[f"p_{decisive}"]
-        # A lead that sales passes over is no better than its twin that was taken up, and no worse than one that
-        # never buys.
-        low = high * scores["p_pursue"] if self.worked_by == "bounds" else high
-        low, high = between(low, high, self.models[decisive].hazard.events)
-        known = self.worked_by == "forced"
-        scores["p_worked"] = scores["p_convert"] if known else np.full(len(encoded), np.nan)
+        chance = low = high = scores[f"p_{decisive}"]
+        if self.selection:
+            chance, low, high = self.selection.worked(scores["p_pursue"], chance)
+        elif self.worked_by == "bounds":
+            # A lead that sales passes over is no better than its twin that was taken up, and no worse than one
+            # that never buys.
+            low = high * scores["p_pursue"]
+        low, high = between(low, high, self.models[decisive].hazard.events, self.worked_by)
+        known = self.worked_by in ("forced", "luck")
+        scores["p_worked"] = chance if known else np.full(len(encoded), np.nan)
         return pd.DataFrame({**scores, "low": low, "high": high}, index=encoded.index)
 
     def score_from(self, chances: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -202,6 +209,7 @@ class Scorer:
             },
             "score_of": self.score_of,
             "worked_by": self.worked_by,
+            "selection": self.selection and asdict(self.selection),
             "grade_edges": list(self.grade_edges),
             "usual": self.usual,
             "base_rates": self.base_rates,
@@ -251,6 +259,7 @@ def load_scorer(folder: Path) -> Scorer:
         convert=models.get("convert"),
         score_of=content["score_of"],
         worked_by=content["worked_by"],
+        selection=content["selection"] and Selection.from_dict(content["selection"]),
         grade_edges=tuple(content["grade_edges"]),
         usual=content["usual"],
         base_rates=content["base_rates"],

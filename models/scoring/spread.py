@@ -3,7 +3,7 @@
 The logit of a lead's chance is off by an error that shrinks with the outcomes that the model learned from, and by
 one that does not: what lines and trees cannot follow, and what drifts. Both were measured on made-up markets, where
 the chance that columns can tell is known (``tests/test_spread.py``). Where sales is seen to choose, the chance if
-worked lies somewhere between two bounds already, which leaves less to be added.
+worked lies somewhere between two numbers already, which leaves less to be added.
 """
 
 import numpy as np
@@ -12,11 +12,14 @@ from scipy.special import expit, ndtri
 from models.scoring.calibration import bounded_logit
 
 COVERED = 0.9
-PER_EVENT = 30.0  # squared logits, divided by the outcomes learned from
-ALONE, BEYOND_BOUNDS = 0.4, 0.025  # squared logits that no number of outcomes takes away
+# Squared logits that no number of outcomes takes away, and those to be divided by the outcomes learned from: where one
+# number is known, where the luck of who got a lead tells between which it lies, and where only bounds are known.
+ALONE, BY_LUCK, BEYOND_BOUNDS = (0.4, 30.0), (0.06, 100.0), (0.025, 30.0)
 
 
-def between(low: np.ndarray, high: np.ndarray, events: int) -> tuple[np.ndarray, np.ndarray]:
+def between(
+    low: np.ndarray, high: np.ndarray, events: int, by: str | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The interval that holds the true chance of 9 leads in 10, whose chance is said to be one number, or to lie
     between two.
 
@@ -26,7 +29,11 @@ def between(low: np.ndarray, high: np.ndarray, events: int) -> tuple[np.ndarray,
         The same where the chance is one number; empty stays empty.
     events : int
         Outcomes that the model has learned from.
+    by : "luck", "bounds" or another
+        What tells that it lies between two.
     """
-    remains = np.where(low < high, BEYOND_BOUNDS, ALONE)
-    far = ndtri((1 + COVERED) / 2) * np.sqrt(remains + PER_EVENT / max(events, 1))
+    wider = {"luck": BY_LUCK, "bounds": BEYOND_BOUNDS}.get(by or "", ALONE)
+    two = np.asarray(low) < np.asarray(high)
+    remains, per_event = (np.where(two, of_two, of_one) for of_one, of_two in zip(ALONE, wider, strict=True))
+    far = ndtri((1 + COVERED) / 2) * np.sqrt(remains + per_event / max(events, 1))
     return expit(bounded_logit(low) - far), expit(bounded_logit(high) + far)

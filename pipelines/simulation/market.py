@@ -63,6 +63,8 @@ class SimulatorSettings:
         Weight of that factor in what sales takes up.
     rho
         Correlation of what sales goes by with what wins.
+    rep_skill
+        How far reps differ in how well they win, as a standard deviation of the logit.
     slow
         Deals take twice as long.
     leaks
@@ -77,6 +79,7 @@ class SimulatorSettings:
     gamma: Annotated[float, Field(ge=0, le=5)] = 1.0
     delta: Annotated[float, Field(ge=0, le=5)] = 1.0
     rho: Annotated[float, Field(ge=-1, le=1)] = 0.9
+    rep_skill: Annotated[float, Field(ge=0, le=3)] = 0.0
     start: date = date(2024, 1, 1)
     end: date | None = None
     slow: bool = False
@@ -120,8 +123,8 @@ def simulate(settings: SimulatorSettings) -> World:
     start = pd.Timestamp(settings.start)
     end = start + pd.DateOffset(months=settings.months)
     days = float((end - start).days)
-    for_people, for_before, for_fates, for_after, for_looks, for_leaks, for_dirt = (
-        np.random.default_rng([settings.seed, part]) for part in range(7)
+    for_people, for_before, for_fates, for_after, for_looks, for_leaks, for_dirt, for_skill = (
+        np.random.default_rng([settings.seed, part]) for part in range(8)
     )
     people = draw_people(for_people, leads=settings.leads, days=days)
     before = before_creation(for_before, people.created)
@@ -137,6 +140,7 @@ def simulate(settings: SimulatorSettings) -> World:
         owner=people.owner,
         employees=people.employees,
         taste=people.taste,
+        skill=settings.rep_skill * for_skill.standard_normal(REPS)[people.owner],
         gamma=settings.gamma,
         delta=settings.delta,
         rho=settings.rho,

@@ -68,6 +68,7 @@ def draw_fates(
     owner: np.ndarray,
     employees: np.ndarray,
     taste: np.ndarray,
+    skill: np.ndarray,
     gamma: float,
     delta: float,
     rho: float,
@@ -76,15 +77,16 @@ def draw_fates(
     """Draw both outcomes of every lead, then let sales choose.
 
     Sales takes up the best of each week by ``rho`` parts of what wins, its own taste, ``delta`` parts of what
-    only it sees, the rep's leniency and whim. Leads that nobody takes up win on their own with ``p0``.
+    only it sees, the rep's leniency and whim. Leads that nobody takes up win on their own with ``p0``. ``skill`` is
+    what the rep who gets a lead adds to the logit of winning it.
     """
     count = len(created)
     pace = 2.0 if slow else 1.0
     unseen = rng.standard_normal(count)
     visible = visible + brentq(
-        lambda intercept: expit(intercept + visible + gamma * unseen).mean() - MEAN_P1, -20, 20
+        lambda intercept: expit(intercept + visible + skill + gamma * unseen).mean() - MEAN_P1, -20, 20
     )
-    p1 = expit(visible + gamma * unseen)
+    p1 = expit(visible + skill + gamma * unseen)
     luck = rng.random(count)  # one draw for both outcomes: being pursued never costs a win
     wins_if_pursued, wins_if_not = luck < p1, luck < P0_SHARE * p1
     scale = pace * WEIBULL_DAYS * (employees / 55) ** 0.22

@@ -21,7 +21,7 @@ decisions_table = sa.Table(
     sa.Column("p_worked", sa.Float),
     sa.Column("low", sa.Float),  # of p_worked
     sa.Column("high", sa.Float),
-    sa.Column("p_worked_by", sa.Text),  # forced · bounds
+    sa.Column("p_worked_by", sa.Text),  # forced · luck · bounds
     sa.Column("extrapolated", sa.Integer),  # 1: unlike all that sales ever took up
     sa.Column("value", sa.Float),
     sa.Column("grade", sa.Text),
