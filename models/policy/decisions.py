@@ -134,7 +134,7 @@ def _cuts(
             own = np.full(
                 len(leads), -np.inf
             )  # who is won cannot be told: there is no such line on this scale
-        elif scorer.convert is not None:  # the same line, drawn on the score's own scale
+        else:  # the same line, drawn on the score's own scale
             own = own * np.divide(score, chance, out=np.ones(len(leads)), where=chance > 0)
         smaller = own < cut
         cut, cut_by = np.where(smaller, own, cut), np.where(smaller, ECONOMIC, cut_by)

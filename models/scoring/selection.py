@@ -25,7 +25,6 @@ import scipy
 from scipy.special import expit, ndtr, ndtri
 
 from features.labels import Labels
-from models.evaluation.metrics import auc
 from models.scoring.calibration import Platt, fit_platt
 from models.survival.discrete_time import GroupedTime, over_chunks
 from models.survival.hazard import evenly
@@ -256,7 +255,10 @@ def _told_apart(matrix: np.ndarray, rep: np.ndarray, fold: np.ndarray) -> float:
         square = x.T @ x + PENALTY * np.eye(x.shape[1], dtype=np.float32)
         means = is_rep[~inside].mean(axis=0)
         found[inside] = matrix[inside] @ np.linalg.solve(square, x.T @ (is_rep[~inside] - means))
-    return float(np.mean([auc(is_rep[:, each], found[:, each]) for each in range(is_rep.shape[1])]))
+    own = is_rep.sum(axis=0)
+    ranks = scipy.stats.rankdata(found, axis=0)
+    ahead = (ranks * is_rep).sum(axis=0) - own * (own + 1) / 2  # of others' leads: Mann, Whitney
+    return float(np.mean(ahead / (own * (len(rep) - own))))
 
 
 def _index(design: Design, took: np.ndarray, fold: np.ndarray) -> np.ndarray:
