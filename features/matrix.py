@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from features.as_of import ROW, known_events
 from features.errors import ContractError
 from features.outcome_rates import fetch_past
-from features.recipe import Recipe
+from features.recipe import INDEX, Recipe
 from features.register import REGISTER, Column
 from features.tables import Tables
 
@@ -46,7 +46,7 @@ def matrix(tables: Tables, cohort: ir.Table, recipe: Recipe) -> pa.Table:
     Returns
     -------
     table
-        ``lead_id``, ``account_id``, ``as_of``, then the recipe's columns, ordered as ``fetch`` orders.
+        ``lead_id``, ``account_id``, ``created_at``, ``as_of``, then the recipe's columns, ordered as ``fetch`` orders.
 
     Raises
     ------
@@ -56,12 +56,12 @@ def matrix(tables: Tables, cohort: ir.Table, recipe: Recipe) -> pa.Table:
     all_there(tables, recipe)
     columns = {}
     with _numbered(cohort).cache() as rows:
-        whole = fetch(rows.select(ROW, "lead_id", "account_id", "as_of"))
+        whole = fetch(rows.select(ROW, *INDEX))
         for part in _parts(rows, tables, recipe):
             columns |= _in_order(part, whole[ROW])
     of = {column.name: column for column in recipe.columns}
     done = _side_by_side(lambda name: _with_none(columns[name], of[name]), of, rows=len(whole))
-    return pa.table({name: whole[name] for name in ("lead_id", "account_id", "as_of")} | done)
+    return pa.table({name: whole[name] for name in INDEX} | done)
 
 
 def _numbered(cohort: ir.Table) -> ir.Table:
@@ -191,11 +191,11 @@ def frame(arrow: pa.Table, recipe: Recipe) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``lead_id``, ``account_id``, ``as_of`` (datetime64[us]), numbers as float32, categories as pandas
+        ``lead_id``, ``account_id``, ``created_at`` and ``as_of`` (datetime64[us]), numbers as float32, categories as pandas
         categories in alphabetical order. Empty is nan.
     """
     columns = {name: arrow[name].to_pandas() for name in ("lead_id", "account_id")}
-    columns["as_of"] = arrow["as_of"].cast(pa.timestamp("us")).to_numpy()
+    columns |= {name: arrow[name].cast(pa.timestamp("us")).to_numpy() for name in ("created_at", "as_of")}
     kinds = {column.name: column.kind for column in recipe.columns}
 
     def values(name: str) -> np.ndarray | pd.Categorical:

@@ -16,7 +16,7 @@ from features.definitions.history import Past
 from features.matrix import computed, lead_columns, lead_rows
 from features.outcome_ledger import Histories
 from features.outcome_rates import SUMS, key_of, keys_of, past_columns
-from features.recipe import Recipe
+from features.recipe import INDEX, Recipe
 from features.register import REGISTER, Column
 from features.tables import Tables
 
@@ -220,7 +220,7 @@ class PreparedMatrix:
         Returns
         -------
         table
-            ``lead_id``, ``account_id``, ``as_of``, then the recipe's columns, in the order of ``as_of``.
+            ``lead_id``, ``account_id``, ``created_at``, ``as_of``, then the recipe's columns, in the order of ``as_of``.
         """
         self.given["leads"].table = leads
         leads = leads if rows_of is None else leads.take(pa.array(rows_of, pa.int32()))
@@ -244,7 +244,7 @@ class PreparedMatrix:
         for statement in self.statements.of_events:
             self.given["events"].table = events
             found |= self._run(statement, rows)
-        columns = {name: asked[name] for name in ("lead_id", "account_id", "as_of")}
+        columns = {name: asked[name] for name in INDEX}
         for column in self.statements.recipe.columns:
             none = self.none[column.name]
             values = (

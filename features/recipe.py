@@ -25,7 +25,7 @@ from features.personal import BIRTH, NAMES
 from features.register import REGISTER, Column, Feature, FeatureFile, told_apart
 from features.tables import LEAD_KEYS, Tables
 
-INDEX = ("lead_id", "account_id", "as_of")
+INDEX = ("lead_id", "account_id", "created_at", "as_of")
 TITLE_NAMES = ("title", "jobtitle", "position", "role", "jobrole", "function", "jobfunction")
 
 
@@ -193,7 +193,7 @@ def recipe_for(tables: Tables, settings: FeatureSettings, horizons: Horizons) ->
         "files": _loaded(settings.files),
     }
     columns = tuple(_columns(Recipe(columns=(), **ingredients)))
-    names = told_apart((column.name for column in columns), taken=(*INDEX, "created_at"))
+    names = told_apart((column.name for column in columns), taken=INDEX)
     columns = tuple(
         Column(**asdict(column) | {"name": name, "arguments": column.arguments})
         for column, name in zip(columns, names, strict=True)

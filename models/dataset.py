@@ -24,7 +24,7 @@ class LearningSet:
     Attributes
     ----------
     frame : data frame
-        ``lead_id, account_id, as_of`` and the recipe's columns, ordered by ``as_of, lead_id``.
+        ``lead_id, account_id, created_at, as_of`` and the recipe's columns, ordered by ``as_of, lead_id``.
     fates : data frame
         What became of the same leads, row by row beside ``frame``.
     recipe : Recipe

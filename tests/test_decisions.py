@@ -1,12 +1,14 @@
 """Who is held, by whose cut, who passes by an arm, and who fits into the week."""
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from features.labels import Horizons
 from models.policy import decisions
 from models.policy.arms import FORCED, PASS_THROUGH, Arms
 from models.policy.arms import POLICY as BY_SCORE
@@ -40,8 +42,11 @@ class Fixed:
     score_of: str = "p_convert"
     categories: ClassVar[dict[str, None]] = {}
     worked_by: ClassVar[str] = "bounds"
+    recipe: ClassVar[SimpleNamespace] = SimpleNamespace(horizons=Horizons())
 
-    def score_encoded(self, encoded: pd.DataFrame, taken_days: np.ndarray | None) -> pd.DataFrame:
+    def score_encoded(
+        self, encoded: pd.DataFrame, taken_days: np.ndarray | None, waited_days: np.ndarray
+    ) -> pd.DataFrame:
         scores = pd.DataFrame(
             {"p_pursue": self.p_pursue, "p_convert": self.chance, "p_both": self.p_pursue * self.chance},
             index=encoded.index,
@@ -75,6 +80,7 @@ def decided(
         {
             "lead_id": ids,
             "account_id": ids if accounts is None else accounts,
+            "created_at": pd.Timestamp("2026-03-01"),
             "as_of": pd.Timestamp("2026-03-01"),
         }
     )

@@ -10,8 +10,7 @@ from models.monitoring.data_drift import psi, score_shift
 from models.monitoring.expected_outcomes import LATE_EDGES, Expectation, late_factors, lateness
 from models.monitoring.outcome_drift import WEEK, looks_of, reference_level, segments_of, tally, watch
 from models.monitoring.sequential_test import Level, evidence, level_of, shares_of, since, surplus, z_scores
-from models.scoring.calibration import Platt
-from models.scoring.scorer import CalibratedHazard
+from models.scoring.calibration import CalibratedHazard, Platt
 from models.survival.discrete_time import SHARES
 from models.survival.hazard import Hazard
 from models.survival.linear import Linear

@@ -9,7 +9,7 @@ import pytest
 
 from features.errors import ContractError
 from features.matrix import frame, matrix
-from features.recipe import FeatureSettings, in_order, recipe_for
+from features.recipe import INDEX, FeatureSettings, in_order, recipe_for
 from features.tables import training_cohort
 from tests.conftest import REPOSITORY
 from tests.matrices import HORIZONS, assert_same, computed
@@ -29,7 +29,7 @@ def engine():
 def assert_twin(found, world, cohort, recipe):
     """The columns of every feature that has a twin are what the twin computes."""
     twinned = replace(recipe, columns=tuple(each for each in recipe.columns if each.feature in TWINS))
-    names = ["lead_id", "account_id", "as_of", *(column.name for column in twinned.columns)]
+    names = [*INDEX, *(column.name for column in twinned.columns)]
     assert_same(found[names], twin_matrix(world, cohort, twinned), twinned)
 
 

@@ -11,7 +11,7 @@ from scipy.special import ndtr
 
 from features.labels import Labels
 from models.policy.selective_labels import worked_by_luck, worked_within_bounds
-from models.scoring.selection import Selection, bivariate, fit_selection, if_worked
+from models.scoring.selection import Selection, bivariate, fit_selection, if_worked, left_waiting
 
 
 @dataclass(frozen=True)
@@ -146,3 +146,14 @@ def test_bounds_say_why_luck_does_not_narrow_them():
         np.array([0.5]), np.array([0.2]), leads_a_week=300, horizon_days=111, luck="5 are known"
     )
     assert "the luck of who got a lead does not tell it: 5 are known" in told.words()
+
+
+def test_a_lead_left_waiting_is_of_those_that_sales_takes_up_late_or_never_would(seen):
+    worked, taken, won = seen.p_worked, seen.p_pursue, seen.p_convert
+    assert left_waiting(worked, taken, won, taken).tolist() == worked.tolist()
+    never = left_waiting(worked, taken, won, np.zeros(len(worked)))
+    assert never.mean() == pytest.approx(
+        seen.won[~seen.took].mean() * (~seen.took).mean() / (1 - taken).mean(), abs=0.01
+    )
+    late = left_waiting(worked, taken, won, taken / 2)
+    assert ((never <= late) & (late <= worked + 1e-9)).all()

@@ -32,7 +32,8 @@ def decided(
     *rules: Rule, policy: Policy = CERTIFIED, chance=(0.9, 0.5, 0.1, 0.1), at="2026-02-01"
 ) -> pd.DataFrame:
     ids = [f"L{row}" for row in range(len(chance))]
-    leads = pd.DataFrame({"lead_id": ids, "account_id": ids, "as_of": pd.Timestamp(at), "job": LEADS["job"]})
+    came = {"created_at": pd.Timestamp(at), "as_of": pd.Timestamp(at)}
+    leads = pd.DataFrame({"lead_id": ids, "account_id": ids, **came, "job": LEADS["job"]})
     policy = replace(policy, rules=rules)
     said = LEADS[["channel"]]
     return decide_all(Fixed(np.array(chance)), policy, leads, version="7", with_reasons=0, said=said)

@@ -12,7 +12,7 @@ import pandas as pd
 from features.definitions.emails import FREE
 from features.definitions.job_titles import DEPARTMENT, SENIORITY
 from features.labels import Horizons
-from features.recipe import Recipe
+from features.recipe import INDEX, Recipe
 from tests.worlds import STAGES, World
 
 DAY = pd.Timedelta(days=1)
@@ -29,10 +29,8 @@ def twin_matrix(world: World, cohort: pd.DataFrame, recipe: Recipe) -> pd.DataFr
     for row in cohort.sort_values(["as_of", "lead_id"]).itertuples(index=False):
         look = Look(world, recipe, row, leads.loc[row.lead_id], known_events(world, row), fates)
         values = [TWINS[column.feature](look, **dict(column.arguments)) for column in recipe.columns]
-        rows.append([row.lead_id, row.account_id, row.as_of, *values])
-    return pd.DataFrame(
-        rows, columns=["lead_id", "account_id", "as_of", *(column.name for column in recipe.columns)]
-    )
+        rows.append([*(getattr(row, name) for name in INDEX), *values])
+    return pd.DataFrame(rows, columns=[*INDEX, *(column.name for column in recipe.columns)])
 
 
 class Look:

@@ -3,7 +3,7 @@ answered.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 from urllib.parse import quote, urlencode
 
@@ -77,7 +77,15 @@ def lead(
             [abs(told.weight or 0) for told in (*reasons, *(moved.reasons if moved else ()))], default=0
         ),
         pursue_days=desk.settings.label.pursue_days,
+        waited=_waited(row.created_at, decision, desk.settings.label.delay),
     )
+
+
+def _waited(created_at: datetime | None, decision: dict, delay: timedelta) -> int:
+    """For how many whole days a lead that sales had not taken up had waited when it was scored."""
+    if created_at is None or decision.get("as_of") is None or decision["p_pursue"] in (None, 1.0):
+        return 0
+    return max(0, (decision["as_of"] - created_at - delay).days)
 
 
 def _beside(

@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from models.scoring.calibration import bounded_logit
-from models.scoring.scorer import CalibratedHazard
+from models.scoring.calibration import CalibratedHazard, bounded_logit
 from models.survival.discrete_time import MAX_SCORE
 
 GRID = np.linspace(-MAX_SCORE, MAX_SCORE, 6001)

@@ -23,7 +23,7 @@ from models.monitoring.sequential_test import (
     surplus,
     z_scores,
 )
-from models.scoring.scorer import CalibratedHazard
+from models.scoring.calibration import CalibratedHazard
 
 WEEK = np.timedelta64(7, "D")
 WHOLE, BAND = "", "grade"

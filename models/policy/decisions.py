@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.outcomes import days_waited
 from models.policy.arms import FORCED, POLICY
 from models.policy.policy import HAND_OFF, HOLD, Policy
 from models.policy.rules import NEVER, ruled
@@ -55,7 +56,8 @@ def decide_all(
         ``version``.
     """
     encoded = encode(leads, scorer.categories)
-    scores = scorer.score_encoded(encoded, taken_days)
+    waited = days_waited(leads, scorer.recipe.horizons.delay)
+    scores = scorer.score_encoded(encoded, taken_days, waited)
     score = scores["score"].to_numpy()
     value, cut, cut_by = _cuts(policy, scorer, scores, leads, encoded)
     arm = policy.arms.draw(leads["account_id"].to_numpy())

@@ -3,13 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import minimize
 from scipy.special import expit, logit
+
+from models.survival.hazard import Hazard
 
 SHIFT_DEVIATION = 0.7
 SLOPE_DEVIATION = 0.15
 LEAST_SLOPE = 0.1
 FLOOR = 1e-7
+LONGEST = 0.9
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class Platt:
 
     def apply(self, probability: np.ndarray) -> np.ndarray:
         """Calibrated probabilities; empty stays empty, and what is certain stays certain."""
-        if self == Platt():
+        if self == UNCHANGED:
             return np.asarray(probability, dtype=float)
         moved = expit(self.shift + self.slope * bounded_logit(probability))
         return np.where(np.asarray(probability) == 1.0, 1.0, moved)
@@ -78,3 +82,30 @@ def fit_platt(probability: np.ndarray, outcome: np.ndarray, weights: np.ndarray 
         options={"ftol": 1e-15, "gtol": 1e-7, "maxiter": 200},
     )
     return Platt(shift=float(found.x[0]), slope=float(found.x[1]))
+
+
+UNCHANGED = Platt()
+
+
+@dataclass(frozen=True)
+class CalibratedHazard:
+    """A hazard and what sets its probabilities right."""
+
+    hazard: Hazard
+    platt: Platt = UNCHANGED
+
+    def probability(self, encoded: pd.DataFrame, horizon: float | np.ndarray | None = None) -> np.ndarray:
+        """Calibrated probability within a horizon of days; a shorter one than the fit's keeps its share of
+        the whole.
+        """
+        raw = self.hazard.raw(encoded)
+        whole = self.hazard.probability(raw)
+        calibrated = self.platt.apply(whole)
+        return calibrated if horizon is None else calibrated * self.hazard.probability(raw, horizon) / whole
+
+    def from_now(self, encoded: pd.DataFrame, days: np.ndarray) -> np.ndarray:
+        """Calibrated probability of what is left of the horizon, of leads to which nothing has happened in so many days."""
+        whole = self.probability(encoded)
+        # Who has been with sales for longer than that may still be won: as in the last tenth of the time.
+        gone = self.probability(encoded, np.minimum(days, LONGEST * self.hazard.edges[-1]))
+        return np.clip((whole - gone) / np.maximum(1 - gone, FLOOR), 0.0, 1.0)

@@ -20,8 +20,8 @@ import pandas as pd
 from features.errors import ContractError, TooLittleDataError
 from features.labels import Labels
 from features.recipe import Recipe
-from models.scoring.calibration import FLOOR, Platt
-from models.scoring.selection import Selection
+from models.scoring.calibration import UNCHANGED, CalibratedHazard, Platt
+from models.scoring.selection import Selection, left_waiting
 from models.scoring.spread import between
 from models.survival.encoding import Categories, binned, categorical_columns, categories_of, encode
 from models.survival.hazard import Hazard, HazardParameters, fit_hazard
@@ -30,35 +30,9 @@ FORMAT = 8
 GRADES = ("D", "C", "B", "A")
 GRADE_SHARES = (0.2, 0.5, 0.8)
 FILE = "scorer.json"
-UNCHANGED = Platt()
-LONGEST = 0.9
 
 Score = Literal["p_pursue", "p_convert", "p_both"]
 WorkedBy = Literal["forced", "luck", "bounds"]
-
-
-@dataclass(frozen=True)
-class CalibratedHazard:
-    """A hazard and what sets its probabilities right."""
-
-    hazard: Hazard
-    platt: Platt = UNCHANGED
-
-    def probability(self, encoded: pd.DataFrame, horizon: float | np.ndarray | None = None) -> np.ndarray:
-        """Calibrated probability within a horizon of days; a shorter one than the fit's keeps its share of
-        the whole.
-        """
-        raw = self.hazard.raw(encoded)
-        whole = self.hazard.probability(raw)
-        calibrated = self.platt.apply(whole)
-        return calibrated if horizon is None else calibrated * self.hazard.probability(raw, horizon) / whole
-
-    def from_now(self, encoded: pd.DataFrame, days: np.ndarray) -> np.ndarray:
-        """Calibrated probability of what is left of the horizon, of leads to which nothing has happened in so many days."""
-        whole = self.probability(encoded)
-        # Who has been with sales for longer than that may still be won: as in the last tenth of the time.
-        gone = self.probability(encoded, np.minimum(days, LONGEST * self.hazard.edges[-1]))
-        return np.clip((whole - gone) / np.maximum(1 - gone, FLOOR), 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -129,7 +103,12 @@ class Scorer:
         alone = self.models.get(self.score_of.removeprefix("p_"))
         return tuple(self.models.values()) if alone is None else (alone,)
 
-    def score(self, frame: pd.DataFrame, taken_days: np.ndarray | None = None) -> pd.DataFrame:
+    def score(
+        self,
+        frame: pd.DataFrame,
+        taken_days: np.ndarray | None = None,
+        waited_days: np.ndarray | None = None,
+    ) -> pd.DataFrame:
         """Probabilities and grade of each row of a feature matrix.
 
         Parameters
@@ -138,6 +117,9 @@ class Scorer:
         taken_days : array of float, optional
             For how many days sales has had each lead, as ``features.outcomes.days_taken`` counts them; NaN where
             it has not taken it up. Without it, it has taken up nobody.
+        waited_days : array of float, optional
+            For how many days each of the others has waited, as ``features.outcomes.days_waited`` counts them;
+            without it, all have just arrived.
 
         Returns
         -------
@@ -146,11 +128,18 @@ class Scorer:
             (their product, or the only one there is), ``score`` (one of the three), ``grade``, and ``p_worked``
             with ``low`` and ``high``: the chance to become a customer if sales works the lead, empty where
             only its bounds are known. Where sales is not seen to choose, the bounds are the score's own. The
-            index is the frame's.
+            index is the frame's. A lead that has waited keeps the score of its arrival, by which the cut was
+            certified; what it is worth if worked is that of leads left waiting so long, which sales has had the
+            best of already.
         """
-        return self.score_encoded(encode(frame, self.categories), taken_days)
+        return self.score_encoded(encode(frame, self.categories), taken_days, waited_days)
 
-    def score_encoded(self, encoded: pd.DataFrame, taken_days: np.ndarray | None = None) -> pd.DataFrame:
+    def score_encoded(
+        self,
+        encoded: pd.DataFrame,
+        taken_days: np.ndarray | None = None,
+        waited_days: np.ndarray | None = None,
+    ) -> pd.DataFrame:
         """The same of a matrix that ``models.survival.encoding.encode`` has encoded with this scorer's
         categories.
         """
@@ -166,16 +155,31 @@ class Scorer:
         scores["grade"] = self.grades(scores["score"])
         decisive = "convert" if self.convert else "pursue"
         chance = low = high = scores[f"p_{decisive}"]
-        if self.selection:
-            chance, low, high = self.selection.worked(scores["p_pursue"], chance)
-        elif self.worked_by == "bounds":
-            # A lead that sales passes over is no better than its twin that was taken up, and no worse than one
-            # that never buys.
-            low = high * scores["p_pursue"]
+        if self.worked_by in ("luck", "bounds"):
+            p_pursue = scores["p_pursue"]
+            still = self._still(encoded, p_pursue, waited_days)
+            if self.selection:
+                chance, low, high = (
+                    left_waiting(worked, p_pursue, scores["p_convert"], still)
+                    for worked in self.selection.worked(p_pursue, scores["p_convert"])
+                )
+            else:
+                # A lead that sales passes over is no better than its twin that was taken up, and no worse than one
+                # that never buys.
+                low = high * still
         low, high = between(low, high, self.models[decisive].hazard.events, self.worked_by)
         known = self.worked_by in ("forced", "luck")
         scores["p_worked"] = chance if known else np.full(len(encoded), np.nan)
         return pd.DataFrame({**scores, "low": low, "high": high}, index=encoded.index)
+
+    def _still(
+        self, encoded: pd.DataFrame, p_pursue: np.ndarray, waited_days: np.ndarray | None
+    ) -> np.ndarray:
+        """The chance that sales takes up a lead that has waited so long."""
+        still = p_pursue.copy()
+        if waited_days is not None and (late := (waited_days > 0) & (p_pursue < 1)).any():
+            still[late] = self.pursue.from_now(encoded[late], waited_days[late])
+        return still
 
     def score_from(self, chances: Mapping[str, np.ndarray]) -> np.ndarray:
         """The score of leads whose ``p_pursue`` and ``p_convert`` are known, as far as it is made of them."""

@@ -141,6 +141,16 @@ def if_worked(p_pursue: np.ndarray, p_convert: np.ndarray, correlation: float) -
     return found
 
 
+def left_waiting(
+    worked: np.ndarray, p_pursue: np.ndarray, p_convert: np.ndarray, still: np.ndarray
+) -> np.ndarray:
+    """The chance if worked of leads that sales has left waiting, of which it will still take up a share: they are of
+    those that it takes up late, or of those that it never would.
+    """
+    never = np.clip((worked - p_pursue * p_convert) / np.maximum(1 - p_pursue, LEAST), 0.0, 1.0)
+    return np.where(still < p_pursue, still * p_convert + (1 - still) * never, worked)
+
+
 def bivariate(h: np.ndarray, k: np.ndarray, r: float) -> np.ndarray:
     """Φ₂(h, k; r): both of two normal variables of correlation r lie below their bounds (Drezner, Wesolowsky 1990)."""
     half = np.arcsin(r) / 2
@@ -226,17 +236,19 @@ def fit_selection(
             "reps take up their leads too much alike, or disagree too much, to tell what the others are worth"
         )
 
-    def reading(r: float) -> IfWorked:
+    error = 1.96 / np.sqrt(won[told].sum())  # of the level itself, in logits: so many wins say no more
+
+    def reading(r: float, aside: float = 0.0) -> IfWorked:
         r = float(np.clip(r, 0, CORRELATIONS[-1]))
         coefficients = _fitted(x[told], won[told], index[told], r, _start(x, won[told]))
         said = if_worked(chances[0][rows], chances[1][rows], r)
-        return IfWorked(r, fit_platt(said, ndtr(x @ coefficients)))
+        return IfWorked(r, fit_platt(said, ndtr(x @ coefficients)).then(Platt(shift=aside)))
 
     rates = np.bincount(rep, took) / np.bincount(rep)
     return Selection(
         likeliest=reading(correlation),
-        least=reading(correlation + reach),
-        most=reading(correlation - reach),
+        least=reading(correlation + reach, -error),
+        most=reading(correlation - reach, error),
         reps=len(names),
         leads=int(told.sum()),
         strictest=float(rates.min()),

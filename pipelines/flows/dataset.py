@@ -17,7 +17,7 @@ import pandas as pd
 from features.errors import UsageError
 from features.matrix import fetch, frame, matrix
 from features.outcomes import fates
-from features.recipe import Recipe, recipe_for
+from features.recipe import INDEX, Recipe, recipe_for
 from features.tables import LEAD_KEYS, Tables, named, training_cohort
 from models.dataset import LearningSet
 from pipelines.feature_files import load_features
@@ -52,7 +52,7 @@ def outcome_set(tables: Tables, settings: Settings) -> LearningSet:
     became = fetch(fates(tables, training_cohort(tables, settings.label.delay))).to_pandas()
     return _learning(
         tables,
-        became[["lead_id", "account_id", "as_of"]],
+        became[list(INDEX)],
         became,
         recipe_for(tables, settings.features, settings.label),
     )

@@ -15,7 +15,7 @@ from models.monitoring.data_drift import Hint
 from models.monitoring.outcome_drift import WEEK, Watch, looks_of, watch
 from models.monitoring.status import Health, health_of
 from models.policy.impact import Recheck, promise_of
-from models.scoring.scorer import CalibratedHazard
+from models.scoring.calibration import CalibratedHazard
 from pipelines.flows.dataset import pull_source
 from pipelines.flows.monitor_data import Watched, hints_of, watched
 from pipelines.flows.retrain import Retrained, retrain

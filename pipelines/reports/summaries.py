@@ -126,7 +126,8 @@ def _lead(lead: Any) -> dict[str, Any]:
     if lead.low == lead.low and lead.p_worked_by:
         facts.append(f"if worked {percent(lead.low)} – {percent(lead.high)}")
     if lead.value == lead.value:
-        facts.append(f"worth {number(lead.value)} once taken up")
+        known = lead.p_worked == lead.p_worked
+        facts.append(f"worth {number(lead.value)} {'if worked' if known else 'once taken up'}")
     return {
         "lead_id": lead.lead_id,
         "facts": facts,
