@@ -14,7 +14,7 @@ from models.scoring.calibration import bounded_logit
 COVERED = 0.9
 # Squared logits that no number of outcomes takes away, and those to be divided by the outcomes learned from: where one
 # number is known, where the luck of who got a lead tells between which it lies, and where only bounds are known.
-ALONE, BY_LUCK, BEYOND_BOUNDS = (0.4, 30.0), (0.06, 100.0), (0.025, 30.0)
+ALONE, BY_LUCK, BEYOND_BOUNDS = (0.4, 30.0), (0.08, 50.0), (0.025, 30.0)
 
 
 def between(
