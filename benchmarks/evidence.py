@@ -59,20 +59,26 @@ With a forced arm beside it, reps who decide as they like, and accounts with sev
 ## Learning what sales never shows
 
 The chance to win is learned from leads that sales took up. Reps choose well (`rho` .9), without regard to what wins (0) or against it
-(−.4); and what they go by may hold something that no column shows (`unseen`) and that also wins. `ratio` is mean prediction over truth
-among *all* leads, 1 is true; `value` is what working the leads worth their cost earns, as a share of what the best use of the columns
-would earn. Reps are dealt leads by turn and differ in how many they take up; with `skill` also in how well they win. Means of {worlds} worlds of
-30,000 leads, 850 of them forced; `sd` is the standard deviation of a single world, the error of one that a company can have. `luck` is
-what is known before any lead was forced, from the luck of who got it; `luck held` says in how many worlds its interval holds the truth;
-`ours` is what forced leads make of it.
+(−.4); and what they go by may hold something that no column shows (`unseen`) and that also wins. Leads are dealt to twelve reps by turn,
+of whom some take up more than others; with `skill` they also differ in how well they win (standard deviation in logits). `ratio` is mean
+prediction over truth among *all* leads, 1 is true; `value` is what working the leads worth their cost earns, as a share of what the best
+use of the columns would earn. Means of {worlds} worlds of 30,000 leads; `sd` is the standard deviation of a single world, the error of one that a
+company can have. `luck` is what can be known before any lead was worked at random: a lenient rep's lead is worked though a strict one's
+twin is not. `luck held` says in how many of the worlds its interval holds the truth. `ours` is what 850 forced leads make of the naive model.
 
 ![Mean prediction over truth: fitted on accepted leads, weighted, corrected by the luck of who got a lead, recalibrated on forced leads.](evidence-selection.png)
 
 {selection}
 
-With nothing unseen, the naive model is right and the correction costs next to nothing. With something unseen it promises up to that many
-times too much, and weighting does not help, for it assumes that nothing is unseen. Where reps choose well the naive model still *ranks*
-as well as ours: only its level, and the money that is decided by it, are wrong.
+With nothing unseen, the naive model is right and neither correction costs anything. With something unseen it promises up to that many
+times too much, and weighting does not help, for it assumes that nothing is unseen. The luck of who got a lead shows it without a single lead
+worked at random, and *ranks* better besides, which forced leads in such numbers cannot: they set the level alone. What it assumes is that
+reps win equally well. Where they do not (`skill`), its level is off by up to a sixth on the mean, its interval grows as they disagree, and
+forced leads are the better witness; they outvote it as soon as there are some.
+
+In a whole version the figures are alike: over the same grid in four sizes of market, 6,000 to 25,000 leads, the mean of `p_worked` was .88
+to 1.35 times the truth, 1.08 on the mean, where that of `p_convert` was 1.2 to 2.0; the truth lay in the interval of the mean in 24 of
+24 markets, and the interval of a single lead held the chance that columns can tell of 84 to 93 % of the leads.
 
 ## One score
 

@@ -5,22 +5,19 @@ import tomllib
 import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Self, Union, get_args, get_origin
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     field_serializer,
     model_validator,
 )
-from pydantic.dataclasses import dataclass as validated
 
 from features.errors import UsageError
 from features.labels import Horizons
@@ -34,36 +31,13 @@ from models.promotion.rule import PromotionSettings
 from models.survival.hazard import HazardParameters
 from pipelines.addresses import redacted
 from pipelines.environment import variables
+from pipelines.schedule import RetentionSettings, ScheduleSettings
 from pipelines.sources.mapping import Section, SourceSettings
 
-OFF = "off"
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _SPAN = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)\s*$")
 _UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LOCAL = ("files", "duckdb")
-
-
-def cron(text: str) -> str:
-    """Five fields; what they say is judged by Prefect, once it is loaded."""
-    if text != OFF and len(text.split()) != 5:
-        raise ValueError(
-            f'\'{text}\' is no cron text: say it like "0 2 * * *" (each night at two), or "{OFF}"'
-        )
-    return text
-
-
-def zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f"'{name}' is no time zone: say it like 'Europe/Amsterdam'")
-    return name
-
-
-def block(name: str | None) -> str | None:
-    if name is not None and name.count("/") != 1:
-        raise ValueError(
-            f"'{name}' is no block of Prefect: say its type and its name, like 'slack-webhook/sales'"
-        )
-    return name
 
 
 def link(address: str | None) -> str | None:
@@ -72,47 +46,6 @@ def link(address: str | None) -> str | None:
     ):
         raise ValueError(f"'{address}' is no link to a lead: say it like 'https://crm.example/{{lead_id}}'")
     return address
-
-
-@validated(frozen=True, config=ConfigDict(extra="forbid"))
-class ScheduleSettings:
-    """The [schedule] section: when the flows run that ``leadsieve serve`` serves, and who hears of what they
-    find.
-
-    Attributes
-    ----------
-    score, monitor, retrain, alignment
-        Cron texts, or "off".
-    score_minutes
-        Within about so many minutes a new lead is decided, besides; 0 for at the times of ``score`` alone.
-    timezone
-        In which the cron texts are meant.
-    output
-        A file that each scoring writes besides the log, such as ``queue/{date}.csv``: ``{date}`` is the day
-        it was scheduled for.
-    alert
-        A notification block of Prefect, ``type/name``, that is told of runs that fail and of a model to be
-        retrained.
-    digest
-        A notification block that is sent what the alignment finds to talk about, with two pictures.
-    """
-
-    score: Annotated[str, AfterValidator(cron)] = "0 2 * * *"
-    monitor: Annotated[str, AfterValidator(cron)] = "0 4 * * 1"
-    retrain: Annotated[str, AfterValidator(cron)] = "0 5 1 * *"
-    alignment: Annotated[str, AfterValidator(cron)] = "0 6 1 * *"
-    score_minutes: Annotated[int, Field(ge=0, le=1440)] = 0
-    timezone: Annotated[str, AfterValidator(zone)] = "UTC"
-    output: Path | None = None
-    alert: Annotated[str | None, AfterValidator(block)] = None
-    digest: Annotated[str | None, AfterValidator(block)] = None
-
-    def output_at(self, as_of: datetime) -> Path | None:
-        """The file of a scoring that was scheduled for a moment (UTC, without a zone)."""
-        if self.output is None:
-            return None
-        day = as_of.replace(tzinfo=UTC).astimezone(ZoneInfo(self.timezone)).date()
-        return Path(str(self.output).replace("{date}", day.isoformat()))
 
 
 class Place(Section):
@@ -192,7 +125,7 @@ class Settings(Section):
     ----------
     source : SourceSettings or None
         None where nobody said where the data are: commands that read none need none.
-    label, features, model, evaluation, policy, assignment, promotion, monitor, alignment, words, schedule, registry, store, desk
+    label, features, model, evaluation, policy, assignment, promotion, monitor, alignment, words, schedule, retention, registry, store, desk
         The sections of the same names.
     """
 
@@ -208,6 +141,7 @@ class Settings(Section):
     alignment: AlignmentSettings = AlignmentSettings()
     words: WordSettings = WordSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    retention: RetentionSettings = RetentionSettings()
     registry: Place = Place()
     store: Place = Place()
     desk: DeskSettings = DeskSettings()

@@ -133,7 +133,7 @@ def served(
 
     folder = tmp_path_factory.mktemp("served")
     shutil.copytree(world / "home", folder / "home")
-    schedule = '[schedule]\nscore = "0 2 * * *"\nmonitor = "off"\nretrain = "off"\nalignment = "off"\noutput = "queue/{date}.csv"\nalert = "custom-webhook/alarm"\n'
+    schedule = '[schedule]\nscore = "0 2 * * *"\nmonitor = "off"\nretrain = "off"\nalignment = "off"\nprune = "off"\noutput = "queue/{date}.csv"\nalert = "custom-webhook/alarm"\n'
     written(folder, {"crm.toml": (world / "quick.toml").read_text() + schedule})
     CustomWebhookNotificationBlock(
         name="alarm", url=alarm[0], json_data={"said": "{{subject}} | {{body}}"}
@@ -189,7 +189,13 @@ def test_runs_are_scheduled_as_configured_and_a_flow_that_is_off_is_not(served):
             client.read_flow(each.flow_id).name: [s.schedule.cron for s in each.schedules]
             for each in when.values()
         }
-        assert schedules == {"score": ["0 2 * * *"], "monitor": [], "retrain": [], "alignment": []}
+        assert schedules == {
+            "score": ["0 2 * * *"],
+            "monitor": [],
+            "retrain": [],
+            "alignment": [],
+            "prune": [],
+        }
         coming = until(
             lambda: [
                 each
@@ -329,7 +335,7 @@ def test_prefect_yaml_deploys_the_flows_by_module_path_as_the_configuration_sche
     import yaml
     from prefect.flows import load_flow_from_entrypoint
 
-    from pipelines.settings import ScheduleSettings
+    from pipelines.schedule import ScheduleSettings
 
     told = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())
     for each in told["deployments"]:

@@ -1,11 +1,11 @@
-"""Commands that keep a home: copied while it is in use, and put in place again."""
+"""Commands that keep a home: copied while it is in use, put in place again, and rid of what nothing needs."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipelines.cli.options import Config, Home, Json, settings_of, show, standing
+from pipelines.cli.options import Config, Home, Json, running, settings_of, show, standing
 from pipelines.environment import home_folder
 
 
@@ -45,3 +45,21 @@ def restore(
     if done.before:
         words += f"\nWhat was there before is in {done.before}; remove it when nothing of it is missed."
     show(done.to_json(), words, as_json=as_json)
+
+
+def prune(
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; without, it is only listed.")] = False,
+    config: Config = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Remove old snapshots, and Prefect's old runs, as [retention] says; what a version or the leak guard needs stays."""
+    with running(folder := home_folder(home), quiet=as_json) as now:
+        from pipelines.flows.runs import remove_old
+        from pipelines.reports import summaries
+        from pipelines.reports.render import terminal
+        from pipelines.retention import prune as remove
+
+        settings = settings_of(config, None)
+        result = remove(settings, folder, now, done=yes, old_runs=remove_old).to_json()
+    show(result, terminal(summaries.prune(result, asked=settings.retention.on)), as_json=as_json)

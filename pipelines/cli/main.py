@@ -6,7 +6,7 @@ import traceback
 import typer
 
 from features.errors import LeadsieveError, refused_by_the_system
-from pipelines.cli.backup import backup, restore
+from pipelines.cli.backup import backup, prune, restore
 from pipelines.cli.init import init
 from pipelines.cli.learn import backtest, check, compare, promote, report, rollback, train, versions
 from pipelines.cli.operate import alignment, demo, monitor, score, serve, value
@@ -31,6 +31,7 @@ COMMANDS = (
     serve,
     backup,
     restore,
+    prune,
     forget,
 )
 GROUPS = (user, key)

@@ -33,6 +33,7 @@ from features.errors import LeadsieveError, UnreachableError, UsageError
 from models.registry.place import shown
 from pipelines.flows.monitor import monitor_leads
 from pipelines.flows.retrain import retrain as train_and_promote
+from pipelines.flows.runs import TAG, remove_old
 from pipelines.flows.score import score_leads
 from pipelines.prefect_server import address_of, secret_file
 from pipelines.progress import hushed
@@ -40,7 +41,9 @@ from pipelines.reports import alignment as alignments
 from pipelines.reports import monitor as reports
 from pipelines.reports import summaries
 from pipelines.reports.render import markdown, terminal
-from pipelines.settings import OFF, ScheduleSettings, Settings, load_settings
+from pipelines.retention import prune as remove
+from pipelines.schedule import OFF, ScheduleSettings
+from pipelines.settings import Settings, load_settings
 from pipelines.sources.changes import look_at
 from pipelines.sources.mapping import SourceSettings
 
@@ -127,6 +130,20 @@ def alignment(config: Path | None, home: Path, as_of: datetime | None = None) ->
     return completed(alignments.digest(found, desk=settings.desk.url)[1])
 
 
+@flow(name="prune", description="Remove what [retention] lets go of, as of the scheduled time.")
+@in_a_sentence
+def prune(config: Path | None, home: Path, as_of: datetime | None = None) -> State:
+    """Old snapshots, and old runs of these flows."""
+    settings = load_settings(config)
+    tags = flow_run.tags or [TAG]
+
+    def old_runs(before: datetime, done: bool) -> int | None:
+        return sum(remove_old(before, done, tag=tag) or 0 for tag in tags)
+
+    found = remove(settings, home, scheduled(as_of), done=True, old_runs=old_runs).to_json()
+    return completed(summaries.prune(found, asked=settings.retention.on))
+
+
 def scheduled(as_of: datetime | None) -> datetime:
     """The moment asked for, else the one that this run was scheduled for; UTC without a zone, and no kin of
     datetime, as Prefect's are.
@@ -192,6 +209,7 @@ FLOWS: dict[str, Flow[..., Any]] = {
     "monitor": monitor,
     "retrain": retrain,
     "alignment": alignment,
+    "prune": prune,
 }
 
 

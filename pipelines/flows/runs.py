@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -16,6 +17,8 @@ from pipelines.environment import variables
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+TAG = "leadsieve"
+AT_ONCE = 200  # runs that are removed with one question
 TRIES, PAUSE = 3, 3.0  # seconds between them
 
 
@@ -62,6 +65,27 @@ def publish(result: str, words: str) -> None:
         create_markdown_artifact(key=result, markdown=words)
 
 
+def remove_old(before: datetime, done: bool, *, tag: str = TAG) -> int | None:
+    """How many of our runs on Prefect ended before a moment (UTC, without a zone), removed if that is to be ``done``; None
+    where there is no Prefect to ask.
+    """
+    if "PREFECT_API_URL" not in variables() and not in_run():
+        return None
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas import filters
+
+    old = filters.FlowRunFilter(
+        tags=filters.FlowRunFilterTags(all_=[tag]),
+        end_time=filters.FlowRunFilterEndTime(before_=before.replace(tzinfo=UTC)),
+    )
+    with get_client(sync_client=True) as client:
+        count = client.count_flow_runs(flow_run_filter=old)
+        while done and (page := client.read_flow_runs(flow_run_filter=old, limit=AT_ONCE)):
+            for run in page:
+                client.delete_flow_run(run.id)
+    return count
+
+
 def retried(function: Callable[Given, Result]) -> Callable[Given, Result]:
     """A function tried again where something is out of reach for a moment; whatever else is broken stays broken."""
 
@@ -89,5 +113,5 @@ def _on_prefect(name: str, call: Callable[[], Result]) -> Result:
             )
     run = prefect.flow(call, name=name, persist_result=False)
     # For its heartbeat each flow run would wait a second.
-    with prefect.tags("leadsieve"), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    with prefect.tags(TAG), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         return run()

@@ -60,6 +60,31 @@ def versions(result: Result) -> str:
     return markdown("versions", versions=result["versions"], rows=rows)
 
 
+def prune(result: Result, *, asked: bool) -> str:
+    """What went or would go, a row a snapshot."""
+    snapshots, runs = result["snapshots"], result["runs"]
+    rows = [
+        [each["snapshot"], minute(each["pulled"]), number(each["bytes"] / 1e6, 1), each["source"]]
+        for each in snapshots
+    ]
+    size = sum(each["bytes"] for each in snapshots) / 1e6
+    what = [f"{_counted(len(snapshots), 'snapshot')} of {number(size, 1)} MB"] if snapshots else []
+    what += [f"{_counted(runs, 'run')} of Prefect's"] if runs else []
+    return markdown(
+        "prune",
+        asked=asked,
+        done=result["done"],
+        rows=rows,
+        runs=runs,
+        what=" and ".join(what),
+        stay=_counted(result["kept"], "snapshot"),
+    )
+
+
+def _counted(things: int, of: str) -> str:
+    return f"{number(things)} {of}{'s' * (things != 1)}"
+
+
 def train(result: Result, *, in_demo: bool = False) -> str:
     """A training run: the verdict first, then the figures it rests on."""
     models = [
