@@ -68,7 +68,11 @@ def train_leads(
         recipe=learning.recipe,
         evaluation=evaluation,
         findings=found,
-        warnings=(*doubts(snapshot, learning.recipe, evaluation), *used_all_the_same(found, force=force)),
+        warnings=(
+            *doubts(snapshot, learning.recipe, evaluation),
+            *(each.words for each in found.rows),
+            *used_all_the_same(found, force=force),
+        ),
         seconds=watch.seconds,
     )
     if scores:
