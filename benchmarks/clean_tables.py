@@ -181,7 +181,7 @@ def main(names: list[str]) -> None:
             flush=True,
         )
         most, alarms = max(most, len(found.alarms)), alarms + len(found.alarms)
-    print(f"\n{len(names or known)} tables, {alarms} false alarm{"s" * (alarms != 1)}, at most {most} in one table")
+    print(f"\n{len(names or known)} tables, {alarms} false alarms, at most {most} in one table")
 
 
 if __name__ == "__main__":
