@@ -164,7 +164,8 @@ class Wording:
             if not pd.isna(value)
             else f"{column.group}: {column.empty}"
         )
-        compared = "" if usual is None or tell(usual) == tell(value) else f" (usual: {tell(usual)})"
+        alike = usual is None or tell(usual) == tell(value) or "{value}" not in column.words
+        compared = "" if alike else f" (usual: {tell(usual)})"
         return f"counts {'for' if raises else 'against'} it: {said}{compared}"
 
     def values_of(self, name: str) -> np.ndarray:

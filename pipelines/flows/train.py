@@ -9,6 +9,7 @@ from pathlib import Path
 from features.errors import LeakError
 from features.tables import moment
 from models.evaluation.evaluate import evaluate
+from models.evaluation.texts import with_texts_that_tell
 from models.training import fit_challenger
 from models.tuning import best_settings
 from pipelines.flows.check import judged_columns, used_all_the_same
@@ -49,6 +50,10 @@ def train_leads(
     refusal = found.refusal("nothing was trained")
     if refusal and not force:
         raise LeakError(refusal)
+
+    if learning.recipe.texts:
+        with watch.step("texts", "try what free texts bring"):
+            learning = with_texts_that_tell(learning, settings.evaluation, settings.model)
 
     if tune:
         with watch.step("tune", f"try {tune} model settings") as progress:
