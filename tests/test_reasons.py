@@ -276,6 +276,7 @@ VIEWS = of_register("events_of_kind", kind="page_view", days=7.0)
         (of_register("number", attribute="employees"), None, 55.0, "employees: not known"),
         (of_register("free_mailbox", attribute="email"), 1.0, 0.0, "email is at a free provider: yes (usual: no)"),
         (of_register("win_rate", key="account_id"), 0.503, 0.2601, "its account_id has a win rate of 50 % (usual: 26 %)"),
+        (of_register("category", attribute="What is your job"), "Baker", "Cook", "What is your job: Baker (usual: Cook)"),
         (of_register("win_rate", key="page"), 0.23, 1.0, "its page has a win rate of 23 %"),
         (
             of_register("category", attribute="page_id"),
@@ -325,7 +326,8 @@ def test_a_group_speaks_through_what_is_told_and_owners_and_what_only_the_model_
         return replace(scorer, recipe=replace(scorer.recipe, columns=columns))
 
     assert not any(reasons(with_columns(told=False), frame.head(50), least=0.0))
-    assert not any(reasons(with_columns(group="owner"), frame.head(50), least=0.0))
+    for group in ("owner", "Sales Rep", "month", "day_of_week"):
+        assert not any(reasons(with_columns(group=group), frame.head(50), least=0.0))
     columns = tuple(replace(column, told=column.name != "visit_7d") for column in scorer.recipe.columns)
     quiet = replace(scorer, recipe=replace(scorer.recipe, columns=columns))
     words = [reason.words for row in reasons(quiet, frame.head(300), least=0.0) for reason in row]

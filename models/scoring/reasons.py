@@ -17,8 +17,11 @@ from models.survival.hazard import Hazard
 
 MOST_UP = 3
 MOST_DOWN = 2
-# A rep's own name is no reason to a rep.
-NOT_TOLD = ("owner", "rep", "sales_rep", "salesperson", "sales_agent", "agent", "assigned_to", "lead_owner")
+# A rep's own name is no reason to a rep, and when a lead came says nothing about it.
+NOT_TOLD = (
+    *("month", "weekday", "day_of_week", "hour", "quarter", "week", "day", "season"),
+    *("owner", "rep", "sales_rep", "salesperson", "sales_agent", "agent", "assigned_to", "lead_owner"),
+)
 LEAST = 0.1  # logits: less is noise to a reader
 ROWS_AT_ONCE = 100_000
 WORTH_A_BATCH = 5_000  # leads from which on the vectorised method is faster

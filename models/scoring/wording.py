@@ -15,6 +15,7 @@ SMALL = 0.1  # from which on more than one digit says something
 MORE = "{value} more"  # of a difference, which may be a negative one
 DAYS = "{value} days"
 AGO = " was {value} days ago"
+LONG_NAME = 2  # words
 COUNTED = ("events", "kinds", "leads")
 YES_NO = "1 yes, 0 no"
 DAYS_A_YEAR = 365.25
@@ -53,6 +54,8 @@ def sentence(column: Column, value: object, usual: object) -> str:
     if value is None or pd.isna(value):
         return nothing(column)
     words, tell = column.words, shown
+    if len(plainly(column.group).split()) > LONG_NAME:  # such as a form's question
+        words = words.replace(f"{column.group} is {{value}}", f"{column.group}: {{value}}")
     if column.unit == SHARE:
         tell = percent
         if usual in (0.0, 1.0):  # of a time of which only one outcome was known
