@@ -4,13 +4,14 @@ regression and LightGBM alone.
     python benchmarks/delivered.py [NAME ...] [--data ../shared/data]
 
 For each data set: the version that `train` would have delivered as of a moment, on all later leads whose horizon has
-passed (AUC, average precision, the share with the outcome); then a line for each block of its evaluation. Both rivals
+passed (AUC, average precision, the share with the outcome); then a line for each block of the evaluation of all leads. Both rivals
 learn from the same leads, those of before the block whose whole horizon had been seen.
 """
 
 import argparse
 import tempfile
 import warnings
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -34,6 +35,7 @@ HERE = Path(__file__).resolve().parent
 LATE = datetime(2030, 1, 1)
 PLAIN = {"objective": "binary", "learning_rate": 0.05, "num_leaves": 31, "verbose": -1, "num_threads": 2}
 ROUNDS = 100
+FEWEST = 20  # later leads with the outcome, and without
 # By name: example, what is changed in it, as of when the version is delivered (or a share of the leads), and until when
 # its later leads came.
 CASES = {
@@ -62,33 +64,31 @@ def learned(name: str, data: Path) -> tuple[LearningSet, Settings]:
         return learning_set(snapshot.tables, settings), settings
 
 
-def delivered(
-    name: str, leads: LearningSet, settings: Settings, *, withhold: bool
-) -> tuple[str, float, float, float, int]:
-    """The delivered version's score on later leads: what it is the chance of, AUC, average precision, base rate, leads."""
+def delivered(name: str, leads: LearningSet, settings: Settings) -> Iterator[str]:
+    """Each chance of the delivered version on later leads, in words."""
     _, _, at, until = CASES[name]
     as_of = leads.frame["as_of"].to_numpy("datetime64[us]")
     if isinstance(at, float):
         at = leads.frame["as_of"].iloc[int(at * len(as_of))].to_pydatetime()
     known = with_texts_that_tell(leads.until(at), settings.evaluation, settings.model)
-    policy = settings.policy if withhold else replace(settings.policy, promise="none")
-    evaluation = evaluate(
-        known, replace(settings.evaluation, resamples=20), settings.model, score=policy.score
-    )
-    scorer = fit_challenger(known, evaluation, settings.model, policy).scorer
-    labels = leads.labels(scorer.score_of.removeprefix("p_"))
-    later = (as_of >= np.datetime64(at, "us")) & (as_of < np.datetime64(until, "us")) & labels.judged
-    rows = np.flatnonzero(later)
-    encoded = encode(leads.frame.iloc[rows], scorer.categories)
-    score = scorer.score_encoded(encoded, leads.taken_days[rows])["score"].to_numpy()
-    outcome = labels.outcome[rows]
-    return (
-        scorer.score_of,
-        float(roc_auc_score(outcome, score)),
-        float(average_precision_score(outcome, score)),
-        float(outcome.mean()),
-        len(rows),
-    )
+    plan = replace(settings.evaluation, resamples=20)
+    evaluation = evaluate(known, plan, settings.model, score=settings.policy.score)
+    challenger = fit_challenger(known, evaluation, settings.model, settings.policy)
+    scorer = challenger.scorer
+    for outcome_of in leads.judged_names:
+        labels = leads.labels(outcome_of)
+        later = (as_of >= np.datetime64(at, "us")) & (as_of < np.datetime64(until, "us")) & labels.judged
+        rows = np.flatnonzero(later)
+        outcome = labels.outcome[rows]
+        if min(outcome.sum(), (1 - outcome).sum()) < FEWEST:
+            continue
+        encoded = encode(leads.frame.iloc[rows], scorer.categories)
+        score = scorer.score_encoded(encoded, leads.taken_days[rows])[f"p_{outcome_of}"].to_numpy()
+        yield (
+            f"{name}, delivered {outcome_of}{' (the score)' if scorer.score_of == f'p_{outcome_of}' else ''}: "
+            f"AUC {roc_auc_score(outcome, score):.4f}, AP {average_precision_score(outcome, score):.4f}, "
+            f"base rate {outcome.mean():.3f}, {len(rows):,} later leads, {len(challenger.withheld.wins)} wins withheld"
+        )
 
 
 def plain_trees(
@@ -128,17 +128,18 @@ def main() -> None:
         if CASES[name][0] is not None and not (given.data / CASES[name][0]).is_dir():
             continue
         leads, settings = learned(name, given.data)
-        for withhold in (True, False):
-            score, area, precision, rate, count = delivered(name, leads, settings, withhold=withhold)
-            how = "as configured" if withhold else "with nobody withheld"
-            print(
-                f"{name}, delivered {how}: {score}, AUC {area:.4f}, AP {precision:.4f}, base rate {rate:.3f}, {count:,} later leads",
-                flush=True,
-            )
+        for words in delivered(name, leads, settings):
+            print(words, flush=True)
         evaluation = evaluate(leads, replace(settings.evaluation, resamples=20), settings.model)
         for outcome, report in evaluation.models.items():
             if report is None or report.figures is None:
                 continue
+            if report.newest is not None:
+                area, precision = report.newest.auc.value, report.newest.average_precision.value
+                print(
+                    f"{name}, {outcome}, newest {report.newest.rows:,} by one fit on all before: AUC {area:.4f}, AP {precision:.4f}",
+                    flush=True,
+                )
             for block, judged in report.judged.groupby("block"):
                 said = judged["lead_id"].map(
                     plain_trees(leads, evaluation, outcome, int(block), set(judged["lead_id"]))
