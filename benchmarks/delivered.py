@@ -105,6 +105,8 @@ def plain_trees(
     outcome = labels.outcome
     if len(np.unique(outcome[told])) < 2:
         told, outcome = np.flatnonzero(before & labels.at_risk), np.nan_to_num(outcome)
+    if len(np.unique(outcome[told])) < 2:
+        return {}
     data = lgb.Dataset(
         leads.encoded.to_numpy()[told],
         outcome[told],
@@ -144,6 +146,8 @@ def main() -> None:
                 said = judged["lead_id"].map(
                     plain_trees(leads, evaluation, outcome, int(block), set(judged["lead_id"]))
                 )
+                if said.isna().all():  # nobody was known of whom could be learned
+                    continue
                 ours, lines, trees = (
                     roc_auc_score(judged["outcome"], each) for each in (judged["p"], judged["logistic"], said)
                 )

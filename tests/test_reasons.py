@@ -309,11 +309,21 @@ def test_a_difference_is_more_or_fewer_and_never_more_by_less_than_nothing(value
 def test_fewer_events_than_usual_are_a_sentence(world):
     scorer, frame = world
     trend = column("trend", "number", "all events", REGISTER["trend"].words)
-    told = replace(scorer, recipe=SimpleNamespace(columns=(trend,)), usual={"trend": 0.2})
+    told = replace(scorer, recipe=SimpleNamespace(columns=(trend,), attributes=()), usual={"trend": 0.2})
     row = frame.head(1).assign(trend=-0.0667)
     assert Wording(told, row).of(0, 0, raises=False) == (
         "counts against it: 0.1 fewer events a day this week than this month (usual: 0.2 more)"
     )
+
+
+def test_of_an_address_it_is_the_company_that_has_a_rate(world):
+    scorer, frame = world
+    rate = of_register("win_rate", key="e_mail")
+    recipe = SimpleNamespace(columns=(rate,), attributes=(Attribute("e_mail", "email"),))
+    told = Wording(
+        replace(scorer, recipe=recipe, usual={rate.name: 0.26}), frame.head(1).assign(e_mail_win_rate=0.5)
+    )
+    assert told.of(0, 0, raises=True) == "counts for it: its company has a win rate of 50 % (usual: 26 %)"
 
 
 def test_a_group_speaks_through_what_is_told_and_owners_and_what_only_the_model_needs_are_no_reasons(world):

@@ -32,6 +32,7 @@ class Wording:
 
     def __init__(self, scorer: Scorer, frame: pd.DataFrame):
         self.columns = scorer.recipe.columns
+        self.addresses = [each.name for each in scorer.recipe.attributes if each.kind == "email"]
         self.usual = scorer.usual
         self.frame = frame
         self.values: dict[str, np.ndarray] = {}
@@ -40,7 +41,10 @@ class Wording:
         """Such as ``counts for it: 12 visits in 7 days (usual: 3)``; who counts is the model."""
         column = self.columns[position]
         value, usual = self.values_of(column.name)[row], self.usual[column.name]
-        return f"counts {'for' if raises else 'against'} it: {plainly(sentence(column, value, usual))}"
+        said = sentence(column, value, usual)
+        if (key := dict(column.arguments).get("key")) in self.addresses:  # by its domain
+            said = said.replace(f"its {key} has", "its company has")
+        return f"counts {'for' if raises else 'against'} it: {plainly(said)}"
 
     def values_of(self, name: str) -> np.ndarray:
         """A column's values, taken from the frame when first told of: few of them ever are."""
