@@ -9,7 +9,7 @@ on.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.as_of import ROW, known_events
+from features.definitions.free_text import TextModel, text_part
 from features.errors import ContractError
 from features.outcome_rates import fetch_past
 from features.recipe import INDEX, Recipe
@@ -80,6 +81,12 @@ def _parts(rows: ir.Table, tables: Tables, recipe: Recipe) -> Iterator[pa.Table]
         yield lead.select(ROW, **computed(of_lead, lead)).to_pyarrow()
     for title, columns in of_titles.items():
         yield _title_features(rows, tables, title, columns).to_pyarrow()
+    for model in recipe.texts:
+        lead = rows.select(ROW, "lead_id").inner_join(
+            tables.leads.select("lead_id", __text=model.attribute), "lead_id"
+        )
+        texts = lead.select(ROW, "__text").to_pyarrow()
+        yield pa.table({ROW: texts[ROW], **text_columns(recipe, model, texts["__text"].to_pylist())})
     if recipe.columns_of("account") or recipe.columns_of("key"):
         yield fetch_past(rows, tables, recipe)
     if recipe.columns_of("events"):
@@ -87,19 +94,31 @@ def _parts(rows: ir.Table, tables: Tables, recipe: Recipe) -> Iterator[pa.Table]
 
 
 def lead_columns(recipe: Recipe) -> tuple[list[Column], dict[str, list[Column]]]:
-    """The columns that are read off the lead itself, and by title those that rules read off it."""
+    """The columns that are read off the lead itself, and by title those that rules read off it; those of free
+    texts are ``text_columns``.
+    """
     of_lead, of_titles = [], {}
     for column in recipe.columns_of("lead"):
         if REGISTER[column.feature].attributes == ("title",):
             of_titles.setdefault(dict(column.arguments)["attribute"], []).append(column)
-        else:
+        elif REGISTER[column.feature].attributes != ("text",):
             of_lead.append(column)
     return of_lead, of_titles
 
 
+def text_columns(recipe: Recipe, model: TextModel, texts: Sequence[str | None]) -> dict[str, pa.Array]:
+    """The columns of one free text, a value for each of the texts, empty where there is none."""
+    numbers = model.of(texts)
+    return {
+        column.name: pa.array(numbers[:, int(dict(column.arguments)["part"]) - 1], from_pandas=True)
+        for column in recipe.columns_of("lead")
+        if column.feature == text_part.__name__ and dict(column.arguments)["attribute"] == model.attribute
+    }
+
+
 def lead_rows(rows: ir.Table, tables: Tables, recipe: Recipe) -> ir.Table:
     """The numbered rows with the attributes of their leads that a recipe reads."""
-    names = sorted({attribute.name for attribute in recipe.attributes} - {"created_at"})
+    names = sorted({each.name for each in recipe.attributes if each.kind != "text"} - {"created_at"})
     return rows.inner_join(tables.leads.select("lead_id", *names), "lead_id")
 
 

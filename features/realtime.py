@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from features.as_of import ROW, known_events
 from features.definitions.history import Past
-from features.matrix import computed, lead_columns, lead_rows
+from features.matrix import computed, lead_columns, lead_rows, text_columns
 from features.outcome_ledger import Histories
 from features.outcome_rates import SUMS, key_of, keys_of, past_columns
 from features.recipe import INDEX, Recipe
@@ -231,6 +231,9 @@ class PreparedMatrix:
         found = self._run(self.statements.of_lead, rows)
         for title, statement in self.statements.of_titles.items():
             found |= self._of_titles(title, statement, leads[title].to_pylist())
+        for model in self.statements.recipe.texts:
+            columns = text_columns(self.statements.recipe, model, leads[model.attribute].to_pylist())
+            found |= {name: values.to_pylist() for name, values in columns.items()}
         if self.statements.of_past is not None:
             keys = {
                 name: pa.array(found.pop(name), pa.string())

@@ -5,8 +5,8 @@ after.
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
@@ -19,6 +19,7 @@ from pydantic import Field, field_serializer
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from features.definitions import emails
+from features.definitions.free_text import PARTS, TOO_LITTLE, TextModel, learn_texts
 from features.errors import UsageError
 from features.labels import Horizons
 from features.personal import BIRTH, NAMES
@@ -26,6 +27,7 @@ from features.register import REGISTER, Column, Feature, FeatureFile, told_apart
 from features.tables import LEAD_KEYS, Tables
 
 INDEX = ("lead_id", "account_id", "created_at", "as_of")
+FEWEST_DIFFERENT, FEWEST_WORDS = 200, 4.0  # texts, and words of one on the mean
 TITLE_NAMES = ("title", "jobtitle", "position", "role", "jobrole", "function", "jobfunction")
 
 
@@ -75,7 +77,7 @@ class Attribute:
     """A lead column and what it is taken for."""
 
     name: str
-    kind: Literal["number", "category", "date", "title", "email", "key", "calendar"]
+    kind: Literal["number", "category", "date", "title", "email", "key", "text", "calendar"]
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ class Recipe:
         Lead columns that are not used, and why.
     files : tuple of FeatureFile
         The team's own files that some of the features stand in.
+    texts : tuple of TextModel
+        What turns free texts into numbers, one for each such column.
     """
 
     attributes: tuple[Attribute, ...]
@@ -112,6 +116,7 @@ class Recipe:
     columns: tuple[Column, ...]
     dropped: tuple[tuple[str, str], ...]
     files: tuple[FeatureFile, ...] = ()
+    texts: tuple[TextModel, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -135,10 +140,24 @@ class Recipe:
             ),
             "dropped": _frozen(plain["dropped"]),
             "files": tuple(FeatureFile(**each) for each in plain["files"]),
+            "texts": tuple(
+                TextModel(**{name: _frozen(value) for name, value in each.items()}) for each in plain["texts"]
+            ),
             "horizons": Horizons(**horizons),
         }
         rest = {each.name: plain[each.name] for each in fields(cls) if each.name not in made}
         return cls(**made, **{name: _frozen(value) for name, value in rest.items()})
+
+    def without_texts(self, names: Sequence[str], why: str) -> "Recipe":
+        """The same without some free texts, and why they are not used."""
+        of_texts = {each.name for each in self.columns if dict(each.arguments).get("attribute") in names}
+        return replace(
+            self,
+            attributes=tuple(each for each in self.attributes if each.name not in names),
+            columns=tuple(column for column in self.columns if column.name not in of_texts),
+            dropped=(*self.dropped, *((name, why) for name in names)),
+            texts=tuple(each for each in self.texts if each.attribute not in names),
+        )
 
     def columns_of(self, of: str) -> tuple[Column, ...]:
         """The columns whose features read one kind of table: "lead", "events", "account" or "key"."""
@@ -169,6 +188,10 @@ def recipe_for(tables: Tables, settings: FeatureSettings, horizons: Horizons) ->
         If one of the settings' files has not been loaded.
     """
     attributes, dropped = _attributes(tables, settings)
+    texts = learn_texts(tables, [each.name for each in attributes if each.kind == "text"])
+    unlearned = [name for name, model in texts.items() if model is None]
+    attributes = tuple(each for each in attributes if each.name not in unlearned)
+    dropped = (*dropped, *((name, TOO_LITTLE) for name in unlearned))
     kinds, channels, value = _event_columns(tables, settings.max_kinds)
     named = {each.name: each.kind for each in attributes if each.kind in ("key", "email")}
     present = [
@@ -191,6 +214,7 @@ def recipe_for(tables: Tables, settings: FeatureSettings, horizons: Horizons) ->
         "horizons": horizons,
         "dropped": dropped,
         "files": _loaded(settings.files),
+        "texts": tuple(model for model in texts.values() if model is not None),
     }
     columns = tuple(_columns(Recipe(columns=(), **ingredients)))
     names = told_apart((column.name for column in columns), taken=INDEX)
@@ -230,6 +254,7 @@ def _columns(recipe: Recipe) -> Iterator[Column]:
                 "channel": recipe.event_channels,
                 "days": recipe.windows_days,
                 "key": recipe.rate_keys,
+                "part": range(1, PARTS + 1),
             }
             for values in product(*(spans[name] for name in each.repeated_for)):
                 yield each.column_for(dict(zip(each.repeated_for, values, strict=True)))
@@ -288,7 +313,7 @@ def _attributes(
         kinds, reason = _kinds(
             name,
             leads[name].type(),
-            {key: about[f"{key}_{i}"] for key in ("filled", "levels", "addresses", "whole")},
+            {key: about[f"{key}_{i}"] for key in ("filled", "levels", "addresses", "whole", "blanks")},
             rows,
             tables,
             settings,
@@ -311,8 +336,8 @@ PERSONAL = frozenset(_plain(name) for name in (*NAMES, *BIRTH))
 
 
 def _looked_at(leads: ir.Table, names: list[str]) -> dict[str, Any]:
-    """Rows, and of each column how many are filled, how many different, how many e-mail addresses and how
-    many whole numbers.
+    """Rows, and of each column how many are filled, how many different, how many e-mail addresses, how many
+    whole numbers and how many blanks.
     """
     measures = {"rows": leads.count()}
     for i, name in enumerate(names):
@@ -321,6 +346,9 @@ def _looked_at(leads: ir.Table, names: list[str]) -> dict[str, Any]:
         measures[f"filled_{i}"] = column.count()
         measures[f"levels_{i}"] = column.nunique()
         measures[f"addresses_{i}"] = leads.count(where=emails.is_address(column)) if text else ibis.literal(0)
+        measures[f"blanks_{i}"] = (
+            (column.length() - column.replace(" ", "").length()).sum() if text else ibis.literal(0)
+        )
         measures[f"whole_{i}"] = leads.count(where=column == column.floor()) if floating else ibis.literal(0)
     return leads.aggregate(**measures).to_pyarrow().to_pylist()[0]
 
@@ -350,6 +378,12 @@ def _kinds(
         return ("title", "category") if levels <= settings.max_levels else ("title",), ""
     if levels <= min(settings.max_levels, max(50, 0.5 * filled)):
         return ("category",), ""
+    if (
+        levels >= FEWEST_DIFFERENT
+        and levels > 0.5 * filled
+        and about["blanks"] >= (FEWEST_WORDS - 1) * filled
+    ):
+        return ("text",), ""
     if levels > 0.5 * filled:
         return (), f"{levels} different texts in {filled} rows: an identifier or free text"
     return ("key",), ""

@@ -19,7 +19,7 @@ from tests.commands import QUICK, Said, leadsieve, written
 from tests.test_leakage import Market
 
 START, HOSTILE = date(2025, 1, 1), "<script>alert(1)</script>"
-KEYS = {"passes", "as_of", "readiness", "tables", "leaks", "detectors", "mend", "warnings", "seconds"}
+KEYS = {"passes", "as_of", "readiness", "tables", "leaks", "rows", "detectors", "mend", "warnings", "seconds"}
 SETTINGS = f"""
 [source]
 url = "files:."

@@ -28,7 +28,7 @@ def test_leads_come_by_expected_value_with_who_why_and_what_happened(desk):
         "Head of Sales · Acme",
         "GB",
         "30 %",
-        "24–36 %",
+        "between 24 and 36 %",
         "900",
         "3 visits in 7 days",
         "Demo request",

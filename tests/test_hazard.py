@@ -373,6 +373,41 @@ def test_one_win_in_a_new_group_does_not_make_the_group_a_winner():
     assert hazard.probability(hazard.raw(frame(np.array([[5.0]]))))[0] < 0.2
 
 
+@pytest.fixture
+def of_channels() -> tuple[pd.DataFrame, Labels]:
+    """300 leads and 40 wins, 30 of them of one of three channels; one lone lead of a fourth was won."""
+    channel = np.repeat([0.0, 1.0, 2.0, 3.0], [100, 100, 99, 1])
+    outcome = np.zeros(300)
+    outcome[np.r_[0:30, 100:105, 200:204, 299]] = 1
+    noise = np.random.default_rng(4).normal(size=300)
+    return pd.DataFrame({"channel": channel, "noise": noise}, dtype=np.float32), flat(outcome)
+
+
+def test_few_outcomes_are_drawn_to_the_rate_of_the_channel_and_that_to_the_rate_of_all(of_channels):
+    encoded, known = of_channels
+    hazard = fit_hazard(
+        encoded, known, horizon=HORIZON, parameters=HazardParameters(threads=1), categorical=[0]
+    )
+    chance = hazard.probability(hazard.raw(encoded))
+    first, second, lone = chance[:100].mean(), chance[100:200].mean(), chance[299]
+    assert first == pytest.approx(0.3, abs=0.06)
+    assert second == pytest.approx(0.05, abs=0.04)
+    assert 0.1 < lone < 0.35  # one win in a new channel, and not 92 %
+    again = Hazard.from_dict(hazard.booster.model_to_string(), json.loads(json.dumps(hazard.to_dict())))
+    np.testing.assert_array_equal(again.raw(encoded), hazard.raw(encoded))
+
+
+def test_by_another_name_a_column_is_no_channel(of_channels):
+    encoded, known = of_channels
+    other = encoded.rename(columns={"channel": "colour"})
+    fitted = [
+        fit_hazard(each, known, horizon=HORIZON, parameters=HazardParameters(threads=1), categorical=[0])
+        for each in (encoded, other)
+    ]
+    spread = [np.ptp([each.linear.terms[0].of(np.array([0.0, 1.0]))]) for each in fitted]
+    assert spread[0] > spread[1] + 0.1
+
+
 def test_too_few_wins_give_everybody_the_overall_rate():
     rng = np.random.default_rng(13)
     x = rng.normal(size=(300, 2))

@@ -632,7 +632,10 @@ def test_a_world_without_leaks_is_clean(tmp_path, seed):
 
 REAL = {
     "uci_bank": {"duration"},
-    "x_education": {"Tags", "Lead Quality", "Lead Profile", "Last Activity", "Last Notable Activity"},
+    "x_education": {
+        *("Tags", "Lead Quality", "Lead Profile", "Last Activity", "Last Notable Activity"),
+        *(f"Asymmetrique {of} {how}" for of in ("Activity", "Profile") for how in ("Index", "Score")),
+    },
     "maven_crm": {"account", "close_value"},
     "olist": set(),
     "loan_applications": set(),

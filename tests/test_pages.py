@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from pipelines.reports import page as pages
 from pipelines.reports import render
-from pipelines.reports.formats import estimate, money, number, percent, sentence, short
+from pipelines.reports.formats import chances, estimate, money, number, percent, sentence, short
 
 HOSTILE = "<script>alert('x')</script>"
 TEMPLATE = """
@@ -102,6 +102,11 @@ def test_numbers_stand_to_the_right_and_an_absent_one_is_a_dash(made):
             id="of shares",
         ),
         pytest.param(estimate(None), "–", id="no estimate"),
+        pytest.param(chances(0.2801, 0.2849), "28 %", id="a range narrower than its rounding is one number"),
+        pytest.param(chances(0.0412, 0.0414), "4.1 %", id="and so is one of small chances"),
+        pytest.param(chances(0.244, 0.331), "between 24 and 33 %", id="a range that is wider"),
+        pytest.param(chances(0.0412, 0.0997), "between 4.1 and 10 %", id="a small chance keeps a decimal"),
+        pytest.param(chances(None, 0.3), "–", id="no range"),
         pytest.param(short("2026-03-01T08:15:00", 16), "2026-03-01 08:15", id="time"),
         pytest.param(short(1200), "row 1,200", id="row"),
     ],

@@ -13,19 +13,9 @@ import pytest
 from features.labels import Horizons, Labels
 from features.recipe import Attribute, Recipe
 from features.register import REGISTER, Column
-from models.scoring.reasons import (
-    WORTH_A_BATCH,
-    Wording,
-    contributions,
-    difference,
-    of_trees,
-    percent,
-    reasons,
-    shown,
-    singular,
-    splits_by_category,
-)
+from models.scoring.reasons import WORTH_A_BATCH, contributions, of_trees, reasons, splits_by_category
 from models.scoring.scorer import Scorer, Target, fit_scorer, usual_values
+from models.scoring.wording import Wording, difference, duration, percent, sentence, shown, singular
 from models.survival.encoding import encode
 from models.survival.hazard import HazardParameters
 
@@ -164,7 +154,7 @@ def worded(scorer, row: pd.DataFrame) -> list[str]:
 def test_an_empty_value_is_said_in_words(world):
     scorer, _ = world
     words = worded(scorer, lead())
-    assert any("form: no such event on record (usual: " in word for word in words)
+    assert any(word.endswith(": no form on record") for word in words)
 
 
 def test_a_category_is_compared_with_the_commonest(world):
@@ -250,7 +240,7 @@ def test_a_share_is_said_in_per_cent(value, expected):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("1 visits in 1 days", "1 visits in 1 day"),
+        ("1 days on record", "1 day on record"),
         ("1 other leads of the account", "1 other lead of the account"),
         ("last call 1 days ago", "last call 1 day ago"),
         ("last call 11 days ago", "last call 11 days ago"),
@@ -262,8 +252,55 @@ def test_one_of_a_thing_is_no_plural(words, expected):
     assert singular(words) == expected
 
 
+def of_register(name: str, **arguments) -> Column:
+    return REGISTER[name].column_for(arguments)
+
+
+VIEWS = of_register("events_of_kind", kind="page_view", days=7.0)
+
+
 @pytest.mark.parametrize(
-    ("value", "expected"), [(-0.0667, "0.07 fewer"), (1.5, "1.5 more"), (0.0, "no more"), (-1.0, "1 fewer")]
+    ("column", "value", "usual", "expected"),
+    [
+        (VIEWS, 12.0, 3.0, "12 page_views in 7 days (usual: 3)"),
+        (VIEWS, 1.0, 0.0, "1 page_view in 7 days (usual: none)"),
+        (VIEWS, 0.0, 0.0, "no page_views in 7 days"),
+        (of_register("events_of_kind", kind="reply", days=1.0), 2.0, 2.0, "2 replies in 1 day"),
+        (of_register("events_of_kind", kind="A_SUBMITTED", days=7.0), 2.0, 1.0, "2 × A_SUBMITTED in 7 days (usual: 1)"),
+        (of_register("days_since_kind", kind="call"), 7.72, 2.06, "last call 8 days ago (usual: 2 days)"),
+        (of_register("days_since_kind", kind="call"), 1.37, 0.0003, "last call 33 hours ago (usual: less than an hour)"),
+        (of_register("days_since_kind", kind="call"), np.nan, 2.06, "no call on record"),
+        (of_register("days_ago", attribute="renewal"), -30.2, 40.0, "renewal is in 30 days"),
+        (of_register("days_ago", attribute="renewal"), 40.0, 40.0, "renewal was 40 days ago"),
+        (of_register("number", attribute="employees"), 11.0, 55.0, "employees: 11 (usual: 55)"),
+        (of_register("number", attribute="employees"), None, 55.0, "employees: not known"),
+        (of_register("free_mailbox", attribute="email"), 1.0, 0.0, "email is at a free provider: yes (usual: no)"),
+        (of_register("win_rate", key="account_id"), 0.503, 0.2601, "its account_id has a win rate of 50 % (usual: 26 %)"),
+        (of_register("category", attribute="What is your job"), "Baker", "Cook", "What is your job: Baker (usual: Cook)"),
+        (of_register("win_rate", key="page"), 0.23, 1.0, "its page has a win rate of 23 %"),
+        (
+            of_register("category", attribute="page_id"),
+            "b76ef37428e6799c421989521c0e5077",
+            None,
+            "page_id is b76ef3…",
+        ),
+        (of_register("account_leads"), 0.0, 1.0, "no other leads of the account (usual: 1)"),
+    ],
+)  # fmt: skip
+def test_every_shape_of_a_reason_is_what_people_say(column, value, usual, expected):
+    assert sentence(column, value, usual) == expected
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"), [(0.01, "less than an hour"), (0.05, "1 hour"), (2.4, "2 days"), (1_000.0, "3 years")]
+)  # fmt: skip
+def test_a_time_span_is_told_as_finely_as_matters(days, expected):
+    assert duration(days) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(-0.0667, "0.1 fewer"), (-0.04, "no more"), (1.5, "1.5 more"), (0.0, "no more"), (-1.0, "1 fewer")],
 )
 def test_a_difference_is_more_or_fewer_and_never_more_by_less_than_nothing(value, expected):
     assert difference(value) == expected
@@ -272,11 +309,21 @@ def test_a_difference_is_more_or_fewer_and_never_more_by_less_than_nothing(value
 def test_fewer_events_than_usual_are_a_sentence(world):
     scorer, frame = world
     trend = column("trend", "number", "all events", REGISTER["trend"].words)
-    told = replace(scorer, recipe=SimpleNamespace(columns=(trend,)), usual={"trend": 0.2})
+    told = replace(scorer, recipe=SimpleNamespace(columns=(trend,), attributes=()), usual={"trend": 0.2})
     row = frame.head(1).assign(trend=-0.0667)
     assert Wording(told, row).of(0, 0, raises=False) == (
-        "counts against it: 0.07 fewer events a day this week than this month (usual: 0.2 more)"
+        "counts against it: 0.1 fewer events a day this week than this month (usual: 0.2 more)"
     )
+
+
+def test_of_an_address_it_is_the_company_that_has_a_rate(world):
+    scorer, frame = world
+    rate = of_register("win_rate", key="e_mail")
+    recipe = SimpleNamespace(columns=(rate,), attributes=(Attribute("e_mail", "email"),))
+    told = Wording(
+        replace(scorer, recipe=recipe, usual={rate.name: 0.26}), frame.head(1).assign(e_mail_win_rate=0.5)
+    )
+    assert told.of(0, 0, raises=True) == "counts for it: its company has a win rate of 50 % (usual: 26 %)"
 
 
 def test_a_group_speaks_through_what_is_told_and_owners_and_what_only_the_model_needs_are_no_reasons(world):
@@ -289,7 +336,8 @@ def test_a_group_speaks_through_what_is_told_and_owners_and_what_only_the_model_
         return replace(scorer, recipe=replace(scorer.recipe, columns=columns))
 
     assert not any(reasons(with_columns(told=False), frame.head(50), least=0.0))
-    assert not any(reasons(with_columns(group="owner"), frame.head(50), least=0.0))
+    for group in ("owner", "Sales Rep", "month", "day_of_week"):
+        assert not any(reasons(with_columns(group=group), frame.head(50), least=0.0))
     columns = tuple(replace(column, told=column.name != "visit_7d") for column in scorer.recipe.columns)
     quiet = replace(scorer, recipe=replace(scorer.recipe, columns=columns))
     words = [reason.words for row in reasons(quiet, frame.head(300), least=0.0) for reason in row]

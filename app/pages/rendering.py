@@ -21,7 +21,7 @@ from app.sessions import cookie, drop_cookie, form_token, keep_before, person_at
 from models.policy.decisions import ECONOMIC
 from models.policy.rules import BY
 from pipelines.reports import formats
-from pipelines.reports.formats import money, number
+from pipelines.reports.formats import chances, money, number
 from pipelines.store.worklist import Told
 
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
@@ -65,8 +65,7 @@ def ago_words(then: datetime | None, now: datetime) -> str:
 
 def percent(share: float | None, places: int = 0) -> str:
     """A share in words; small ones keep a decimal, an absent one is a dash."""
-    small = places == 0 and not formats.absent(share) and share < 0.1
-    return formats.percent(share, 1 if small else places)
+    return formats.percent(share, places) if places else formats.chance(share)
 
 
 def plainly(word: str) -> str:
@@ -142,6 +141,7 @@ FILTERS = (
     ago,
     ago_words,
     percent,
+    chances,
     money,
     number,
     plainly,

@@ -14,7 +14,7 @@ WEEKDAY = "weekday, Monday 0 to Sunday 6, UTC"
     attributes=["number"],
     column="{attribute}",
     group="{attribute}",
-    words="{attribute} is {value}",
+    words="{attribute}: {value}",
     unit="as the source has it",
     empty=AT_SOURCE,
 )

@@ -53,7 +53,7 @@ class Account:
     of="key",
     column="{key}_win_rate",
     group="{key}",
-    words="{key} has a win rate of {value}",
+    words="its {key} has a win rate of {value}",
     unit=SHARE,
     empty="no such key, or no lead settled yet",
 )
@@ -85,7 +85,7 @@ def settled_leads(past: Past, key: str) -> ir.IntegerValue:
     needs="accepted",
     column="{key}_acceptance_rate",
     group="{key}",
-    words="{key} has an acceptance rate of {value}",
+    words="its {key} has an acceptance rate of {value}",
     unit=SHARE,
     empty="no such key, or no lead decided yet",
 )

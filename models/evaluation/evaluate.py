@@ -320,13 +320,15 @@ def _answer(
     if not rivals:
         return _Answer(p=p, rivals=None, known=labels.judged)
     # Baselines know no censoring: they learn from leads whose whole horizon was seen, or, where these tell
-    # nothing, from all settled.
-    told = rows[labels.judged[rows]]
-    if len(np.unique(labels.outcome[told])) < 2:
-        told = rows[np.isfinite(labels.outcome[rows])]
+    # nothing, from all settled, or else from all, as if who has not come yet never would.
+    told, outcome = rows[labels.judged[rows]], labels.outcome
+    if len(np.unique(outcome[told])) < 2:
+        told = rows[np.isfinite(outcome[rows])]
+    if len(np.unique(outcome[told])) < 2:
+        told, outcome = rows, np.nan_to_num(outcome)
     columns = [column.name for column in learning.recipe.columns]
     said = opinions(
-        learning.frame.iloc[told], labels.outcome[told], learning.frame.iloc[test[trial.judged]], columns
+        learning.frame.iloc[told], outcome[told], learning.frame.iloc[test[trial.judged]], columns
     )
     return _Answer(p=p, rivals=said, known=labels.judged)
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
 
+from models.leakage.rows import RowFinding
+
 Verdict = Literal["known too late", "suspicious", "ok"]
 Detector = Literal[
     "knowledge time", "strength", "formats", "pairs", "fresh against mature", "uniqueness", "company"
@@ -118,13 +120,15 @@ class Looked:
 class Findings:
     """What the guard found: a verdict for each column, and how closely each detector has looked.
 
-    ``exclude`` and ``trusted`` are the configuration's own lists, which what is to be mended is added to.
+    ``exclude`` and ``trusted`` are the configuration's own lists, which what is to be mended is added to. ``rows``
+    is what there is to say of rows, whatever their columns: it is told, and stops nothing.
     """
 
     leaks: tuple[Leak, ...]
     looked: tuple[Looked, ...]
     exclude: tuple[str, ...] = ()
     trusted: tuple[str, ...] = ()
+    rows: tuple[RowFinding, ...] = ()
 
     def configured(self, *, exclude: Collection[str], trusted: Collection[str]) -> "Findings":
         """The same, with the columns marked for which the configuration vouches."""

@@ -8,6 +8,8 @@ explains: it is filled in later. *Uniqueness*: leaving it out costs far more tha
 Three more look at how a column is written (*formats*), at what two of them say together (*pairs*), and at whose leads
 it is filled for, or whose copy it is (*company*: see ``models.leakage.marks``).
 
+What rows give away, such as people who stand there twice, is told beside (``models.leakage.rows``).
+
 Only the first one knows; the others suspect, and a person decides. Nothing is dropped here.
 """
 
@@ -23,6 +25,7 @@ from models.leakage import detectors, marks
 from models.leakage.detectors import Strength, levels_beside
 from models.leakage.findings import USUAL, Findings, Leak, LeakSettings, Looked
 from models.leakage.judging import NO_OUTCOME, SIDES, apart, exceeds, short
+from models.leakage.rows import about_rows
 from models.leakage.samples import (
     DAY,
     FEWEST,
@@ -127,7 +130,7 @@ def find_leaks(
     leaks = tuple(
         _together(of) if of else Leak(column, "ok", None, None, fine) for column, of in objections.items()
     )
-    return Findings(leaks, looked)
+    return Findings(leaks, looked, rows=about_rows(learning, raw))
 
 
 def _columns_of(tried: Mapping[str, list[Leak] | str]) -> set[str]:
@@ -206,6 +209,9 @@ def _strength(
             level = {column for column in strong if height[column] < settings.outstanding}
             together = _strength_together(learning, matrix, modelled[name], honest).auc if level else 0.5
             strong -= {column for column in level if strengths[column].auc <= together}
+        if len(strong) > 1 and len(honest) < FEWEST_HONEST and 2 * len(strong) >= len(today.columns) >= 4:
+            # Where half of a few columns tell an outcome, they may well do so by nature: ask about the strongest first.
+            strong = {max(strong, key=lambda column: strengths[column].auc)}
         for column in strong:
             told[column].append(
                 (strengths[column].auc, f"alone it {apart(SIDES[name])} {short(strengths[column].auc)}")

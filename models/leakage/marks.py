@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from models.dataset import LearningSet
-from models.leakage.detectors import Strength, levels_beside, levels_of, value_strength
+from models.leakage.detectors import Strength, levels_beside, levels_of, strength, value_strength
 from models.leakage.findings import Leak, LeakSettings
 from models.leakage.judging import NO_OUTCOME, SIDES, apart, exceeds, short
 from models.leakage.samples import DAY, Drawn, Sample, as_of_times, has_dates
@@ -31,6 +31,10 @@ CLOCK = re.compile(r"\s*(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\s*")
 CONTACT = re.compile(r"contacted|reached|called|spoken|responded|answered|qualified|met\b", re.IGNORECASE)
 WRITTEN_OVER = re.compile(
     r"\b(last|latest)\b.*\b(activity|contacted|modified|touch|updated?|status)\b", re.IGNORECASE
+)
+SCORED = re.compile(  # by a system that goes on watching
+    r"\b(activity|activities|engagement|behaviou?r|lead|hubspot)\b.*\b(score|index|rating|points)\b",
+    re.IGNORECASE,
 )
 YES = {"y", "yes", "true", "1", "1.0", "t", "ja", "oui", "si"}
 DAY_OF_MINUTES = 1440.0
@@ -91,18 +95,25 @@ def telling_pairs(
         told = measured(columns[name])
         if told is not None and len(np.unique(told[1][np.isfinite(told[1])])) >= FEWEST_VALUES:
             kinds[name] = told
-    alone = {name: value_strength(levels_of(columns[name], as_of), sample).auc for name in kinds}
+    alone = {name: _told_alone(columns[name], kinds[name][1], as_of, sample) for name in kinds}
     for kind in ("date", "time of day", "number"):
         names = sorted((name for name in kinds if kinds[name][0] == kind), key=lambda name: -alone[name])
         for one, other in combinations(names[:MOST_PAIRED], 2):
             for word, values in together(kind, kinds[one][1], kinds[other][1]):
-                strength = value_strength(levels_of(pd.Series(values), as_of), sample)
+                told = value_strength(levels_of(pd.Series(values), as_of), sample)
                 least = max(PAIR_AUC, max(alone[one], alone[other]) + PAIR_GAIN)
-                if strength.auc - 2 * strength.error > least:
+                if told.auc - 2 * told.error > least:
                     found[one, other] = max(
-                        (word, strength), found.get((one, other), (word, strength)), key=lambda of: of[1].auc
+                        (word, told), found.get((one, other), (word, told)), key=lambda of: of[1].auc
                     )
     return found
+
+
+def _told_alone(column: pd.Series, values: np.ndarray, as_of: np.ndarray, sample: Sample) -> float:
+    """How well a column tells an outcome by itself: by its levels, or, of few leads better, by the order of its values."""
+    filled = np.isfinite(values)
+    falling, rising = (strength(sign * values[filled], sample.where(filled)).auc for sign in (-1, 1))
+    return max(value_strength(levels_of(column, as_of), sample).auc, rising, falling)
 
 
 def written(column: pd.Series) -> np.ndarray | None:
@@ -240,12 +251,20 @@ def company(learning: LearningSet, today: pd.DataFrame, drawn: Drawn, known: set
     rows = np.unique(np.concatenate([sample.rows for sample in drawn.outcomes.values()]))
     columns = today.loc[rows]
     names = [column for column in today.columns if column not in known]
-    told = {
-        name: f"it is filled only where {words}"
-        for name, words in filled_only_where(columns, known, names).items()
-    }
+    told = {}
     if not has_dates(learning):  # with them, it is seen
-        told |= {name: "its name says that it is written over" for name in names if WRITTEN_OVER.search(name)}
+        told = {
+            name: "its name says that it is written over"
+            for name in names
+            if WRITTEN_OVER.search(words := name.replace("_", " ")) or SCORED.search(words)
+        }
+    known = known | set(told)
+    told |= {
+        name: f"it is filled only where {words}"
+        for name, words in filled_only_where(
+            columns, known, [name for name in names if name not in told]
+        ).items()
+    }
     told |= {
         name: f"it says nearly the same as ‘{by}’, which is suspicious"
         for name, by in copies_of(columns, known, names).items()

@@ -3,7 +3,6 @@
 The contributions say what the model counts. They are no causes, and no advice on what to change.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,17 +10,19 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
-from features.definitions.history import SHARE
 from models.scoring.scorer import Scorer
+from models.scoring.wording import Wording
 from models.survival.encoding import encode
 from models.survival.hazard import Hazard
 
 MOST_UP = 3
 MOST_DOWN = 2
-NOT_TOLD = ("owner",)  # a rep's own name is no reason to a rep
+# A rep's own name is no reason to a rep, and when a lead came says nothing about it.
+NOT_TOLD = (
+    *("month", "weekday", "day_of_week", "hour", "quarter", "week", "day", "season"),
+    *("owner", "rep", "sales_rep", "salesperson", "sales_agent", "agent", "assigned_to", "lead_owner"),
+)
 LEAST = 0.1  # logits: less is noise to a reader
-SMALL = 0.1  # from which on more than one digit says something
-MORE = "{value} more"  # of a difference, which may be a negative one
 ROWS_AT_ONCE = 100_000
 WORTH_A_BATCH = 5_000  # leads from which on the vectorised method is faster
 
@@ -114,7 +115,7 @@ def reasons(
     silent = [
         place
         for place, name in enumerate(names)
-        if name in (*hidden, *NOT_TOLD) or not told_of[member == place].any()
+        if name in hidden or _bare(name) in NOT_TOLD or not told_of[member == place].any()
     ]
     found: list[list[Reason]] = []
     for start in range(0, len(frame), ROWS_AT_ONCE):
@@ -143,61 +144,6 @@ def reasons(
     return found
 
 
-class Wording:
-    """Puts a column's value beside its usual value."""
-
-    def __init__(self, scorer: Scorer, frame: pd.DataFrame):
-        self.columns = scorer.recipe.columns
-        self.usual = scorer.usual
-        self.frame = frame
-        self.values: dict[str, np.ndarray] = {}
-
-    def of(self, row: int, position: int, *, raises: bool) -> str:
-        """Such as ``counts for it: 12 visits in 7 days (usual: 3)``; who counts is the model."""
-        column = self.columns[position]
-        value, usual = self.values_of(column.name)[row], self.usual[column.name]
-        tell = percent if column.unit == SHARE else shown
-        if MORE in column.words:
-            tell = difference
-        said = (
-            singular(column.words.replace(MORE if tell is difference else "{value}", tell(value)))
-            if not pd.isna(value)
-            else f"{column.group}: {column.empty}"
-        )
-        compared = "" if usual is None or tell(usual) == tell(value) else f" (usual: {tell(usual)})"
-        return f"counts {'for' if raises else 'against'} it: {said}{compared}"
-
-    def values_of(self, name: str) -> np.ndarray:
-        """A column's values, taken from the frame when first told of: few of them ever are."""
-        if name not in self.values:
-            self.values[name] = self.frame[name].to_numpy(dtype=object)
-        return self.values[name]
-
-
-def percent(value: object) -> str:
-    """A share as people say it: two digits that count, and never more than three."""
-    return "empty" if value is None or pd.isna(value) else f"{float(f'{100 * value:.2g}'):g} %"
-
-
-def difference(value: float) -> str:
-    """More or fewer by so many: nobody has ``-0.5 more``."""
-    if value == 0:
-        return "no more"
-    return f"{shown(abs(value))} {'more' if value > 0 else 'fewer'}"
-
-
-def singular(words: str) -> str:
-    """One of a thing, where there is one: ``1 day``, and not ``1 days``."""
-    return re.sub(r"(?<![\d.,])1 ((?:other |won |accepted )?)(day|event|lead|kind)s\b", r"1 \1\2", words)
-
-
-def shown(value: object) -> str:
-    """A value as people write it: whole numbers whole, others with three digits that count, small ones with one."""
-    if value is None or pd.isna(value):
-        return "empty"
-    if isinstance(value, str):
-        return value
-    number = float(value)
-    if number == int(number) or abs(number) >= 1000:
-        return f"{number:,.0f}"
-    return f"{number:.3g}" if abs(number) >= SMALL else f"{number:.1g}"
+def _bare(name: str) -> str:
+    """A column's name as other sources may write it, too."""
+    return name.strip().lower().replace(" ", "_").replace("-", "_")

@@ -56,6 +56,11 @@ class Term:
             added = table[np.clip(np.nan_to_num(values), 0, len(table) - 1).astype(int)]
         return np.where(np.isnan(values), self.empty, added)
 
+    def times(self, share: float) -> "Term":
+        """A share of the term."""
+        rest = None if self.rest is None else share * self.rest
+        return Term(self.knots, share * self.heights, share * self.empty, rest)
+
     def to_dict(self) -> dict:
         """The term as JSON can hold it."""
         return {
@@ -88,6 +93,15 @@ class Linear:
 
         over_chunks(add, len(block), threads=threads)
         return total
+
+    def plus(self, column: int, term: Term) -> "Linear":
+        """The same with a category's term added to its column."""
+        there = self.terms.get(column, Term(np.zeros(0), np.zeros(0), 0.0, 0.0))
+        knots = np.union1d(there.knots, term.knots)
+        together = Term(
+            knots, there.of(knots) + term.of(knots), there.empty + term.empty, there.rest + term.rest
+        )
+        return Linear(self.terms | {column: together})
 
     def contributions(self, encoded: pd.DataFrame) -> np.ndarray:
         """The terms, each at its column; they have mean 0 over the fit's leads and sum to ``raw``."""

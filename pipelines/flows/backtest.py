@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from features.errors import TooLittleDataError, UsageError
 from features.tables import Clock, moment
 from models.backtest import By, Replayed, Span, calendar, parts, replay
+from models.evaluation.texts import with_texts_that_tell
 from pipelines.files import replaced
 from pipelines.flows.dataset import learning_set, pull_source
 from pipelines.flows.runs import flow, publish
@@ -131,6 +132,7 @@ def backtest_leads(
 
     with watch.step("features", "look up what was known of each lead"), closing(snapshot):
         learning = learning_set(snapshot.tables, settings)
+        learning = with_texts_that_tell(learning, settings.evaluation, settings.model)
 
     spans = calendar(learning, last, by=by) if clock == "time" else parts(learning, last)
     if not spans:

@@ -123,6 +123,7 @@ class CheckReport:
                 "readiness": self.readiness.to_json(),
                 "tables": self.tables,
                 "leaks": [leak.to_json() for leak in self.findings.leaks],
+                "rows": [each.to_json() for each in self.findings.rows],
                 "detectors": [each.to_json() for each in self.findings.looked],
                 "mend": self.findings.refusal("train would stop"),
                 "warnings": self.warnings,

@@ -9,6 +9,7 @@ from pathlib import Path
 from features.errors import LeakError
 from features.tables import moment
 from models.evaluation.evaluate import evaluate
+from models.evaluation.texts import with_texts_that_tell
 from models.training import fit_challenger
 from models.tuning import best_settings
 from pipelines.flows.check import judged_columns, used_all_the_same
@@ -50,6 +51,10 @@ def train_leads(
     if refusal and not force:
         raise LeakError(refusal)
 
+    if learning.recipe.texts:
+        with watch.step("texts", "try what free texts bring"):
+            learning = with_texts_that_tell(learning, settings.evaluation, settings.model)
+
     if tune:
         with watch.step("tune", f"try {tune} model settings") as progress:
             model = best_settings(
@@ -68,7 +73,11 @@ def train_leads(
         recipe=learning.recipe,
         evaluation=evaluation,
         findings=found,
-        warnings=(*doubts(snapshot, learning.recipe, evaluation), *used_all_the_same(found, force=force)),
+        warnings=(
+            *doubts(snapshot, learning.recipe, evaluation),
+            *(each.words for each in found.rows),
+            *used_all_the_same(found, force=force),
+        ),
         seconds=watch.seconds,
     )
     if scores:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 ABSENT = "–"
+SMALL = 0.0995  # a chance below it reads as less than 10 %, and keeps a decimal
 
 
 def absent(value: float | None) -> bool:
@@ -24,6 +25,19 @@ def number(value: float | None, places: int = 0, *, sign: bool = False) -> str:
 def percent(share: float | None, places: int = 1, *, sign: bool = False) -> str:
     """A share in hundredths; an absent one is a dash."""
     return ABSENT if absent(share) else f"{number(100 * share, places, sign=sign)} %"
+
+
+def chance(share: float | None) -> str:
+    """A chance as people say it: whole hundredths, small ones with a decimal; an absent one is a dash."""
+    return percent(share, 0 if absent(share) or share >= SMALL else 1)
+
+
+def chances(low: float | None, high: float | None) -> str:
+    """Between which chances one lies: ``between 24 and 33 %``, and one number where both ends read alike."""
+    if absent(low) or absent(high):
+        return ABSENT
+    first, last = chance(low), chance(high)
+    return first if first == last else f"between {first.removesuffix(' %')} and {last}"
 
 
 def money(value: float | None, currency: str = "") -> str:
@@ -101,5 +115,5 @@ def sentence(words: str) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     each.__name__: each
-    for each in (number, percent, money, estimate, short, minute, when, durations, sentence)
+    for each in (number, percent, chance, chances, money, estimate, short, minute, when, durations, sentence)
 }

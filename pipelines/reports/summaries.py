@@ -8,7 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from features.labels import JUDGED
-from pipelines.reports.formats import estimate, minute, number, percent, short
+from pipelines.reports.formats import chance, chances, estimate, minute, number, percent, short
 from pipelines.reports.render import markdown
 
 Result = Mapping[str, Any]
@@ -145,11 +145,11 @@ def score(result: Result, decisions: pd.DataFrame) -> str:
 
 def _lead(lead: Any) -> dict[str, Any]:
     """A lead as a rep would read it."""
-    facts = [f"grade {lead.grade}", f"score {percent(lead.score)}"]
+    facts = [f"grade {lead.grade}", f"score {chance(lead.score)}"]
     if lead.p_pursue == lead.p_pursue and lead.p_convert == lead.p_convert:
-        facts.append(f"{percent(lead.p_pursue)} taken up, of those {percent(lead.p_convert)} won")
+        facts.append(f"{chance(lead.p_pursue)} taken up, of those {chance(lead.p_convert)} won")
     if lead.low == lead.low and lead.p_worked_by:
-        facts.append(f"if worked {percent(lead.low)} – {percent(lead.high)}")
+        facts.append(f"if worked {chances(lead.low, lead.high)}")
     if lead.value == lead.value:
         known = lead.p_worked == lead.p_worked
         facts.append(f"worth {number(lead.value)} {'if worked' if known else 'once taken up'}")

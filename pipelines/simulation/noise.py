@@ -74,7 +74,11 @@ def emails(rng: np.random.Generator, account: np.ndarray) -> pa.Array:
     own_domain = pc.binary_join_element_wise(numbered("company", np.arange(accounts), 1), "com", ".")
     domain = pc.if_else(pa.array(shared), shared_domain, own_domain).take(pa.array(account))
     free = words(FREE_MAIL, rng.integers(len(FREE_MAIL), size=count))
-    domain = pc.if_else(pa.array(rng.random(count) < FREE_MAIL_SHARE), free, domain)
+    at_free = rng.random(count) < FREE_MAIL_SHARE
+    domain = pc.if_else(pa.array(at_free), free, domain)
+    # Where many accounts have addresses, names alone are taken: two people never share one.
+    with_number = pc.binary_join_element_wise(local, numbered("", account, 1), "")
+    local = pc.if_else(pa.array(at_free | shared[account]), with_number, local)
     return pc.binary_join_element_wise(local, domain, "@")
 
 

@@ -48,7 +48,7 @@ PHONE = ("phone", "phone_number", "telephone", "mobile", "mobile_phone", "tel")
 ABOUT = ("job_title", "title", "position", "role", "industry", "sector", "city")
 COUNTRY = ("country", "country_code", "nation", "land")
 LONGEST = 120
-_TWO_NAMES = re.compile(r"^([^\W\d_]{2,})[._]([^\W\d_]{2,})$")
+_TWO_NAMES = re.compile(r"^([^\W\d_]{2,})[._]([^\W\d_]{2,})\d*$")
 
 
 @dataclass(frozen=True)
@@ -321,6 +321,6 @@ class Painter:
 
 
 def _name_in(mail: str) -> str:
-    """``Ann Smith`` of ``ann.smith@…``; nothing of other addresses."""
+    """``Ann Smith`` of ``ann.smith@…`` and of ``ann.smith42@…``; nothing of other addresses."""
     match = _TWO_NAMES.match(mail.partition("@")[0])
     return " ".join(part.capitalize() for part in match.groups()) if match else ""

@@ -1,0 +1,163 @@
+"""How the delivered version ranks leads that came later, and how every block compares with the better of logistic
+regression and LightGBM alone.
+
+    python benchmarks/delivered.py [NAME ...] [--data ../shared/data]
+
+For each data set: the version that `train` would have delivered as of a moment, on all later leads whose horizon has
+passed (AUC, average precision, the share with the outcome); then a line for each block of the evaluation of all leads. Both rivals
+learn from the same leads, those of before the block whose whole horizon had been seen.
+"""
+
+import argparse
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import lightgbm as lgb
+import numpy as np
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from features.tables import row_time
+from models.dataset import LearningSet
+from models.evaluation.evaluate import Evaluation, evaluate
+from models.evaluation.texts import with_texts_that_tell
+from models.survival.encoding import categorical_columns, encode
+from models.training import fit_challenger
+from pipelines.flows.dataset import learning_set
+from pipelines.settings import Settings, load_settings
+from pipelines.sources.snapshots import pull
+
+HERE = Path(__file__).resolve().parent
+LATE = datetime(2030, 1, 1)
+PLAIN = {"objective": "binary", "learning_rate": 0.05, "num_leaves": 31, "verbose": -1, "num_threads": 2}
+ROUNDS = 100
+FEWEST = 20  # later leads with the outcome, and without
+# By name: example, what is changed in it, as of when the version is delivered (or a share of the leads), and until when
+# its later leads came.
+CASES = {
+    "uci_bank": ("uci_bank", {}, row_time(32_950), row_time(10**6)),
+    "olist": ("olist", {"label": {"convert_days": 60}}, datetime(2018, 4, 1), datetime(2018, 6, 1)),
+    "loan_applications": ("loan_applications", {}, 0.8, LATE),
+    "loan_applications_1h": ("loan_applications", {"label": {"delay": "1h"}}, 0.8, LATE),
+    "x_education": ("x_education", {}, 0.8, row_time(10**6)),
+    "simulator": (
+        None,
+        {"source": {"url": "simulated:?leads=20000&start=2024-01-01"}},
+        datetime(2025, 6, 1),
+        LATE,
+    ),
+}
+
+
+def learned(name: str, data: Path) -> tuple[LearningSet, Settings]:
+    """All leads of a case, and its settings."""
+    example, changed, _, _ = CASES[name]
+    if example is not None:
+        changed = changed | {"source": {"url": f"files:{data / example}"}}
+    settings = load_settings(example and HERE.parent / "examples" / f"{example}.toml", changed, environ={})
+    home = Path(tempfile.mkdtemp())
+    with closing(pull(settings.source, settings.label, home=home, until=LATE)) as snapshot:
+        return learning_set(snapshot.tables, settings), settings
+
+
+def delivered(name: str, leads: LearningSet, settings: Settings) -> Iterator[str]:
+    """Each chance of the delivered version on later leads, in words."""
+    _, _, at, until = CASES[name]
+    as_of = leads.frame["as_of"].to_numpy("datetime64[us]")
+    if isinstance(at, float):
+        at = leads.frame["as_of"].iloc[int(at * len(as_of))].to_pydatetime()
+    known = with_texts_that_tell(leads.until(at), settings.evaluation, settings.model)
+    plan = replace(settings.evaluation, resamples=20)
+    evaluation = evaluate(known, plan, settings.model, score=settings.policy.score)
+    challenger = fit_challenger(known, evaluation, settings.model, settings.policy)
+    scorer = challenger.scorer
+    for outcome_of in leads.judged_names:
+        labels = leads.labels(outcome_of)
+        later = (as_of >= np.datetime64(at, "us")) & (as_of < np.datetime64(until, "us")) & labels.judged
+        rows = np.flatnonzero(later)
+        outcome = labels.outcome[rows]
+        if min(outcome.sum(), (1 - outcome).sum()) < FEWEST:
+            continue
+        encoded = encode(leads.frame.iloc[rows], scorer.categories)
+        score = scorer.score_encoded(encoded, leads.taken_days[rows])[f"p_{outcome_of}"].to_numpy()
+        yield (
+            f"{name}, delivered {outcome_of}{' (the score)' if scorer.score_of == f'p_{outcome_of}' else ''}: "
+            f"AUC {roc_auc_score(outcome, score):.4f}, AP {average_precision_score(outcome, score):.4f}, "
+            f"base rate {outcome.mean():.3f}, {len(rows):,} later leads, {len(challenger.withheld.wins)} wins withheld"
+        )
+
+
+def plain_trees(
+    leads: LearningSet, evaluation: Evaluation, name: str, block: int, lead_ids: set[str]
+) -> dict[str, float]:
+    """What LightGBM alone says of a block's leads."""
+    at = evaluation.starts[block]
+    labels = leads.labels(name, at=at)
+    as_of = leads.frame["as_of"].to_numpy("datetime64[us]")
+    inside = leads.frame["lead_id"].isin(lead_ids).to_numpy()
+    accounts = set(leads.frame["account_id"][inside])
+    before = (as_of < np.datetime64(at, "us")) & ~leads.frame["account_id"].isin(accounts).to_numpy()
+    told = np.flatnonzero(before & labels.judged)
+    outcome = labels.outcome
+    if len(np.unique(outcome[told])) < 2:
+        told, outcome = np.flatnonzero(before & labels.at_risk), np.nan_to_num(outcome)
+    if len(np.unique(outcome[told])) < 2:
+        return {}
+    data = lgb.Dataset(
+        leads.encoded.to_numpy()[told],
+        outcome[told],
+        categorical_feature=categorical_columns(leads.categories),
+        free_raw_data=False,
+    )
+    trees = lgb.train(PLAIN, data, ROUNDS)
+    rows = np.flatnonzero(inside)
+    return dict(
+        zip(leads.frame["lead_id"].iloc[rows], trees.predict(leads.encoded.to_numpy()[rows]), strict=True)
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help=", ".join(CASES))
+    parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
+    given = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    for name in given.names or CASES:
+        if CASES[name][0] is not None and not (given.data / CASES[name][0]).is_dir():
+            continue
+        leads, settings = learned(name, given.data)
+        for words in delivered(name, leads, settings):
+            print(words, flush=True)
+        evaluation = evaluate(leads, replace(settings.evaluation, resamples=20), settings.model)
+        for outcome, report in evaluation.models.items():
+            if report is None or report.figures is None:
+                continue
+            if report.newest is not None:
+                area, precision = report.newest.auc.value, report.newest.average_precision.value
+                print(
+                    f"{name}, {outcome}, newest {report.newest.rows:,} by one fit on all before: AUC {area:.4f}, AP {precision:.4f}",
+                    flush=True,
+                )
+            for block, judged in report.judged.groupby("block"):
+                said = judged["lead_id"].map(
+                    plain_trees(leads, evaluation, outcome, int(block), set(judged["lead_id"]))
+                )
+                if said.isna().all():  # nobody was known of whom could be learned
+                    continue
+                ours, lines, trees = (
+                    roc_auc_score(judged["outcome"], each) for each in (judged["p"], judged["logistic"], said)
+                )
+                worse = max(lines, trees) - ours
+                print(
+                    f"{name}, {outcome}, block {block}: ours {ours:.4f}, logistic {lines:.4f}, LightGBM {trees:.4f}, "
+                    f"behind the better one by {worse:+.4f} (standard error {np.sqrt(1 / 12 * (1 / judged['outcome'].sum() + 1 / (1 - judged['outcome']).sum())):.3f})",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
