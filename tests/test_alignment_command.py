@@ -113,14 +113,6 @@ def test_the_list_behind_a_number_leads_to_each_lead(desk):
     assert '<a href="/leads/L1">L1</a>' in page
 
 
-def test_figures_of_one_person_are_for_that_person_and_administrators(desk):
-    assert desk.browser("ann").get("/alignment?rep=old+rep").status_code == 400
-    assert '<option value="old rep"' not in desk.browser("bea", "ops").get("/alignment").text
-    boss = desk.browser("boss", "admin")
-    assert '<option value="old rep"' in boss.get("/alignment").text
-    assert boss.get("/alignment?rep=old+rep").status_code == 200
-
-
 def test_an_answer_counts_on_the_desk_within_ten_minutes_and_a_new_pull_at_once(desk):
     browser = desk.browser("ann")
     assert "1 of 6" in browser.get("/alignment").text

@@ -14,7 +14,7 @@ from starlette.background import BackgroundTask
 
 from app.api.queries import ListQuery, given_of
 from app.desk import desk_of
-from app.pages.queue import LISTS, wanted_of
+from app.pages.queue import lists_of, wanted_of
 from app.sessions import address_of, signed_in
 from pipelines.sinks.tables import defused
 from pipelines.store import worklist
@@ -52,7 +52,7 @@ def export(
 ) -> Response:
     desk = desk_of(request)
     now = desk.clock()
-    wanted = wanted_of(given, list if list in LISTS else "open", person, now)
+    wanted = wanted_of(desk, given, list if list in lists_of(desk, person) else "open", person, now)
     with ExitStack() as made:
         out, count = made.enter_context(SpooledTemporaryFile(IN_MEMORY)), 0
         out.write(",".join(f'"{heading}"' for heading in HEADINGS.values()).encode() + b"\n")

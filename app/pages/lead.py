@@ -90,7 +90,7 @@ def _beside(
         return []
     desk = desk_of(request)
     given = asked_at(of, first=first_list(desk, person))
-    wanted = wanted_of(given, given["list"], person, desk.clock())
+    wanted = wanted_of(desk, given, given["list"], person, desk.clock())
     sort = ListQuery.of(given).sort
     around = worklist.neighbours(desk.store, wanted, lead_id, place=at, sort=sort)
     names = {

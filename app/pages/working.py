@@ -91,6 +91,7 @@ def assign(
         who=person.name,
         at=desk.clock(),
         anybodys=person.may("ops"),
+        team=desk.team_of(person),
         address=address_of(request),
     )
     left = f" {len(lead) - count:,} not: they are on another's desk." if count < len(lead) else ""
@@ -99,12 +100,20 @@ def assign(
 
 
 @router.get("/team")
-def team_page(request: Request, person: Annotated[Person, Depends(at_least("ops"))]) -> Response:
-    """Everybody's desk, for who manages the team."""
+def team_page(request: Request, person: Annotated[Person, Depends(at_least("manager"))]) -> Response:
+    """The desks of a manager's team, or everybody's; how many somebody took is for managers and administrators."""
     desk = desk_of(request)
-    desks = team(desk.store, desk.settings.assignment, now=desk.clock())
+    only = desk.team_of(person) if person.role == "manager" else None
+    desks = team(desk.store, desk.settings.assignment, now=desk.clock(), only=only)
     pool = states(desk.store, person.name, now=desk.clock())["pool"]
-    return render(request, "team.html", desks=desks, pool=pool, hours=desk.settings.assignment.answer_hours)
+    return render(
+        request,
+        "team.html",
+        desks=desks,
+        pool=pool,
+        hours=desk.settings.assignment.answer_hours,
+        figures=person.role in ("manager", "admin"),
+    )
 
 
 @router.post("/notes")

@@ -45,8 +45,8 @@ class Book:
     Attributes
     ----------
     leads : DataFrame
-        ``lead_id``, ``account`` (a number), ``created_at``, ``channel``, ``campaign``, ``team`` (the lead's
-        owner), ``rep`` (who answered), ``handed`` (handed off, held or undecided), ``decided_at``, ``grade``,
+        ``lead_id``, ``account`` (a number), ``created_at``, ``channel``, ``campaign``, ``team`` (of
+        its owner), ``rep`` (who answered), ``handed`` (handed off, held or undecided), ``decided_at``, ``grade``,
         ``accepted_at``, ``rejected_at``, ``won_at``, ``lost_at``, ``reason``, ``margin``, ``amount``, ``list_amount`` and
         ``own_margin`` (whether margins are on record, and no share of amounts). Times are those of recording,
         empty for what has not happened.

@@ -24,6 +24,8 @@ class AlignmentSettings:
         A month, 1 to 12, with which one of the company's quarters begins.
     quarter_end_days : float
         How many days before the next quarter are the end of one.
+    teams : dict of str to tuple of str
+        The people of each team, as the source calls them. Who signs in is of the team that the desk knows.
     """
 
     answer_hours: Days = 24.0
@@ -32,6 +34,7 @@ class AlignmentSettings:
     half_life_days: Days = 7.0
     quarter_starts: Annotated[int, Field(ge=1, le=12)] = 1
     quarter_end_days: Annotated[float, Field(gt=0, lt=90)] = 14.0
+    teams: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 @validated(frozen=True, config=ConfigDict(extra="forbid"))

@@ -165,7 +165,7 @@ def alignment(
     channel: Annotated[str | None, typer.Option("--channel", show_default=False)] = None,
     campaign: Annotated[str | None, typer.Option("--campaign", show_default=False)] = None,
     team: Annotated[
-        str | None, typer.Option("--team", help="The owner of leads.", show_default=False)
+        str | None, typer.Option("--team", help="The team of the leads' owner.", show_default=False)
     ] = None,
     rep: Annotated[str | None, typer.Option("--rep", help="Who answered.", show_default=False)] = None,
     grade: Annotated[str | None, typer.Option("--grade", show_default=False)] = None,

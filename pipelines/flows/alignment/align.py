@@ -14,7 +14,7 @@ import pandas as pd
 from features.errors import TooLittleDataError, UsageError
 from features.tables import moment
 from models.alignment.attribution import Attribution, Credit, Touches, attribution
-from models.alignment.book import NAMED, Asked, Book
+from models.alignment.book import Asked, Book
 from models.alignment.effort import Effort, by_channel, effort
 from models.alignment.feedback import Feedback, feedback
 from models.alignment.figures import Share
@@ -121,9 +121,8 @@ def align(settings: Settings, home: Path, as_of: datetime, asked: Asked = ALL) -
 def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
     """The figures of the leads that are asked for; without a period, of the last twelve months."""
     book = ledger.book
-    choices = {name: sorted(book.leads[name].dropna().astype(str).unique()) for name in NAMED}
     for name, value in asked.named().items():
-        _known(name, value, choices[name])
+        _known(name, value, ledger.choices[name])
     if asked.since is None:
         first = pd.Timestamp(asked.until or book.end) - pd.DateOffset(months=MONTHS - 1, microseconds=1)
         asked = replace(asked, since=first.replace(day=1).normalize().to_pydatetime())
@@ -155,7 +154,7 @@ def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
     return Alignment(
         as_of=moment(book.end, "time"),
         asked=asked,
-        choices=choices,
+        choices=ledger.choices,
         leads=len(here.leads),
         talk=findings(*parts, brought),
         funnel=parts[0],

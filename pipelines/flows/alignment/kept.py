@@ -70,15 +70,8 @@ class KeptAlignment:
         from pipelines.reports.page import inside
         from pipelines.reports.plots.alignment import pictures_of
 
-        if folder is None:
-            raise TooLittleDataError(
-                "nothing was pulled yet, so there is nothing to count. Score leads first."
-            )
-        key = (folder, (folder / "leads.parquet").stat().st_mtime_ns)
         with self._lock:  # of several who come at once, one reads
-            kept = self._kept
-            if kept is None or kept.key != key or not now - FRESH < kept.read_at <= now:
-                kept = self._kept = _Kept(key, now, self._read(folder, now))
+            kept = self._fresh(folder, now)
             if asked not in kept.told:
                 found = aligned(kept.ledger, self.settings, asked).to_json()
                 pictures = pictures_of(found)
@@ -88,6 +81,22 @@ class KeptAlignment:
                     found, *inside(reports.body(found, pictures, leads_at="/leads/"), pictures)
                 )
             return kept.told[asked]
+
+    def choices(self, folder: Path | None, now: datetime) -> dict[str, list[str]]:
+        """What can be asked for, by name."""
+        with self._lock:
+            return self._fresh(folder, now).ledger.choices
+
+    def _fresh(self, folder: Path | None, now: datetime) -> _Kept:
+        if folder is None:
+            raise TooLittleDataError(
+                "nothing was pulled yet, so there is nothing to count. Score leads first."
+            )
+        key = (folder, (folder / "leads.parquet").stat().st_mtime_ns)
+        kept = self._kept
+        if kept is None or kept.key != key or not now - FRESH < kept.read_at <= now:
+            kept = self._kept = _Kept(key, now, self._read(folder, now))
+        return kept
 
     def _read(self, folder: Path, now: datetime) -> Ledger:
         note, connection = read_note(folder), local_engine(sparing=True)
