@@ -48,14 +48,14 @@ def alignment(
             raise ForbiddenError
         told = desk.alignment.tell(asked, folder, now)
     except TooLittleDataError as error:
-        words, empty = str(error), any((since, to, *given.values()))
+        words, empty = desk.settings.words.in_own(str(error)), any((since, to, *given.values()))
         return render(request, "alignment.html", nothing=words[:1].upper() + words[1:], empty=empty)
     found = told.found
     return render(
         request,
         "alignment.html",
         nothing=None,
-        title=reports.TITLE,
+        title=reports.title(found),
         period=reports.period(found),
         leads=found["leads"],
         contents=told.contents,

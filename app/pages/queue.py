@@ -17,7 +17,7 @@ from app.pages.rendering import back_with, held_words, inside, plainly, render
 from app.sessions import AskedFirst, address_of, check_form, signed_in
 from pipelines.sources.lead_lookup import Painter
 from pipelines.store import worklist
-from pipelines.store.answers import REASONS, SAID, give
+from pipelines.store.answers import REASONS, give
 from pipelines.store.filters import DecisionFilter
 from pipelines.store.users import Person, people
 from pipelines.store.work.views import views_of
@@ -32,9 +32,9 @@ LISTS = {
     "open": "Waiting",
     "mine": "Mine",
     "snoozed": "Put off",
-    "rejected": "Turned down",
-    "accepted": "Taken",
-}
+    "rejected": "",
+    "accepted": "",
+}  # the last two by the company's terms
 DESKS = ("desk", "team", "pool")  # lists of where leads are assigned
 STATES = {"mine": "accepted", **dict.fromkeys(DESKS, "open")}
 AGES = {1: "a day", 7: "a week", 30: "a month", 90: "three months"}
@@ -80,7 +80,8 @@ def lists_of(desk: Desk, person: Person) -> dict[str, str]:
     """
     left_out = set() if desk.settings.assignment.on else set(DESKS)
     left_out |= set() if person.role == "manager" else {"team"}
-    return {name: words for name, words in LISTS.items() if name not in left_out}
+    terms = desk.settings.words
+    return {name: words or terms.begun(name) for name, words in LISTS.items() if name not in left_out}
 
 
 def listing(
@@ -239,7 +240,7 @@ def answer(
         each = shown(desk, [row], now, first=place)[0]
         return render(request, "answered_part.html", each=each, reasons=REASONS, address=back, **found)
     undo = {"lead_id": lead_id, "turn": given.turn} if kind != "undone" else {}
-    return back_with(request, back, f"You {SAID[kind]} {row.name}.", **undo)
+    return back_with(request, back, f"{desk.settings.words.did(kind, row.name)}.", **undo)
 
 
 @router.get("/held")

@@ -13,7 +13,7 @@ from app.desk import desk_of
 from app.pages.rendering import back_with, inside, render
 from app.sessions import AskedFirst, address_of, at_least, check_form, signed_in
 from features.errors import UsageError
-from pipelines.store.answers import SAID, give
+from pipelines.store.answers import give
 from pipelines.store.users import Person
 from pipelines.store.work.assignment import pass_on, team
 from pipelines.store.work.notes import add_note, finish
@@ -64,9 +64,9 @@ def several(
             refused.append(str(error))
     if not done:
         raise UsageError(refused[0])
-    words = f"You {SAID[kind]} {done:,} lead{'' if done == 1 else 's'}."
+    words = f"{desk.settings.words.did(kind, desk.settings.words.counted(done))}."
     if refused:
-        words += f" {len(refused):,} not: {refused[0]}"
+        words += f" {len(refused):,} not: {desk.settings.words.in_own(refused[0])}"
     return back_with(request, back, words)
 
 
@@ -96,7 +96,7 @@ def assign(
     )
     left = f" {len(lead) - count:,} not: they are on another's desk." if count < len(lead) else ""
     where = f"on to {to}" if to else "back to the pool"
-    return back_with(request, back, f"You passed {count:,} lead{'' if count == 1 else 's'} {where}.{left}")
+    return back_with(request, back, f"You passed {desk.settings.words.counted(count)} {where}.{left}")
 
 
 @router.get("/team")

@@ -18,42 +18,42 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Result = Mapping[str, Any]
-TITLE = "What became of the leads"
 LISTED, MOST_LISTED, MOST_CAMPAIGNS = 10, 200, 15
 
 
 def definitions(words: Mapping[str, str], agreed: Mapping[str, Any]) -> dict[str, str]:
     """What each figure counts, in one sentence."""
     pursue, convert = (number(agreed[name]) for name in ("pursue_days", "convert_days"))
+    lead, leads = words["lead"], words["leads"]
     return {
-        "leads": f"every {words['lead']} that was created in the period",
+        "leads": f"every {lead} that was created in the period",
         "handed_off": f"{words['handed_off']}: the filter gave it to sales, or a person pulled it out; empty before launch",
         "held": f"{words['held']}: the filter keeps it back; it is not deleted",
         "answered": f"{words['answered']}: sales took it up or turned it down, or it was closed",
         "accepted": f"{words['accepted']}: sales took it up; a win without that on record counts as taken up",
         "won": f"{words['won']}: became a customer, by now",
         "open": f"open: unanswered for less than {pursue} days, or taken up and undecided for less than {convert}. Open is not lost",
-        "before": "a year before: the leads of the same months a year earlier, as they stood a year earlier, so that both had as much time",
-        "times": f"among leads that had the whole time for it ({pursue} days to be answered, {convert} to be won), so that slow ones count too",
-        "in_time": f"answered within the {number(agreed['answer_hours'])} hours that were agreed on, of the leads that came so long ago",
+        "before": f"a year before: the {leads} of the same months a year earlier, as they stood a year earlier, so that both had as much time",
+        "times": f"among {leads} that had the whole time for it ({pursue} days to be answered, {convert} to be won), so that slow ones count too",
+        "in_time": f"answered within the {number(agreed['answer_hours'])} hours that were agreed on, of the {leads} that came so long ago",
         "unanswered": f"nobody answered: {pursue} days are over, and no answer is on record",
-        "reasons": "turned down, of the answered leads of each group; the shares of reasons are of those turned down",
-        "grades": "only leads that sales got and whose time is over; promised is the chance to be taken up and won that was shown when the lead was scored",
-        "overlooked": "leads of the best grades that sales got, and turned down or never answered",
-        "wasted": "leads of the poorest grades that sales took up of its own accord",
-        "latest": "the newest month of which every lead has had a week, against the three months before it: what happened within a week, so that all had as much time",
+        "reasons": f"turned down, of the answered {leads} of each group; the shares of reasons are of those turned down",
+        "grades": f"only {leads} that sales got and whose time is over; promised is the chance to be taken up and won that was shown when the {lead} was scored",
+        "overlooked": f"{leads} of the best grades that sales got, and turned down or never answered",
+        "wasted": f"{leads} of the poorest grades that sales took up of its own accord",
+        "latest": f"the newest month of which every {lead} has had a week, against the three months before it: what happened within a week, so that all had as much time",
         "quarter": (
             f"by the day of the win, over all quarters together; the end of a quarter is its last {number(agreed['quarter_end_days'])} days. Deals of like size "
             "are compared, by their price on the list where it is known. Who buys at the end may be another kind of customer: a description and no cause"
         ),
         "brings": "more margin than deals: a win of theirs brings more than one of all others, beyond what chance alone does among so many groups",
-        "touches": "touches count until sales answered: the channel that brought the lead, and those of its events",
-        "by_lot": "won, of leads of each channel that sales was asked to work by lot: what they are worth, whoever chooses whom to call. That is proof, and goes before the rules below",
+        "touches": f"touches count until sales answered: the channel that brought the {lead}, and those of its events",
+        "by_lot": f"won, of {leads} of each channel that sales was asked to work by lot: what they are worth, whoever chooses whom to call. That is proof, and goes before the rules below",
         "credit": "each rule divides every win among the touches before it. That describes what came before a win and is no cause: what a channel brings can be told only by leaving it out by lot",
         "rules": (
             f"first and last touch get all; linear: equal parts; position: {number(40)} % first, {number(40)} % last, the rest between; time decay: a touch "
-            f"{number(agreed['half_life_days'])} days earlier counts half; Markov: what the chain of all leads, won or not, would lose without the "
-            "channel; Shapley: equal parts for the different channels of a lead"
+            f"{number(agreed['half_life_days'])} days earlier counts half; Markov: what the chain of all {leads}, won or not, would lose without the "
+            f"channel; Shapley: equal parts for the different channels of a {lead}"
         ),
         "interval": "in brackets: where the figure would lie in 19 of 20 such periods by chance alone, accounts drawn again",
     }
@@ -70,7 +70,7 @@ def digest(result: Result, *, desk: str | None) -> tuple[str, str]:
     told = parts.talk(result["talk"], words, result["agreed"])
     body = markdown(
         "alignment_digest",
-        leads=result["leads"],
+        counted=_counted(result),
         period=period(result),
         steps=[
             (words[step], total["steps"][step])
@@ -80,14 +80,16 @@ def digest(result: Result, *, desk: str | None) -> tuple[str, str]:
         talk=told,
         desk=desk and desk.rstrip("/"),
     )
-    return f"{TITLE}: {len(told) or 'nothing'} to talk about", body
+    return f"{title(result)}: {len(told) or 'nothing'} to talk about", body
 
 
 def alignment_page(result: Result, pictures: Mapping[str, "Figure"]) -> str:
     """The same as HTML that stands alone, with pictures."""
     from pipelines.reports.page import page  # which loads matplotlib; the desk imports this module, too
 
-    return page(TITLE, body(result, pictures), pictures, foot=f"As of {short(result['as_of'], 16)} (UTC).")
+    return page(
+        title(result), body(result, pictures), pictures, foot=f"As of {short(result['as_of'], 16)} (UTC)."
+    )
 
 
 def body(result: Result, pictures: Mapping[str, "Figure"], *, leads_at: str | None = None) -> str:
@@ -109,9 +111,12 @@ def _markdown(
     said = definitions(words, result["agreed"])
     return markdown(
         "alignment",
-        **{name: result[name] for name in ("leads", "agreed", "events", "warnings", "seconds")},
+        **{name: result[name] for name in ("agreed", "events", "warnings", "seconds")},
+        counted=_counted(result),
+        lead=words["lead"],
+        leads=words["leads"],
         said=said,
-        heads=["month", "leads", *(words[step] for step in found["total"]["steps"]), "open"],
+        heads=["month", words["leads"], *(words[step] for step in found["total"]["steps"]), "open"],
         cohorts=[_cohort(each) for each in (*found["months"], found["total"])],
         steps=[_step(step, found, words) for step in found["total"]["steps"]],
         latest=found["latest"],
@@ -130,6 +135,16 @@ def _markdown(
         page=page,
         whole=whole,
     )
+
+
+def title(result: Result) -> str:
+    """What the page is called."""
+    return f"What became of the {result['words']['leads']}"
+
+
+def _counted(result: Result) -> str:
+    count, words = result["leads"], result["words"]
+    return f"{number(count)} {words['lead' if count == 1 else 'leads']}"
 
 
 def period(result: Result) -> str:
@@ -189,7 +204,7 @@ def _wait(stage: str, times: Result, words: Mapping[str, str]) -> list[str]:
 
 
 def _feedback(result: Result, *, whole: bool) -> dict[str, Any]:
-    found, hours = result["feedback"], result["agreed"]["answer_hours"]
+    found, hours, words = result["feedback"], result["agreed"]["answer_hours"], result["words"]
     if found is None:
         return {"answers_told": False}
     after = found["afterwards"]
@@ -203,20 +218,20 @@ def _feedback(result: Result, *, whole: bool) -> dict[str, Any]:
             if whole or by == "channel"
         },
         "afterwards": [
-            f"of {number(after['rejected'])} leads that were turned down, {number(after['accepted']['count'])} were taken up later "
+            f"of {number(after['rejected'])} {words['leads']} that were turned down, {number(after['accepted']['count'])} were taken up later "
             f"({share(after['accepted'])}), and {number(after['won']['count'])} were won ({share(after['won'])})",
-            f"in {number(after['account_won']['count'])} cases the account became a customer later by another lead ({share(after['account_won'])})",
+            f"in {number(after['account_won']['count'])} cases the account became a customer later by another {words['lead']} ({share(after['account_won'])})",
         ]
         if after["rejected"]
         else [],
-        "sooner": parts.sooner(found["sooner"], hours),
+        "sooner": parts.sooner(found["sooner"], hours, words),
     }
 
 
 def _score(result: Result, *, whole: bool) -> dict[str, Any]:
     found = result["scored"]
     return {
-        "trust": parts.trust(found),
+        "trust": parts.trust(found, result["words"]),
         "scored": found,
         "grades": parts.grades(found),
         "grade_months": parts.months(found) if whole else [],
@@ -230,8 +245,8 @@ def _effort(result: Result, *, whole: bool, leads_at: str | None) -> dict[str, A
         return {}
     most = MOST_LISTED if whole else LISTED
     return {
-        "overlooked": parts.overlooked(found, result["leniency"], currency),
-        "wasted": parts.wasted(found, currency),
+        "overlooked": parts.overlooked(found, result["leniency"], currency, result["words"]),
+        "wasted": parts.wasted(found, currency, result["words"]),
         "lists": {
             name: (
                 [_lead(each, leads_at) for each in found[name]["lead_ids"][:most]],

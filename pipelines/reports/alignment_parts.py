@@ -56,17 +56,17 @@ def talk(found: list[Result], words: Mapping[str, str], agreed: Mapping[str, Any
 def _found(each: Result, words: Mapping[str, str], agreed: Mapping[str, Any]) -> str:
     shown = estimate(each["figure"], 0, words=percent)
     if each["kind"] == "agreement":
-        return f"fewer than half of the leads are answered within the {number(agreed['answer_hours'])} hours agreed on: {shown}"
+        return f"fewer than half of the {words['leads']} are answered within the {number(agreed['answer_hours'])} hours agreed on: {shown}"
     if each["kind"] == "change":
         points = number(100 * each["figure"]["value"], 1, sign=True)
-        return f"the share of leads that were {words[each['about']]} moved by {points} points since a year before"
+        return f"the share of {words['leads']} that were {words[each['about']]} moved by {points} points since a year before"
     if each["kind"] == "month":
         points, share_then = (
             abs(100 * each["figure"]["value"]),
             "more" if each["figure"]["value"] > 0 else "fewer",
         )
         return (
-            f"{share_then} of the {words['lead']}s of {each['detail']} were {words[each['about']]} within a week than of the three months "
+            f"{share_then} of the {words['leads']} of {each['detail']} were {words[each['about']]} within a week than of the three months "
             f"before, by {number(points, 1)} points"
         )
     if each["kind"] == "quarter":
@@ -77,8 +77,8 @@ def _found(each: Result, words: Mapping[str, str], agreed: Mapping[str, Any]) ->
             f"{'higher' if figure['value'] > 0 else 'lower'} than at other times, on deals of like size"
         )
     if each["kind"] == "promise":
-        return f"leads of grade {each['about']} were won in {shown} of cases, {each['detail']} than the score promised"
-    return f"most leads of channel {each['about']} that are turned down are so for one reason, {each['detail']}: {percent(each['figure']['value'], 0)}"
+        return f"{words['leads']} of grade {each['about']} were won in {shown} of cases, {each['detail']} than the score promised"
+    return f"most {words['leads']} of channel {each['about']} that are turned down are so for one reason, {each['detail']}: {percent(each['figure']['value'], 0)}"
 
 
 # ── answers ──
@@ -117,20 +117,22 @@ def reasons(found: Result, by: str) -> list[list[str]]:
     ]
 
 
-def sooner(found: Result, hours: float) -> list[str]:
+def sooner(found: Result, hours: float, words: Mapping[str, str]) -> list[str]:
     """Whether answering sooner goes with more wins here, and why that is no proof."""
-    soon, later = found["soon"], found["later"]
+    soon, later, leads = found["soon"], found["later"], words["leads"]
     if not soon["of"] or not later["of"]:
-        return ["too few leads were taken up long enough ago to compare those answered soon with the others"]
+        return [
+            f"too few {leads} were taken up long enough ago to compare those answered soon with the others"
+        ]
     said = (
-        f"of leads taken up within {number(hours)} hours {share(soon)} were won ({counted(soon)}), "
+        f"of {leads} taken up within {number(hours)} hours {share(soon)} were won ({counted(soon)}), "
         f"of those taken up later {share(later)} ({counted(later)})"
     )
     alike, verdict = found["alike"], "here, answering sooner does not clearly go with more wins"
     if beyond(alike):
         verdict = f"here, answering sooner goes with {'more' if alike['low'] > 0 else 'fewer'} wins"
-    proof = "this is no proof: whoever answers soon may pick other leads first; only leads drawn by lot could show it"
-    among = f"among leads of the same channel and grade the difference is {moved(alike)}"
+    proof = f"this is no proof: whoever answers soon may pick other {leads} first; only {leads} drawn by lot could show it"
+    among = f"among {leads} of the same channel and grade the difference is {moved(alike)}"
     return [said, f"{verdict}: {among}", proof]
 
 
@@ -157,18 +159,18 @@ def _graded(each: Result, name: str) -> list[str]:
     ]
 
 
-def trust(found: Result) -> str:
+def trust(found: Result, words: Mapping[str, str]) -> str:
     """In one sentence: can the grades be trusted?"""
     if not found["over"]:
         return (
-            f"it cannot be told yet: no lead that sales got was scored {number(found['days'])} days ago or more, "
+            f"it cannot be told yet: no {words['lead']} that sales got was scored {number(found['days'])} days ago or more, "
             "and before that its time is not over"
         )
     said = {each["says"] for each in found["grades"]}
     order = {
         True: "better grades were won more often",
         False: "a worse grade was won more often than a better one",
-        None: "too few leads to say whether better grades are won more often",
+        None: f"too few {words['leads']} to say whether better grades are won more often",
     }[found["ordered"]]
     wrong = [each["grade"] for each in found["grades"] if each["says"] in ("fewer", "more")]
     if wrong:
@@ -183,15 +185,15 @@ def trust(found: Result) -> str:
 # ── effort ──
 
 
-def overlooked(found: Result, leniency: str | None, currency: str) -> list[str]:
+def overlooked(found: Result, leniency: str | None, currency: str, words: Mapping[str, str]) -> list[str]:
     """Good leads that nobody took up: how many, what they may have been worth, and how sure that is."""
-    gold = found["overlooked"]
+    gold, leads = found["overlooked"], words["leads"]
     names = " and ".join(gold["grades"])
     if not gold["leads"]["of"]:
-        return [f"no lead of grade {names} is old enough to be called overlooked"]
+        return [f"no {words['lead']} of grade {names} is old enough to be called overlooked"]
     lines = [
         (
-            f"of {number(gold['leads']['of'])} leads of grade {names} that sales got, {number(gold['leads']['count'])} were not "
+            f"of {number(gold['leads']['of'])} {leads} of grade {names} that sales got, {number(gold['leads']['count'])} were not "
             f"taken up ({share(gold['leads'])}): {number(gold['turned_down'])} turned down, {number(gold['unanswered'])} never answered"
         )
     ]
@@ -204,16 +206,16 @@ def overlooked(found: Result, leniency: str | None, currency: str) -> list[str]:
     if gold["lot_wins"]["value"] is not None:
         wins, worth = gold["lot_wins"], gold["lot_margin"]
         lines.append(
-            f"of such leads that were worked by lot, {share(gold['by_lot'])} were won ({counted(gold['by_lot'])}): that is proof. It says "
+            f"of such {leads} that were worked by lot, {share(gold['by_lot'])} were won ({counted(gold['by_lot'])}): that is proof. It says "
             f"that {number(wins['low'])} to {number(wins['high'])} customers were left lying{_worth(found, worth['high'], currency, worth['low'])}"
         )
     elif gold["by_lot"]["of"]:
         lines.append(
-            f"only {number(gold['by_lot']['of'])} such leads were worked by lot and have had their time: too few to say"
+            f"only {number(gold['by_lot']['of'])} such {leads} were worked by lot and have had their time: too few to say"
         )
     elif gold["taken_up"]["of"]:
         lines.append(
-            f"of such leads that sales chose to take up, {share(gold['taken_up'])} were won ({counted(gold['taken_up'])}); "
+            f"of such {leads} that sales chose to take up, {share(gold['taken_up'])} were won ({counted(gold['taken_up'])}); "
             "they may be the better ones. Leads worked by lot would tell: [policy] forced"
         )
     return lines if leniency is None else [*lines, leniency]
@@ -230,25 +232,27 @@ def _worth(found: Result, most: float | None, currency: str, least: float | None
     )
 
 
-def wasted(found: Result, currency: str) -> list[str]:
+def wasted(found: Result, currency: str, words: Mapping[str, str]) -> list[str]:
     """Poor leads that were worked: how many, the hours, and what they brought beside the others."""
     poor = found["wasted"]
     names = " and ".join(poor["grades"])
     if not poor["leads"]["of"]:
-        return ["no lead that was decided and taken up is old enough to say what came of the work"]
+        return [
+            f"no {words['lead']} that was decided and taken up is old enough to say what came of the work"
+        ]
     lines = [
         (
-            f"of {number(poor['leads']['of'])} leads that were taken up, {number(poor['leads']['count'])} had grade {names} "
+            f"of {number(poor['leads']['of'])} {words['leads']} that were taken up, {number(poor['leads']['count'])} had grade {names} "
             f"({share(poor['leads'])}); {number(poor['won']['count'])} of them were won"
         ),
-        f"they took {estimate(poor['hours'], 0)} hours, at {number(found['hours_per_lead'], 1)} a lead",
+        f"they took {estimate(poor['hours'], 0)} hours, at {number(found['hours_per_lead'], 1)} a {words['lead']}",
     ]
     if found["win_margin"]["value"] is not None and poor["leads"]["count"]:
         own, other = (
             estimate(poor[name], words=lambda value, _places, sign: money(value, currency))
             for name in ("own_margin", "other_margin")
         )
-        lines.append(f"an hour on them brought {own}, an hour on the other leads taken up {other}")
+        lines.append(f"an hour on them brought {own}, an hour on the other {words['leads']} taken up {other}")
     return lines
 
 

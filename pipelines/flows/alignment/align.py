@@ -175,7 +175,7 @@ def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
         by_lot=by_channel(here),
         attribution=credit(ledger.touches.rows(mask)),
         campaigns=credit(_campaigns(here), rules=("last",)).credits,
-        words={name: settings.words.beside(name) for name in asdict(settings.words)},
+        words=settings.words.for_reports(),
         currency=settings.desk.currency,
         events=ledger.events,
         agreed=asdict(agreed) | {"pursue_days": book.pursue_days, "convert_days": book.convert_days},

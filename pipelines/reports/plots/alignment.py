@@ -29,7 +29,7 @@ def pictures_of(result: Mapping[str, Any]) -> dict[str, Figure]:
     """The pictures of the page by name."""
     found = {"funnel": funnel_picture(result["funnel"])}
     if result["scored"]["grades"]:
-        found["grades"] = grades_picture(result["scored"]["grades"])
+        found["grades"] = grades_picture(result["scored"]["grades"], result["words"]["leads"])
     if result["margin"]["wins"]:
         found["quarter"] = quarter_picture(result["margin"], result["currency"])
     return found
@@ -59,7 +59,7 @@ def funnel_picture(found: Mapping[str, Any]) -> Figure:
         return figure
 
 
-def grades_picture(grades: list[Mapping[str, Any]]) -> Figure:
+def grades_picture(grades: list[Mapping[str, Any]], leads: str) -> Figure:
     """For each grade, what was promised and what happened."""
     with rc_context(STYLE):
         figure = Figure(figsize=(7.4, 1.2 + 0.36 * len(grades)))
@@ -76,7 +76,7 @@ def grades_picture(grades: list[Mapping[str, Any]]) -> Figure:
                 label="promised" if row == 0 else None,
             )  # fmt: skip
         axes.set_yticks(
-            range(len(grades)), [f"{each['grade']}  ({each['won']['of']:,} leads)" for each in grades]
+            range(len(grades)), [f"{each['grade']}  ({each['won']['of']:,} {leads})" for each in grades]
         )
         axes.set_ylim(len(grades) - 0.5, -0.5)
         axes.set_xlim(left=0)
