@@ -17,7 +17,7 @@ from app.pages.rendering import back_with, held_words, inside, plainly, render
 from app.sessions import AskedFirst, address_of, check_form, signed_in
 from pipelines.sources.lead_lookup import Painter
 from pipelines.store import worklist
-from pipelines.store.answers import REASONS, give
+from pipelines.store.answers import REASONS, Answer, give
 from pipelines.store.filters import DecisionFilter
 from pipelines.store.users import Person, people
 from pipelines.store.work.views import views_of
@@ -202,6 +202,35 @@ def shown(desk: Desk, rows: list[Listed], now: datetime, *, first: int = 0) -> l
     ]
 
 
+def answer_of(
+    request: Request,
+    person: Person,
+    lead_id: str,
+    turn: int,
+    kind: str,
+    *,
+    reason: str,
+    days: int,
+    words: str = "",
+) -> Answer:
+    """Record what a form answers; ``days`` is how long a lead is put off."""
+    desk = desk_of(request)
+    now = desk.clock()
+    return give(
+        desk.store,
+        lead_id,
+        kind,
+        turn=turn,
+        who=person.name,
+        at=now,
+        reason=reason or None,
+        words=words,
+        until=morning(now, days) if kind == "snoozed" else None,
+        anybodys=person.may("ops"),
+        address=address_of(request),
+    )
+
+
 @router.post("/answers")
 def answer(
     request: Request,
@@ -220,19 +249,7 @@ def answer(
     check_form(request, token)
     desk = desk_of(request)
     now = desk.clock()
-    given = give(
-        desk.store,
-        lead_id,
-        kind,
-        turn=turn,
-        who=person.name,
-        at=now,
-        reason=reason or None,
-        words=words,
-        until=morning(now, days) if kind == "snoozed" else None,
-        anybodys=person.may("ops"),
-        address=address_of(request),
-    )
+    given = answer_of(request, person, lead_id, turn, kind, reason=reason, words=words, days=days)
     row = worklist.listed(desk.store, lead_id)
     if request.headers.get("hx-request"):
         back = inside(back)

@@ -8,12 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
 
-from app.api.queries import morning
 from app.desk import desk_of
+from app.pages.queue import answer_of
 from app.pages.rendering import back_with, inside, render
 from app.sessions import AskedFirst, address_of, at_least, check_form, signed_in
 from features.errors import UsageError
-from pipelines.store.answers import give
 from pipelines.store.users import Person
 from pipelines.store.work.assignment import pass_on, team
 from pipelines.store.work.notes import add_note, finish
@@ -41,24 +40,14 @@ def several(
     """Give one answer to several leads; each stands for itself, and what is refused of one keeps no other."""
     check_form(request, token)
     desk = desk_of(request)
-    now, done, refused = desk.clock(), 0, []
+    done, refused = 0, []
     if not lead:
         raise UsageError("no lead is selected; tick some first. Nothing was recorded.")
     for each in lead:
         turn, _, lead_id = each.partition(":")
         try:
-            give(
-                desk.store,
-                lead_id,
-                kind,
-                turn=int(turn) if turn.isdecimal() else -1,
-                who=person.name,
-                at=now,
-                reason=reason or None,
-                until=morning(now, days) if kind == "snoozed" else None,
-                anybodys=person.may("ops"),
-                address=address_of(request),
-            )
+            seen = int(turn) if turn.isdecimal() else -1
+            answer_of(request, person, lead_id, seen, kind, reason=reason, days=days)
             done += 1
         except UsageError as error:
             refused.append(str(error))

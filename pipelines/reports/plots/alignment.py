@@ -25,14 +25,14 @@ LOOKS = {
 }
 
 
-def pictures_of(result: Mapping[str, Any]) -> dict[str, Figure]:
-    """The pictures of the page by name."""
-    found = {"funnel": funnel_picture(result["funnel"])}
+def pictures_of(result: Mapping[str, Any], *, most: int | None = None) -> dict[str, Figure]:
+    """The pictures of the page by name, or the first of them, in their order."""
+    drawn = {"funnel": lambda: funnel_picture(result["funnel"])}
     if result["scored"]["grades"]:
-        found["grades"] = grades_picture(result["scored"]["grades"], result["words"]["leads"])
+        drawn["grades"] = lambda: grades_picture(result["scored"]["grades"], result["words"]["leads"])
     if result["margin"]["wins"]:
-        found["quarter"] = quarter_picture(result["margin"], result["currency"])
-    return found
+        drawn["quarter"] = lambda: quarter_picture(result["margin"], result["currency"])
+    return {name: draw() for name, draw in list(drawn.items())[:most]}
 
 
 def funnel_picture(found: Mapping[str, Any]) -> Figure:
