@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from pipelines.reports import alignment_parts as parts
 from pipelines.sources.snapshots import pull
 from tests.commands import leadsieve, written
 from tests.desks import NOW, make_desk
@@ -129,3 +130,41 @@ def test_a_desk_without_a_snapshot_or_a_fitting_lead_says_so(desk):
     browser = desk.browser("ann")
     assert "No lead fits" in browser.get("/alignment?from=2030-01-01").text
     assert browser.get("/alignment?from=nonsense").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        ((13.7, 12.9, 14.1), "13.7 days [12.9 – 14.1]"),
+        ((0.5, 0.25, 1.0), "12.0 hours [6.0 – 24.0]"),
+        ((0.01, 0.0, 0.02), "14 minutes [0 – 29]"),
+        ((0.0, None, None), "0 minutes"),
+        ((None, None, None), "–"),
+    ],
+)
+def test_a_wait_is_told_in_a_unit_in_which_it_is_more_than_nothing(days, said):
+    assert parts.waited(dict(zip(("value", "low", "high"), days, strict=True))) == said
+
+
+@pytest.mark.parametrize(
+    ("promise", "said"),
+    [
+        ({"kept": None, "wins_missing": 1067, "held_wins": 0}, "of 73 customers that count since launch, none was below the line and passed by lot; "
+         "whether at most 5 % of customers are lost, as promised, cannot be said yet: about 1,067 more customers would tell"),
+        ({"kept": True, "wins_missing": None, "held_wins": 2}, "2 were below the line and passed by lot; the promise that at most 5 % of customers are lost is kept"),
+        ({"kept": False, "wins_missing": None, "held_wins": 9}, "is broken: lower the cut, or train anew"),
+    ],
+)  # fmt: skip
+def test_the_promise_is_told_to_who_knows_no_statistics(promise, said):
+    assert parts.promise({"wins": 73, "max_lost_share": 0.05} | promise).endswith(said)
+
+
+def test_a_page_has_each_picture_also_as_a_telephone_shows_it_and_tables_that_the_keys_move(
+    aligned, tmp_path
+):
+    aligned("--page", tmp_path / "a.html")
+    html = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert html.count("<figure>") == html.count('<source media="(max-width: 34rem)" srcset="data:') >= 2
+    tables = re.findall('<div class="wide"[^>]*aria-label="([^"]*)" tabindex="0">', html)
+    assert len(set(tables)) == html.count("<table>")
+    assert tables[0] == "Table 1: How far have the leads come?"

@@ -9,7 +9,7 @@ from app.desk import Desk, desk_of
 from app.pages.rendering import render
 from app.sessions import ForbiddenError, signed_in
 from features.errors import TooLittleDataError
-from models.alignment.book import Asked
+from models.alignment.book import NOTHING, Asked
 from pipelines.flows.alignment.align import day
 from pipelines.reports import alignment as reports
 from pipelines.store.users import Person
@@ -61,7 +61,11 @@ def alignment(
         contents=told.contents,
         body=told.body,
         given=given | {"from": found["asked"]["since"], "to": to},
-        choices={name: (words, choices[name]) for name, words in SHOWN.items() if choices[name]},
+        choices={
+            name: (words, choices[name])
+            for name, words in SHOWN.items()
+            if given[name] or set(choices[name]) - {NOTHING}
+        },
     )
 
 

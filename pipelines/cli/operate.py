@@ -187,7 +187,7 @@ def alignment(
         report = align(settings_of(config, source), folder, moment_of(as_of, now), asked)
         result = report.to_json()
         if page is not None:
-            from pipelines.reports.plots.alignment import pictures_of
+            from pipelines.reports.plots.alignment import of_page
 
-            reports.write_page(result, pictures_of(result), page)
+            reports.write_page(result, of_page(result), page)
     show(result, terminal(reports.alignment(result, page=page)), as_json=as_json)

@@ -9,9 +9,10 @@ from markupsafe import Markup
 
 from models.alignment.book import NAMED
 from pipelines.files import replaced
+from pipelines.reports import alignment_money as money
 from pipelines.reports import alignment_parts as parts
 from pipelines.reports.alignment_parts import moved, share
-from pipelines.reports.formats import estimate, number, percent, short
+from pipelines.reports.formats import number, percent, short
 from pipelines.reports.render import as_text, markdown
 
 if TYPE_CHECKING:
@@ -119,7 +120,9 @@ def _markdown(
         heads=["month", words["leads"], *(words[step] for step in found["total"]["steps"]), "open"],
         cohorts=[_cohort(each) for each in (*found["months"], found["total"])],
         steps=[_step(step, found, words) for step in found["total"]["steps"]],
-        latest=found["latest"],
+        before=found["before"],
+        still_open=found["total"]["open"],
+        latest=found["latest"] and found["latest"] | {"month": parts.month(found["latest"]["month"])},
         latest_steps=[
             _latest(step, found["latest"], words) for step in (found["latest"] or {}).get("steps", ())
         ],
@@ -173,18 +176,14 @@ def _decided(each: Result) -> int:
 
 def _step(step: str, found: Result, words: Mapping[str, str]) -> list[str]:
     total, before = found["total"]["steps"][step], found["before"]
-    if step in ("handed_off", "held"):
-        if not _decided(found["total"]):
-            return [words[step], *"––––"]
-        before = before if before and _decided(before) else None
-    change = found["changes"].get(step) if before else None
-    return [
-        words[step],
-        f"{number(total['count'])} of {number(total['of'])}",
-        share(total),
-        share(before["steps"][step]) if before else "–",
-        moved(change),
-    ]
+    row = [words[step], parts.counted(total), share(total)]
+    if step in ("handed_off", "held") and not _decided(found["total"]):
+        row = [words[step], "–", "–"]
+    if before is None:
+        return row
+    if step in ("handed_off", "held") and not (_decided(before) and _decided(found["total"])):
+        return [*row, "–", "–"]
+    return [*row, share(before["steps"][step]), moved(found["changes"].get(step))]
 
 
 def _latest(step: str, found: Result, words: Mapping[str, str]) -> list[str]:
@@ -197,8 +196,8 @@ def _wait(stage: str, times: Result, words: Mapping[str, str]) -> list[str]:
     return [
         f"{start} → {words[stage]}",
         number(each["of"]),
-        estimate(each["median"], 1),
-        estimate(each["p90"], 1),
+        parts.waited(each["median"]),
+        parts.waited(each["p90"]),
         number(each["waiting"]),
     ]
 
@@ -213,9 +212,9 @@ def _feedback(result: Result, *, whole: bool) -> dict[str, Any]:
         "teams": parts.teams(found),
         "reasons": parts.reasons(found, "all")[0] if after["rejected"] else None,
         "reasons_by": {
-            by: parts.reasons(found, by)
-            for by in ("channel", "campaign", "month")
-            if whole or by == "channel"
+            by: rows
+            for by in (("channel", "campaign", "month") if whole else ("channel",))
+            if after["rejected"] and (rows := parts.reasons(found, by))
         },
         "afterwards": [
             f"of {number(after['rejected'])} {words['leads']} that were turned down, {number(after['accepted']['count'])} were taken up later "
@@ -232,10 +231,11 @@ def _score(result: Result, *, whole: bool) -> dict[str, Any]:
     found = result["scored"]
     return {
         "trust": parts.trust(found, result["words"]),
-        "scored": found,
+        "decided": found["decided"],
+        "held_back": parts.held_back(found, result["words"]),
         "grades": parts.grades(found),
         "grade_months": parts.months(found) if whole else [],
-        "promise": result["promise"],
+        "promise": result["promise"] and parts.promise(result["promise"]),
     }
 
 
@@ -261,10 +261,10 @@ def _margin(result: Result, *, whole: bool) -> dict[str, Any]:
     found, currency = result["margin"], result["currency"]
     return {
         "margin": found,
-        "measures": [parts.MEASURES[measure] for measure in found["measures"]],
-        "last_days": parts.last_days(found, currency),
-        "margin_weeks": parts.weeks(found, currency) if whole else [],
-        "brings": parts.brings(found, currency),
+        "measures": [money.MEASURES[measure] for measure in found["measures"]],
+        "last_days": money.last_days(found, currency),
+        "margin_weeks": money.weeks(found, currency) if whole else [],
+        "brings": money.brings(found, currency),
     }
 
 
@@ -278,13 +278,13 @@ def _credit(result: Result, *, whole: bool) -> dict[str, Any]:
     found, currency = result["attribution"], result["currency"]
     campaigns = result["campaigns"]
     return {
-        "rules": list(parts.rules(found).values()),
+        "rules": list(money.rules(found).values()),
         "by_lot": [
-            [channel, parts.counted(each), share(each)]
+            [parts.named(channel), parts.counted(each), share(each)]
             for channel, each in sorted(result["by_lot"].items(), key=lambda row: -row[1]["share"]["value"])
         ],
-        "apart": parts.apart(found),
-        "credit": parts.credit(found),
-        "credit_margin": parts.credit_margin(found, currency) if found["margin"] else [],
-        "campaigns": parts.campaigns(campaigns, currency, most=MOST_CAMPAIGNS if whole else 5),
+        "apart": money.apart(found),
+        "credit": money.credit(found),
+        "credit_margin": money.credit_margin(found, currency) if found["margin"] else [],
+        "campaigns": money.campaigns(campaigns, currency, most=MOST_CAMPAIGNS if whole else 5),
     }

@@ -14,7 +14,7 @@ import pandas as pd
 from features.errors import TooLittleDataError, UsageError
 from features.tables import moment
 from models.alignment.attribution import Attribution, Credit, Touches, attribution
-from models.alignment.book import Asked, Book
+from models.alignment.book import NOTHING, Asked, Book
 from models.alignment.effort import Effort, by_channel, effort
 from models.alignment.feedback import Feedback, feedback
 from models.alignment.figures import Share
@@ -24,7 +24,7 @@ from models.alignment.scored import Scored, scored
 from models.alignment.talk import Finding, findings
 from models.policy.impact import leniency_of, promise_of
 from models.policy.selective_labels import Leniency
-from pipelines.flows.alignment.ledger import NOTHING, Ledger, ledger_of
+from pipelines.flows.alignment.ledger import Ledger, ledger_of
 from pipelines.flows.dataset import pull_source
 from pipelines.flows.runs import flow, publish
 from pipelines.home import store_of

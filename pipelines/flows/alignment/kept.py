@@ -68,13 +68,13 @@ class KeptAlignment:
         # Pictures need matplotlib, 40 MB that a desk on which nobody asks for this page does without.
         from pipelines.reports import alignment as reports
         from pipelines.reports.page import inside
-        from pipelines.reports.plots.alignment import pictures_of
+        from pipelines.reports.plots.alignment import of_page
 
         with self._lock:  # of several who come at once, one reads
             kept = self._fresh(folder, now)
             if asked not in kept.told:
                 found = aligned(kept.ledger, self.settings, asked).to_json()
-                pictures = pictures_of(found)
+                pictures = of_page(found)
                 if len(kept.told) >= MOST:
                     kept.told.clear()
                 kept.told[asked] = Told(

@@ -16,7 +16,7 @@ from features.matrix import fetch
 from features.outcomes import fates, realised_margins
 from features.tables import Tables
 from models.alignment.attribution import Touches
-from models.alignment.book import HANDED_OFF, HELD, NAMED, UNDECIDED, Book
+from models.alignment.book import HANDED_OFF, HELD, NAMED, NOTHING, UNDECIDED, Book
 from models.policy.policy import HAND_OFF
 from pipelines.flows.value import reckoned
 from pipelines.settings import Settings
@@ -28,7 +28,6 @@ UNDATED = (
     "the source has no dates of leads and outcomes, so that nothing can be said of months, answers and waits. "
     "Name a column of dates in [source.leads] created_at."
 )
-NOTHING = "–"  # the channel of a lead that has none
 SAID = ("channel", "campaign", "owner")
 MICROSECONDS = 86_400_000_000  # of a day
 
