@@ -38,6 +38,10 @@ def test_the_terminal_the_json_and_the_page_tell_the_same_figures(aligned, tmp_p
     counted = f"{won['count']:,} of {won['of']:,}"
     assert counted in said.out
     assert counted in html
+    assert (
+        f"<p>{told['leads']:,} leads, created from {told['asked']['since']} until {told['as_of'][:10]}.</p>"
+        in html
+    )
     assert won["share"]["low"] < won["share"]["value"] < won["share"]["high"]
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", html)
     assert "{#" not in said.out

@@ -88,9 +88,8 @@ def alignment_page(result: Result, pictures: Mapping[str, "Figure"]) -> str:
     """The same as HTML that stands alone, with pictures."""
     from pipelines.reports.page import page  # which loads matplotlib; the desk imports this module, too
 
-    return page(
-        title(result), body(result, pictures), pictures, foot=f"As of {short(result['as_of'], 16)} (UTC)."
-    )
+    words = f"{as_text(_counted(result))}, {as_text(period(result))}.\n\n{body(result, pictures)}"
+    return page(title(result), words, pictures, foot=f"As of {short(result['as_of'], 16)} (UTC).")
 
 
 def body(result: Result, pictures: Mapping[str, "Figure"], *, leads_at: str | None = None) -> str:
