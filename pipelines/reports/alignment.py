@@ -125,7 +125,7 @@ def _markdown(
         latest_steps=[
             _latest(step, found["latest"], words) for step in (found["latest"] or {}).get("steps", ())
         ],
-        waits=[_wait(stage, found["times"], words) for stage in found["times"]],
+        waits=[_wait(stage, found, words) for stage in found["times"]],
         period=period(result),
         talk=parts.talk(result["talk"], words, result["agreed"]),
         **_feedback(result, whole=whole),
@@ -190,13 +190,15 @@ def _latest(step: str, found: Result, words: Mapping[str, str]) -> list[str]:
     return [words[step], parts.counted(now), share(now), share(before), moved(found["changes"][step])]
 
 
-def _wait(stage: str, times: Result, words: Mapping[str, str]) -> list[str]:
+def _wait(stage: str, found: Result, words: Mapping[str, str]) -> list[str]:
+    times, before = found["times"], found["times_before"].get(stage)
     start, each = "taken up" if stage == "won" and "accepted" in times else "came to sales", times[stage]
     return [
         f"{start} → {words[stage]}",
         number(each["of"]),
         parts.waited(each["median"]),
         parts.waited(each["p90"]),
+        *([parts.waited(before["median"])] if before else []),
         number(each["waiting"]),
     ]
 

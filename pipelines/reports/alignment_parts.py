@@ -260,7 +260,7 @@ def overlooked(found: Result, leniency: str | None, currency: str, words: Mappin
         )
     ]
     lines.append(
-        f"worked, for {number(gold['hours']['value'])} hours, they might have brought up to {number(gold['most']['high'])} customers"
+        f"worked, for {estimate(gold['hours'], 0)} hours, they might have brought up to {number(gold['most']['high'])} customers"
         f"{_worth(found, gold['most_margin']['high'], currency)}, were they as good as those that sales takes up; sales may have "
         "seen what the model does not, and then they are fewer, down to none"
     )
