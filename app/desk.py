@@ -95,6 +95,10 @@ class Desk:
         worklist.wake(self.store, now=self.clock())
         back_to_pool(self.store, self.settings.assignment, now=self.clock())
 
+    def keep_fresh(self) -> None:
+        """Count anew, where somebody may ask for it again, what takes long to count."""
+        self.alignment.keep_fresh(self.dossiers.newest(), self.clock())
+
 
 def desk_of(request: Request) -> Desk:
     """The desk that a request came to."""

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from pipelines.flows.alignment import kept
 from pipelines.reports import alignment_parts as parts
 from pipelines.sources.snapshots import pull
 from tests.commands import leadsieve, written
@@ -128,6 +129,23 @@ def test_an_answer_counts_on_the_desk_within_ten_minutes_and_a_new_pull_at_once(
     leads.write_text(leads.read_text() + "L7,2026-03-01 11:00,A7,,,,,,,event,north\n")
     pull(desk.settings.source, desk.settings.label, home=desk.home, until=desk.now).close()
     assert "<small>7 leads</small>" in browser.get("/alignment").text
+
+
+def test_who_asks_again_waits_for_no_figures_that_have_grown_old_or_for_a_new_pull(desk, monkeypatch):
+    browser = desk.browser("ann")
+    site = browser.client.app.state.desk
+    site.keep_fresh()
+    assert site.alignment._kept is None  # nobody has asked
+    browser.get("/alignment")
+    browser.answer("L1", "accepted")
+    desk.later(minutes=9)
+    site.keep_fresh()
+    monkeypatch.setattr(kept, "aligned", None)  # nothing is counted while somebody waits
+    assert "2 of 6" in browser.get("/alignment").text
+    desk.later(minutes=9)
+    assert browser.get("/alignment").status_code == 200
+    desk.later(days=2)
+    site.keep_fresh()  # nor where nobody has asked for a day
 
 
 def test_a_desk_without_a_snapshot_or_a_fitting_lead_says_so(desk):

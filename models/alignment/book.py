@@ -165,6 +165,12 @@ class Book:
         return Book.of(leads.assign(**seen, handed=handed, margin=margin), moment, days, self.stages)
 
     @property
-    def months(self) -> pd.Series:
+    def months(self) -> np.ndarray:
         """The month of creation of each lead, as text."""
-        return self.leads["created_at"].dt.strftime("%Y-%m")
+        return months_of(self.leads["created_at"])
+
+
+def months_of(times: pd.Series) -> np.ndarray:
+    """The month of each time, such as ``2026-03``; "NaT" where there is none."""
+    months, place = np.unique(times.to_numpy("datetime64[M]"), return_inverse=True)
+    return months.astype(str)[place]

@@ -91,7 +91,7 @@ class Funnel:
 def funnel(book: Book, asked: Asked) -> Funnel:
     """The funnel of the leads that are asked for; the book is the whole one."""
     here = book.within(asked)
-    months = here.months.to_numpy()
+    months = here.months
     earlier = year_before(book, asked)
     total, before = whole(here), None if earlier is None else whole(earlier)
     return Funnel(
