@@ -18,7 +18,9 @@ from pipelines.sources.lead_lookup import Dossiers
 from pipelines.store import worklist
 from pipelines.store.arrivals import arrivals
 from pipelines.store.database import Store
+from pipelines.store.users import Person
 from pipelines.store.work.assignment import back_to_pool
+from pipelines.store.work.teams import Teams, teams_of
 from pipelines.store.worklist_sync import Filler
 
 SECRET_FILE = "desk.secret"
@@ -54,6 +56,15 @@ class Desk:
         url = self.settings.source.url if self.settings.source else None
         return Dossiers(self.home, url, partial(arrivals, self.store))
 
+    @property
+    def teams(self) -> Teams:
+        """Who belongs to which team."""
+        return teams_of(self.store, self.settings.alignment, self.settings.assignment)
+
+    def team_of(self, person: Person) -> frozenset[str]:
+        """Whose leads and figures somebody answers for besides the own ones: a manager for the own team."""
+        return self.teams.members(person.team) if person.role == "manager" else frozenset()
+
     @cached_property
     def alignment(self) -> KeptAlignment:
         """What became of all leads."""
@@ -83,6 +94,10 @@ class Desk:
         self.filler.fill()
         worklist.wake(self.store, now=self.clock())
         back_to_pool(self.store, self.settings.assignment, now=self.clock())
+
+    def keep_fresh(self) -> None:
+        """Count anew, where somebody may ask for it again, what takes long to count."""
+        self.alignment.keep_fresh(self.dossiers.newest(), self.clock())
 
 
 def desk_of(request: Request) -> Desk:

@@ -24,6 +24,8 @@ from pipelines.home import registry_of
 from pipelines.settings import Settings
 
 EVERY = 5.0  # seconds between looks for new decisions
+EVERY_FIGURES = 20.0  # and for figures that grow old
+ENOUGH = 10.0  # seconds that the end waits for figures
 LOCAL = ("127.0.0.1", "localhost", "::1")
 PAGES = (users, queue, working, lead, export, upload, alignment)
 LARGEST = {
@@ -78,8 +80,12 @@ async def _living(app: FastAPI) -> AsyncIterator[None]:
     """While the app runs, new decisions come onto the list by themselves."""
     desk, over = app.state.desk, threading.Event()
     await run_in_threadpool(desk.refresh)
-    watch = threading.Thread(target=_watch, args=(desk, over), daemon=True, name="desk")
+    watch, counting = (
+        threading.Thread(target=_watch, args=(over, every, look), daemon=True, name=name)
+        for name, every, look in (("desk", EVERY, desk.refresh), ("figures", EVERY_FIGURES, desk.keep_fresh))
+    )
     watch.start()
+    counting.start()
     app.state.api.state.watch = watch
     try:
         with app.state.champions.watching():
@@ -88,13 +94,14 @@ async def _living(app: FastAPI) -> AsyncIterator[None]:
         over.set()
         app.state.api.state.watch = None
         await run_in_threadpool(watch.join)
+        await run_in_threadpool(counting.join, ENOUGH)
         await run_in_threadpool(app.state.uploads.close)
         desk.dossiers.close()
 
 
-def _watch(desk: Desk, over: threading.Event) -> None:
-    while not over.wait(EVERY):
+def _watch(over: threading.Event, every: float, look: Callable[[], None]) -> None:
+    while not over.wait(every):
         try:
-            desk.refresh()
+            look()
         except LeadsieveError:
             continue  # a store that is out of reach for a moment: pages say so, and the next look may find it

@@ -47,7 +47,7 @@ def test_a_lead_comes_to_its_owner_else_to_who_has_its_account_else_to_the_teams
     # L1, L2 are north's; L3's account has L2; L4 is from the US; L5 is held
     assert on_desks(desk) == {"L1": "ann", "L2": "ann", "L3": "ann", "L4": "bob"}
     assert names(ann.get("/queue").text) == ["Ann Smith", "Bob Braun", "Cleo Diaz"]
-    assert names(signed_in(desk, "max").get("/queue").text)[-1] == "Dora Eng"  # a manager sees all
+    assert names(signed_in(desk, "max").get("/queue").text)[-1] == "Dora Eng"  # ops sees all
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_leads_are_passed_on_by_who_has_them_taken_by_anybody_and_all_of_it_is_o
     assert bob.client.post("/assign", data={**form, "to": "nobody"}).status_code == 400
 
 
-def test_what_is_not_answered_in_time_goes_back_to_the_pool_and_the_manager_sees_it(desk):
+def test_what_is_not_answered_in_time_goes_back_to_the_pool_and_ops_sees_it(desk):
     signed_in(desk, "ann")
     desk.later(hours=25)
     boss = signed_in(desk, "max")

@@ -18,6 +18,7 @@ PAGES = (
     "/leads/L1?of=%2Fqueue&at=0",
     "/leads/L5",
     "/held",
+    "/alignment",
     "/people",
     "/audit",
     "/password",

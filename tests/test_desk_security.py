@@ -414,7 +414,7 @@ def test_people_and_keys_from_the_command_line(desk):
     added = leadsieve("user", "add", "ann", "--role", "ops", "--json", home=desk.home).json
     assert desk.browser().sign_in("ann", added["password"]).status_code == 303
     assert leadsieve("user", "list", "--json", home=desk.home).json == {
-        "people": [{"name": "ann", "role": "ops"}]
+        "people": [{"name": "ann", "role": "ops", "team": None}]
     }
     key = leadsieve("key", "make", "CRM", "--json", home=desk.home).json["key"]
     assert with_key(desk.store, key).name.startswith("CRM")

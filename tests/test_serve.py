@@ -378,6 +378,7 @@ def test_a_service_that_takes_pictures_gets_two_and_the_way_to_each_figure(align
     from pydantic import SecretStr
 
     from pipelines.flows.alignment.digest import pictures, send
+    from pipelines.reports.alignment import digest
 
     class JsonWebhook(AppriseNotificationBlock):
         _block_type_name = "Json Webhook"
@@ -385,7 +386,7 @@ def test_a_service_that_takes_pictures_gets_two_and_the_way_to_each_figure(align
 
     alarm[1].clear()
     JsonWebhook(url=SecretStr(alarm[0].replace("http", "json"))).save("both")
-    send(aligned, block="json-webhook/both", desk="https://leads.example.com/")
+    send(aligned, *digest(aligned, desk="https://leads.example.com/"), block="json-webhook/both")
     told = json.loads(alarm[1].pop())
     assert told["title"] == "What became of the leads: 1 to talk about"
     assert "[See the figure](https://leads.example.com/alignment#feedback)" in told["message"]
@@ -422,9 +423,9 @@ def test_a_block_that_is_not_there_or_does_not_answer_is_a_sentence(aligned):
     from pipelines.flows.alignment.digest import send
 
     with pytest.raises(UsageError, match="no notification block 'slack-webhook/nobody'"):
-        send(aligned, block="slack-webhook/nobody", desk=None)
+        send(aligned, "title", "words", block="slack-webhook/nobody")
     CustomWebhookNotificationBlock(name="gone", url=f"http://127.0.0.1:{free_port()}/", json_data={}).save(
         "gone"
     )
     with pytest.raises(UnreachableError, match="block 'custom-webhook/gone' did not take the digest"):
-        send(aligned, block="custom-webhook/gone", desk=None)
+        send(aligned, "title", "words", block="custom-webhook/gone")

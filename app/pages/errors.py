@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from app.api.errors import AGAIN, EXHAUSTED, OUTSIDE
+from app.desk import desk_of
 from app.pages.rendering import inside, render
 from app.scoring.uploads import BusyError
 from app.sessions import (
@@ -51,6 +52,7 @@ def refusal(request: Request, status: int, message: str) -> Response:
         person_at(request)
     except LeadsieveError:
         request.state.person = None  # a refusal needs no store: it may be what is refused for
+    message = desk_of(request).settings.words.in_own(message)
     back = inside(request.headers.get("referer", "").removeprefix(str(request.base_url).rstrip("/")))
     response = render(request, template, status=status, code=status, message=message, back=back)
     if status == 503:

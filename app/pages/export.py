@@ -14,8 +14,9 @@ from starlette.background import BackgroundTask
 
 from app.api.queries import ListQuery, given_of
 from app.desk import desk_of
-from app.pages.queue import LISTS, wanted_of
+from app.pages.queue import lists_of, wanted_of
 from app.sessions import address_of, signed_in
+from models.alignment.settings import WordSettings
 from pipelines.sinks.tables import defused
 from pipelines.store import worklist
 from pipelines.store.audit import note
@@ -43,6 +44,13 @@ def readable(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.round(values.cast(pa.float64()), PLACES[name]) if name in PLACES else values
 
 
+def own_heading(heading: str, words: WordSettings) -> str:
+    """A heading with the company's term in it, where it has one: ``lead_id``, or ``MQL id``."""
+    term, _, rest = heading.partition("_")
+    own = words.own(term) if term in ("lead", "answered") else ""
+    return f"{own} {rest}" if own else heading
+
+
 @router.get("/export.csv")
 def export(
     request: Request,
@@ -51,14 +59,16 @@ def export(
     list: Annotated[str, Query(max_length=20)] = "open",
 ) -> Response:
     desk = desk_of(request)
-    now = desk.clock()
-    wanted = wanted_of(given, list if list in LISTS else "open", person, now)
+    now, words = desk.clock(), desk.settings.words
+    wanted = wanted_of(desk, given, list if list in lists_of(desk, person) else "open", person, now)
     with ExitStack() as made:
         out, count = made.enter_context(SpooledTemporaryFile(IN_MEMORY)), 0
-        out.write(",".join(f'"{heading}"' for heading in HEADINGS.values()).encode() + b"\n")
+        headings = [own_heading(each, words).replace('"', '""') for each in HEADINGS.values()]
+        out.write(",".join(f'"{heading}"' for heading in headings).encode() + b"\n")
         for columns in worklist.every(
             desk.store, wanted, *HEADINGS, most=MOST, sort=ListQuery.of(given).sort
         ):
+            columns["state"] = tuple(words.own(each) or each for each in columns["state"])
             table = defused(pa.table({HEADINGS[name]: values for name, values in columns.items()}))
             table = pa.table({name: readable(name, table[name]) for name in table.column_names})
             pyarrow.csv.write_csv(table, out, pyarrow.csv.WriteOptions(include_header=False))

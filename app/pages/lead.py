@@ -17,6 +17,7 @@ from app.pages.queue import asked_at, first_list, wanted_of
 from app.pages.rendering import inside, plainly, render
 from app.pages.score_history import moves, picture
 from app.sessions import signed_in
+from models.alignment.settings import DID, WordSettings
 from pipelines.sources.lead_lookup import Happening
 from pipelines.store import answers, worklist
 from pipelines.store.answers import REASONS, Answer, told
@@ -64,7 +65,9 @@ def lead(
         notes=written,
         people=[each.name for each in people(desk.store)] if desk.settings.assignment.on else [],
         attributes={name: value for name, value in known.items() if name not in KEYS and value is not None},
-        timeline=timeline(row, happened, given, written, moves_of(desk.store, lead_id), now=now),
+        timeline=timeline(
+            row, happened, given, written, moves_of(desk.store, lead_id), words=desk.settings.words, now=now
+        ),
         answers=given,
         others=others,
         reasons=REASONS,
@@ -98,7 +101,7 @@ def _beside(
         return []
     desk = desk_of(request)
     given = asked_at(of, first=first_list(desk, person))
-    wanted = wanted_of(given, given["list"], person, desk.clock())
+    wanted = wanted_of(desk, given, given["list"], person, desk.clock())
     sort = ListQuery.of(given).sort
     around = worklist.neighbours(desk.store, wanted, lead_id, place=at, sort=sort)
     names = {
@@ -153,10 +156,11 @@ def timeline(
     written: list[Note],
     moved: list[tuple[datetime, str, str | None, str]],
     *,
+    words: WordSettings,
     now: datetime,
 ) -> list[Moment]:
     """The newest first; the same event several times in a row is one entry."""
-    found = [Moment(row.created_at, "ours", "Lead created", plainly(row.channel or ""))]
+    found = [Moment(row.created_at, "ours", f"{words.begun('lead')} created", plainly(row.channel or ""))]
     for each in happened:
         more = (
             plainly(each.channel or "")
@@ -166,13 +170,21 @@ def timeline(
             else f"{each.value:,.0f}"
         )
         found.append(
-            Moment(each.at, "stage" if each.stage else "event", plainly(each.what).capitalize(), more)
+            Moment(
+                each.at,
+                "stage" if each.stage else "event",
+                words.own(each.what)
+                if each.stage and words.own(each.what)
+                else plainly(each.what).capitalize(),
+                more,
+            )
         )
-    words = "Held back" if row.state == "held" else "Scored and decided"
-    found.append(Moment(row.decided_at, "ours", words, f"grade {row.grade}" if row.grade else ""))
+    done = (words.own("held") or "Held back") if row.state == "held" else "Scored and decided"
+    found.append(Moment(row.decided_at, "ours", done, f"grade {row.grade}" if row.grade else ""))
     for answer in given:
-        said = told(answer)
-        found.append(Moment(answer.at, "answer", f"{answer.who} {said}", answer.words or ""))
+        own = words.own(answer.kind)
+        said = f": {told(answer).replace(DID[answer.kind], own, 1)}" if own else f" {told(answer)}"
+        found.append(Moment(answer.at, "answer", f"{answer.who}{said}", answer.words or ""))
     found += desks(moved)
     for note in written:
         more = f"for {note.due:%-d %b %Y}" if note.due else ""

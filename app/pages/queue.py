@@ -17,7 +17,7 @@ from app.pages.rendering import back_with, held_words, inside, plainly, render
 from app.sessions import AskedFirst, address_of, check_form, signed_in
 from pipelines.sources.lead_lookup import Painter
 from pipelines.store import worklist
-from pipelines.store.answers import REASONS, SAID, give
+from pipelines.store.answers import REASONS, Answer, give
 from pipelines.store.filters import DecisionFilter
 from pipelines.store.users import Person, people
 from pipelines.store.work.views import views_of
@@ -27,14 +27,16 @@ router = APIRouter(include_in_schema=False, route_class=AskedFirst)
 LATEST = 2  # happenings shown with each lead
 LISTS = {
     "desk": "My desk",
+    "team": "My team",
     "pool": "Pool",
     "open": "Waiting",
     "mine": "Mine",
     "snoozed": "Put off",
-    "rejected": "Turned down",
-    "accepted": "Taken",
-}
-STATES = {"mine": "accepted", "desk": "open", "pool": "open"}
+    "rejected": "",
+    "accepted": "",
+}  # the last two by the company's terms
+DESKS = ("desk", "team", "pool")  # lists of where leads are assigned
+STATES = {"mine": "accepted", **dict.fromkeys(DESKS, "open")}
 AGES = {1: "a day", 7: "a week", 30: "a month", 90: "three months"}
 # What a list is sorted by, in words; of held leads nothing that tells their score.
 ORDERS = {"value": "Value", "score": "Score", "worked": "If worked", "grade": "Grade", "name": "Name", "came": "Age", "channel": "Channel",
@@ -65,17 +67,21 @@ def queue(
 
 
 def first_list(desk: Desk, person: Person) -> str:
-    """What the queue opens on: a rep's own desk where leads are assigned, else all that wait."""
-    return "desk" if desk.settings.assignment.on and person.role == "rep" else "open"
+    """What the queue opens on: a rep's own desk and a manager's team where leads are assigned, else all that
+    wait.
+    """
+    first = {"rep": "desk", "manager": "team"}.get(person.role, "open")
+    return first if first in lists_of(desk, person) else "open"
 
 
-def lists_of(desk: Desk) -> dict[str, str]:
-    """The lists there are: desks and the pool only where leads are assigned."""
-    return {
-        name: words
-        for name, words in LISTS.items()
-        if desk.settings.assignment.on or name not in ("desk", "pool")
-    }
+def lists_of(desk: Desk, person: Person) -> dict[str, str]:
+    """The lists there are for somebody: desks and the pool only where leads are assigned, the team's for its
+    manager.
+    """
+    left_out = set() if desk.settings.assignment.on else set(DESKS)
+    left_out |= set() if person.role == "manager" else {"team"}
+    terms = desk.settings.words
+    return {name: words or terms.begun(name) for name, words in LISTS.items() if name not in left_out}
 
 
 def listing(
@@ -85,12 +91,12 @@ def listing(
     drawn from.
     """
     name = given.pop("list", "open")
-    lists = lists_of(desk)
+    lists = lists_of(desk, person)
     name = name if name in (*lists, "held") else "open"
     query = ListQuery.of(given)
     orders = ORDERS_HELD if name == "held" else ORDERS
     sort = query.sort if (query.sort or "").removeprefix("-") in orders else None
-    wanted = wanted_of(given, name, person, now)
+    wanted = wanted_of(desk, given, name, person, now)
     counted = COUNTED_HELD if name == "held" else COUNTED
     found = worklist.page_of(desk.store, wanted, page=page, counted=counted, sort=sort)
     kept = given if name == "held" else {"list": name, **given}
@@ -103,7 +109,10 @@ def listing(
         "orders": orders,
         "compact": query.rows == "compact",
         "found": found,
-        "states": {**dict.fromkeys(lists, 0), **worklist.states(desk.store, person.name, now=now)},
+        "states": {
+            **dict.fromkeys(lists, 0),
+            **worklist.states(desk.store, person.name, now=now, team=desk.team_of(person)),
+        },
         "views": views_of(desk.store, person.name),
         "lists": lists,
         "people": [each.name for each in people(desk.store)] if desk.settings.assignment.on else [],
@@ -145,16 +154,18 @@ def _without(given: dict[str, Any], name: str, value: str | None) -> dict[str, A
     return others | ({name: left} if left else {})
 
 
-def wanted_of(given: dict, name: str, person: Person, now: datetime) -> DecisionFilter:
-    """What the address of one of the ``LISTS`` asks for, or of "held"; a list that is none of them is the
+def wanted_of(desk: Desk, given: dict, name: str, person: Person, now: datetime) -> DecisionFilter:
+    """What the address of one of somebody's lists asks for, or of "held"; a list that is none of them is the
     queue.
     """
-    return ListQuery.of(given).wanted(
-        now=now,
-        state=STATES.get(name, name if name in (*LISTS, "held") else "open"),
-        **({"answered_by": person.name} if name == "mine" else {}),
-        **({"assigned_to": person.name if name == "desk" else ""} if name in ("desk", "pool") else {}),
-    )
+    name = name if name in (*lists_of(desk, person), "held") else "open"
+    own: dict[str, dict[str, Any]] = {
+        "mine": {"answered_by": person.name},
+        "desk": {"assigned_to": person.name},
+        "pool": {"assigned_to": ""},
+        "team": {"assigned_among": tuple(sorted(desk.team_of(person)))},
+    }
+    return ListQuery.of(given).wanted(now=now, state=STATES.get(name, name), **own.get(name, {}))
 
 
 def asked_at(address: str, *, first: str) -> dict[str, Any]:
@@ -191,6 +202,35 @@ def shown(desk: Desk, rows: list[Listed], now: datetime, *, first: int = 0) -> l
     ]
 
 
+def answer_of(
+    request: Request,
+    person: Person,
+    lead_id: str,
+    turn: int,
+    kind: str,
+    *,
+    reason: str,
+    days: int,
+    words: str = "",
+) -> Answer:
+    """Record what a form answers; ``days`` is how long a lead is put off."""
+    desk = desk_of(request)
+    now = desk.clock()
+    return give(
+        desk.store,
+        lead_id,
+        kind,
+        turn=turn,
+        who=person.name,
+        at=now,
+        reason=reason or None,
+        words=words,
+        until=morning(now, days) if kind == "snoozed" else None,
+        anybodys=person.may("ops"),
+        address=address_of(request),
+    )
+
+
 @router.post("/answers")
 def answer(
     request: Request,
@@ -209,19 +249,7 @@ def answer(
     check_form(request, token)
     desk = desk_of(request)
     now = desk.clock()
-    given = give(
-        desk.store,
-        lead_id,
-        kind,
-        turn=turn,
-        who=person.name,
-        at=now,
-        reason=reason or None,
-        words=words,
-        until=morning(now, days) if kind == "snoozed" else None,
-        anybodys=person.may("ops"),
-        address=address_of(request),
-    )
+    given = answer_of(request, person, lead_id, turn, kind, reason=reason, words=words, days=days)
     row = worklist.listed(desk.store, lead_id)
     if request.headers.get("hx-request"):
         back = inside(back)
@@ -229,7 +257,7 @@ def answer(
         each = shown(desk, [row], now, first=place)[0]
         return render(request, "answered_part.html", each=each, reasons=REASONS, address=back, **found)
     undo = {"lead_id": lead_id, "turn": given.turn} if kind != "undone" else {}
-    return back_with(request, back, f"You {SAID[kind]} {row.name}.", **undo)
+    return back_with(request, back, f"{desk.settings.words.did(kind, row.name)}.", **undo)
 
 
 @router.get("/held")

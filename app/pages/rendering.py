@@ -174,6 +174,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
         "company": desk.settings.desk.company,
         "assigning": desk.settings.assignment.on,
         "lead_url": desk.settings.desk.lead_url,
+        "term": desk.settings.words,
         "here": request.url.path,
         "address": _address(request),
         "said": said,

@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from app.desk import Desk, desk_of
+from app.pages.export import own_heading
 from app.pages.rendering import render
 from app.scoring.uploads import Upload, Uploads
 from app.sessions import AskedFirst, address_of, at_least, check_form
@@ -119,8 +120,9 @@ def download(request: Request, person: Ops, upload: Annotated[Upload, Depends(up
     scores = scores_of(desk, upload)
     if scores is None:
         raise HTTPException(404)
-    out = io.BytesIO()
-    pyarrow.csv.write_csv(defused(as_table(scores)), out)
+    out, table = io.BytesIO(), defused(as_table(scores))
+    headings = [own_heading(each, desk.settings.words) for each in table.column_names]
+    pyarrow.csv.write_csv(table.rename_columns(headings), out)
     with desk.store.writing() as connection:
         words = f"{len(scores):,} scores of {upload.name}"
         note(connection, desk.clock(), person.name, "export", words, address=address_of(request))

@@ -19,7 +19,7 @@ from app.sessions import (
     somebody,
 )
 from pipelines.store import audit, passwords, users
-from pipelines.store.users import ROLES, Person
+from pipelines.store.users import ROLES, ROLES_OF_KEYS, Person
 
 router = APIRouter(include_in_schema=False, route_class=AskedFirst)
 Admin = Annotated[Person, Depends(at_least("admin"))]
@@ -32,11 +32,14 @@ def everybody(request: Request, person: Admin) -> Response:
 
 
 def _page(request: Request, *, status: int = 200, **shown_once: str) -> Response:
-    store = desk_of(request).store
+    desk = desk_of(request)
+    everybody = users.people(desk.store)
     values = {
-        "people": users.people(store),
-        "keys": users.keys(store),
+        "people": everybody,
+        "keys": users.keys(desk.store),
         "roles": ROLES,
+        "roles_of_keys": ROLES_OF_KEYS,
+        "teams": sorted({each.team for each in everybody if each.team} | set(desk.settings.alignment.teams)),
         "key": None,
         "password": None,
         "whose": None,
@@ -51,6 +54,7 @@ def add(
     token: Token,
     name: Annotated[str, Form(max_length=80)],
     role: Annotated[str, Form(max_length=10)],
+    team: Annotated[str, Form(max_length=80)] = "",
 ) -> Response:
     check_form(request, token)
     desk, password = desk_of(request), passwords.fresh()
@@ -62,9 +66,24 @@ def add(
         at=desk.clock(),
         by=person.name,
         temporary=True,
+        team=team,
         as_admin=True,
     )
     return _page(request, password=password, whose=name.strip())  # shown now and never again: no redirect
+
+
+@router.post("/people/team")
+def put_into_team(
+    request: Request,
+    person: Admin,
+    token: Token,
+    name: Annotated[str, Form(max_length=80)],
+    team: Annotated[str, Form(max_length=80)] = "",
+) -> Response:
+    check_form(request, token)
+    desk = desk_of(request)
+    users.set_team(desk.store, name, team, at=desk.clock(), by=person.name, as_admin=True)
+    return back_with(request, "/people", f"{name} is of {f'team {team}' if team else 'no team'}.")
 
 
 @router.post("/people/remove")

@@ -8,12 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
 
-from app.api.queries import morning
 from app.desk import desk_of
+from app.pages.queue import answer_of
 from app.pages.rendering import back_with, inside, render
 from app.sessions import AskedFirst, address_of, at_least, check_form, signed_in
 from features.errors import UsageError
-from pipelines.store.answers import SAID, give
 from pipelines.store.users import Person
 from pipelines.store.work.assignment import pass_on, team
 from pipelines.store.work.notes import add_note, finish
@@ -41,32 +40,22 @@ def several(
     """Give one answer to several leads; each stands for itself, and what is refused of one keeps no other."""
     check_form(request, token)
     desk = desk_of(request)
-    now, done, refused = desk.clock(), 0, []
+    done, refused = 0, []
     if not lead:
         raise UsageError("no lead is selected; tick some first. Nothing was recorded.")
     for each in lead:
         turn, _, lead_id = each.partition(":")
         try:
-            give(
-                desk.store,
-                lead_id,
-                kind,
-                turn=int(turn) if turn.isdecimal() else -1,
-                who=person.name,
-                at=now,
-                reason=reason or None,
-                until=morning(now, days) if kind == "snoozed" else None,
-                anybodys=person.may("ops"),
-                address=address_of(request),
-            )
+            seen = int(turn) if turn.isdecimal() else -1
+            answer_of(request, person, lead_id, seen, kind, reason=reason, days=days)
             done += 1
         except UsageError as error:
             refused.append(str(error))
     if not done:
         raise UsageError(refused[0])
-    words = f"You {SAID[kind]} {done:,} lead{'' if done == 1 else 's'}."
+    words = f"{desk.settings.words.did(kind, desk.settings.words.counted(done))}."
     if refused:
-        words += f" {len(refused):,} not: {refused[0]}"
+        words += f" {len(refused):,} not: {desk.settings.words.in_own(refused[0])}"
     return back_with(request, back, words)
 
 
@@ -91,20 +80,29 @@ def assign(
         who=person.name,
         at=desk.clock(),
         anybodys=person.may("ops"),
+        team=desk.team_of(person),
         address=address_of(request),
     )
     left = f" {len(lead) - count:,} not: they are on another's desk." if count < len(lead) else ""
     where = f"on to {to}" if to else "back to the pool"
-    return back_with(request, back, f"You passed {count:,} lead{'' if count == 1 else 's'} {where}.{left}")
+    return back_with(request, back, f"You passed {desk.settings.words.counted(count)} {where}.{left}")
 
 
 @router.get("/team")
-def team_page(request: Request, person: Annotated[Person, Depends(at_least("ops"))]) -> Response:
-    """Everybody's desk, for who manages the team."""
+def team_page(request: Request, person: Annotated[Person, Depends(at_least("manager"))]) -> Response:
+    """The desks of a manager's team, or everybody's; how many somebody took is for managers and administrators."""
     desk = desk_of(request)
-    desks = team(desk.store, desk.settings.assignment, now=desk.clock())
+    only = desk.team_of(person) if person.role == "manager" else None
+    desks = team(desk.store, desk.settings.assignment, now=desk.clock(), only=only)
     pool = states(desk.store, person.name, now=desk.clock())["pool"]
-    return render(request, "team.html", desks=desks, pool=pool, hours=desk.settings.assignment.answer_hours)
+    return render(
+        request,
+        "team.html",
+        desks=desks,
+        pool=pool,
+        hours=desk.settings.assignment.answer_hours,
+        figures=person.role in ("manager", "admin"),
+    )
 
 
 @router.post("/notes")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 TIMES = ("accepted_at", "rejected_at", "won_at", "lost_at", "decided_at")
+NOTHING = "–"  # the channel, campaign or team of a lead that has none
 HANDED_OFF, HELD, UNDECIDED = "handed off", "held", "undecided"
 STATES = ("won", "in work", "waiting", "held", "lost", "no end", "rejected", "unanswered")
 OPEN = ("in work", "waiting")
@@ -45,8 +46,8 @@ class Book:
     Attributes
     ----------
     leads : DataFrame
-        ``lead_id``, ``account`` (a number), ``created_at``, ``channel``, ``campaign``, ``team`` (the lead's
-        owner), ``rep`` (who answered), ``handed`` (handed off, held or undecided), ``decided_at``, ``grade``,
+        ``lead_id``, ``account`` (a number), ``created_at``, ``channel``, ``campaign``, ``team`` (of
+        its owner), ``rep`` (who answered), ``handed`` (handed off, held or undecided), ``decided_at``, ``grade``,
         ``accepted_at``, ``rejected_at``, ``won_at``, ``lost_at``, ``reason``, ``margin``, ``amount``, ``list_amount`` and
         ``own_margin`` (whether margins are on record, and no share of amounts). Times are those of recording,
         empty for what has not happened.
@@ -164,6 +165,12 @@ class Book:
         return Book.of(leads.assign(**seen, handed=handed, margin=margin), moment, days, self.stages)
 
     @property
-    def months(self) -> pd.Series:
+    def months(self) -> np.ndarray:
         """The month of creation of each lead, as text."""
-        return self.leads["created_at"].dt.strftime("%Y-%m")
+        return months_of(self.leads["created_at"])
+
+
+def months_of(times: pd.Series) -> np.ndarray:
+    """The month of each time, such as ``2026-03``; "NaT" where there is none."""
+    months, place = np.unique(times.to_numpy("datetime64[M]"), return_inverse=True)
+    return months.astype(str)[place]

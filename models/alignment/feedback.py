@@ -140,22 +140,27 @@ def answered(book: Book, rows: np.ndarray, team: str | None, hours: float) -> An
 
 def reasons(book: Book) -> tuple[Rejected, ...]:
     """Why leads are turned down: all, then by channel, campaign and month; the largest groups first."""
-    answers, turned_down = book.has("answered"), book.has("rejected")
-    why = book.leads["reason"].fillna(NO_REASON).to_numpy()
+    answered = np.flatnonzero(book.has("answered"))
+    turned_down, account = book.has("rejected")[answered], book.account[answered]
+    why, names = pd.factorize(book.leads["reason"].fillna(NO_REASON).to_numpy()[answered])
 
     def of(by: str, group: str | None, rows: np.ndarray) -> Rejected:
-        counts = pd.Series(why[rows & turned_down]).value_counts()
-        return Rejected(by, group, share_of(turned_down, rows & answers, book.account), counts.to_dict())
+        out = turned_down[rows]
+        counts = np.bincount(why[rows][out], minlength=len(names))
+        order = [each for each in np.argsort(-counts, kind="stable") if counts[each]]
+        share = share_of(out, np.ones(len(rows), dtype=bool), account[rows])
+        return Rejected(by, group, share, {str(names[each]): int(counts[each]) for each in order})
 
-    found = [of("all", None, np.ones(len(why), dtype=bool))]
+    found = [of("all", None, np.arange(len(answered)))]
     for by, groups in (
-        ("channel", book.leads["channel"]),
-        ("campaign", book.leads["campaign"]),
+        ("channel", book.leads["channel"].to_numpy()),
+        ("campaign", book.leads["campaign"].to_numpy()),
         ("month", book.months),
     ):
-        for group in sorted(groups.unique()):
-            each = of(by, group, (groups == group).to_numpy())
-            found += [each] if each.rejected.of >= ENOUGH else []
+        codes, values = pd.factorize(groups[answered], sort=True)
+        rows, ends = np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=len(values)))
+        parts = zip(values, np.split(rows, ends[:-1]), strict=True) if len(values) else ()
+        found += [of(by, str(value), part) for value, part in parts if len(part) >= ENOUGH]
     return tuple(found)
 
 

@@ -75,6 +75,8 @@ class Funnel:
         None without leads in both, or where answers are not told.
     times : dict of str to Wait
         Days from coming to sales to the answer, from then to being accepted, from being accepted to being won.
+    times_before : dict of str to Wait
+        The same of ``before``; empty without.
     """
 
     months: tuple[Cohort, ...]
@@ -83,13 +85,15 @@ class Funnel:
     changes: dict[str, Estimate]
     latest: Latest | None
     times: dict[str, Wait]
+    times_before: dict[str, Wait]
 
 
 def funnel(book: Book, asked: Asked) -> Funnel:
     """The funnel of the leads that are asked for; the book is the whole one."""
     here = book.within(asked)
-    months = here.months.to_numpy()
-    total, before = cohort(here, np.ones(len(months), dtype=bool), None), year_before(book, asked)
+    months = here.months
+    earlier = year_before(book, asked)
+    total, before = whole(here), None if earlier is None else whole(earlier)
     return Funnel(
         months=tuple(cohort(here, months == month, month) for month in sorted(set(months))),
         total=total,
@@ -98,14 +102,25 @@ def funnel(book: Book, asked: Asked) -> Funnel:
         if before is None
         else {step: change(total.steps[step], before.steps[step]) for step in total.steps},
         latest=latest_month(book, asked),
-        times={
-            "answered": waited(here, "given_at", "answered", book.pursue_days),
-            "accepted": waited(here, "given_at", "accepted", book.pursue_days),
-            "won": waited(here, "accepted_at", "won", book.convert_days),
-        }
-        if book.answers_told
-        else {"won": waited(here, "given_at", "won", book.pursue_days + book.convert_days)},
+        times=times(here),
+        times_before={} if earlier is None else times(earlier),
     )
+
+
+def whole(book: Book) -> Cohort:
+    """How far all leads of a book have come."""
+    return cohort(book, np.ones(len(book.leads), dtype=bool), None)
+
+
+def times(book: Book) -> dict[str, Wait]:
+    """How long each step takes."""
+    if not book.answers_told:
+        return {"won": waited(book, "given_at", "won", book.pursue_days + book.convert_days)}
+    return {
+        "answered": waited(book, "given_at", "answered", book.pursue_days),
+        "accepted": waited(book, "given_at", "accepted", book.pursue_days),
+        "won": waited(book, "accepted_at", "won", book.convert_days),
+    }
 
 
 def cohort(book: Book, rows: np.ndarray, month: str | None) -> Cohort:
@@ -131,7 +146,7 @@ def cohort(book: Book, rows: np.ndarray, month: str | None) -> Cohort:
     )
 
 
-def year_before(book: Book, asked: Asked) -> Cohort | None:
+def year_before(book: Book, asked: Asked) -> Book | None:
     """The leads of the same months a year earlier, knowing what was known a year earlier; None where not all of
     them are in the book, for the younger ones would be held against older ones.
     """
@@ -142,9 +157,7 @@ def year_before(book: Book, asked: Asked) -> Cohort | None:
     if book.leads["created_at"].min() >= since + pd.DateOffset(months=1):
         return None
     earlier = book.as_known(then).within(Asked(since, until, **asked.named()))
-    if earlier.leads.empty:
-        return None
-    return cohort(earlier, np.ones(len(earlier.leads), dtype=bool), None)
+    return None if earlier.leads.empty else earlier
 
 
 def latest_month(book: Book, asked: Asked) -> Latest | None:

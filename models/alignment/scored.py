@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from models.alignment.book import HANDED_OFF, HELD, Book
+from models.alignment.book import HANDED_OFF, HELD, Book, months_of
 from models.alignment.figures import Share, share_of
 from models.evaluation.uncertainty import Estimate
 
@@ -75,7 +75,7 @@ def scored(book: Book) -> Scored:
     over = decided & (since >= days)
     ours = over & (handed == HANDED_OFF) & leads["grade"].notna().to_numpy()
     won = book.has("won") & (book.days("decided_at", "won_at") <= days)
-    grades, months = leads["grade"].to_numpy(), leads["decided_at"].dt.strftime("%Y-%m").to_numpy()
+    grades, months = leads["grade"].to_numpy(), months_of(leads["decided_at"])
     letters = sorted(set(grades[ours]))
 
     def of(letter: str, month: str | None, rows: np.ndarray) -> Graded:

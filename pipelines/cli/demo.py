@@ -20,6 +20,11 @@ url = "simulated:?end={day}"
 
 [desk]
 currency = "€"
+
+[alignment.teams]
+North = ["rep-01", "rep-02", "rep-03", "rep-04"]
+East = ["rep-05", "rep-06", "rep-07", "rep-08"]
+South = ["rep-09", "rep-10", "rep-11", "rep-12"]
 """
 
 

@@ -165,7 +165,7 @@ def alignment(
     channel: Annotated[str | None, typer.Option("--channel", show_default=False)] = None,
     campaign: Annotated[str | None, typer.Option("--campaign", show_default=False)] = None,
     team: Annotated[
-        str | None, typer.Option("--team", help="The owner of leads.", show_default=False)
+        str | None, typer.Option("--team", help="The team of the leads' owner.", show_default=False)
     ] = None,
     rep: Annotated[str | None, typer.Option("--rep", help="Who answered.", show_default=False)] = None,
     grade: Annotated[str | None, typer.Option("--grade", show_default=False)] = None,
@@ -187,7 +187,7 @@ def alignment(
         report = align(settings_of(config, source), folder, moment_of(as_of, now), asked)
         result = report.to_json()
         if page is not None:
-            from pipelines.reports.plots.alignment import pictures_of
+            from pipelines.reports.plots.alignment import of_page
 
-            reports.write_page(result, pictures_of(result), page)
+            reports.write_page(result, of_page(result), page)
     show(result, terminal(reports.alignment(result, page=page)), as_json=as_json)

@@ -39,11 +39,25 @@ def forget(
 
 
 class Role(StrEnum):
-    """Each may do what those before it may."""
+    """Each may do what those before it may, a manager with the leads of the own team."""
+
+    rep = "rep"
+    manager = "manager"
+    ops = "ops"
+    admin = "admin"
+
+
+class KeyRole(StrEnum):
+    """A program is of no team, so none is a manager."""
 
     rep = "rep"
     ops = "ops"
     admin = "admin"
+
+
+Team = Annotated[
+    str | None, typer.Option("--team", help="Which team the person belongs to.", show_default=False)
+]
 
 
 @user.command("add")
@@ -53,9 +67,10 @@ def add_user(
         Role,
         typer.Option(
             "--role",
-            help="rep works the queue; ops also scores and makes keys; admin also sees who did what.",
+            help="rep works the queue; manager also that of the own team; ops also scores; admin also sees who did what.",
         ),
     ],
+    team: Team = None,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
@@ -73,8 +88,13 @@ def add_user(
 
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else passwords.fresh()
     store = store_of(settings_of(config, None), folder)
-    add_person(store, name, role.value, password, at=now, by=TERMINAL, temporary=True)
-    told = {"name": name.strip(), "role": role.value, "password": None if password_stdin else password}
+    add_person(store, name, role.value, password, at=now, by=TERMINAL, temporary=True, team=team)
+    told = {
+        "name": name.strip(),
+        "role": role.value,
+        "team": team,
+        "password": None if password_stdin else password,
+    }
     shown_once = (
         ""
         if password_stdin
@@ -92,10 +112,29 @@ def list_users(config: Config = None, home: Home = None, as_json: Json = False) 
 
     found = people(store_of(settings_of(config, None), folder))
     words = (
-        "\n".join(f"{each.name}  {each.role}" for each in found)
+        "\n".join("  ".join(filter(None, (each.name, each.role, each.team))) for each in found)
         or "nobody yet: leadsieve user add NAME --role admin"
     )
-    show({"people": [{"name": each.name, "role": each.role} for each in found]}, words, as_json=as_json)
+    told = [{"name": each.name, "role": each.role, "team": each.team} for each in found]
+    show({"people": told}, words, as_json=as_json)
+
+
+@user.command("team")
+def put_into_team(
+    name: str,
+    team: Annotated[str, typer.Argument(help="The team's name; empty for none.")],
+    config: Config = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Put somebody into a team; the password stays, and so do sessions."""
+    now = standing(folder := home_folder(home))
+    from pipelines.home import store_of
+    from pipelines.store.users import set_team
+
+    set_team(store_of(settings_of(config, None), folder), name, team, at=now, by=TERMINAL)
+    words = f"{name} is of {f'team {team}' if team else 'no team'}"
+    show({"name": name, "team": team or None}, words, as_json=as_json)
 
 
 @user.command("remove")
@@ -123,7 +162,7 @@ def end_user_sessions(name: str, config: Config = None, home: Home = None, as_js
 @key.command("make")
 def make_api_key(
     name: Annotated[str, typer.Argument(help="Which program it is for.")],
-    role: Annotated[Role, typer.Option("--role", help="What the program may do.")] = Role.rep,
+    role: Annotated[KeyRole, typer.Option("--role", help="What the program may do.")] = KeyRole.rep,
     config: Config = None,
     home: Home = None,
     as_json: Json = False,

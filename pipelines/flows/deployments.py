@@ -125,9 +125,10 @@ def alignment(config: Path | None, home: Path, as_of: datetime | None = None) ->
 
     settings = load_settings(config)
     found = align(settings, home, scheduled(as_of)).to_json()
+    subject, body = alignments.digest(found, desk=settings.desk.url)
     if settings.schedule.digest:
-        send(found, block=settings.schedule.digest, desk=settings.desk.url)
-    return completed(alignments.digest(found, desk=settings.desk.url)[1])
+        send(found, subject, body, block=settings.schedule.digest)
+    return completed(body)
 
 
 @flow(name="prune", description="Remove what [retention] lets go of, as of the scheduled time.")

@@ -9,51 +9,52 @@ from markupsafe import Markup
 
 from models.alignment.book import NAMED
 from pipelines.files import replaced
+from pipelines.reports import alignment_money as money
 from pipelines.reports import alignment_parts as parts
 from pipelines.reports.alignment_parts import moved, share
-from pipelines.reports.formats import estimate, number, percent, short
+from pipelines.reports.formats import number, percent, short
 from pipelines.reports.render import as_text, markdown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Result = Mapping[str, Any]
-TITLE = "What became of the leads"
 LISTED, MOST_LISTED, MOST_CAMPAIGNS = 10, 200, 15
 
 
 def definitions(words: Mapping[str, str], agreed: Mapping[str, Any]) -> dict[str, str]:
     """What each figure counts, in one sentence."""
     pursue, convert = (number(agreed[name]) for name in ("pursue_days", "convert_days"))
+    lead, leads = words["lead"], words["leads"]
     return {
-        "leads": f"every {words['lead']} that was created in the period",
+        "leads": f"every {lead} that was created in the period",
         "handed_off": f"{words['handed_off']}: the filter gave it to sales, or a person pulled it out; empty before launch",
         "held": f"{words['held']}: the filter keeps it back; it is not deleted",
         "answered": f"{words['answered']}: sales took it up or turned it down, or it was closed",
         "accepted": f"{words['accepted']}: sales took it up; a win without that on record counts as taken up",
         "won": f"{words['won']}: became a customer, by now",
         "open": f"open: unanswered for less than {pursue} days, or taken up and undecided for less than {convert}. Open is not lost",
-        "before": "a year before: the leads of the same months a year earlier, as they stood a year earlier, so that both had as much time",
-        "times": f"among leads that had the whole time for it ({pursue} days to be answered, {convert} to be won), so that slow ones count too",
-        "in_time": f"answered within the {number(agreed['answer_hours'])} hours that were agreed on, of the leads that came so long ago",
+        "before": f"a year before: the {leads} of the same months a year earlier, as they stood a year earlier, so that both had as much time",
+        "times": f"among {leads} that had the whole time for it ({pursue} days to be answered, {convert} to be won), so that slow ones count too",
+        "in_time": f"answered within the {number(agreed['answer_hours'])} hours that were agreed on, of the {leads} that came so long ago",
         "unanswered": f"nobody answered: {pursue} days are over, and no answer is on record",
-        "reasons": "turned down, of the answered leads of each group; the shares of reasons are of those turned down",
-        "grades": "only leads that sales got and whose time is over; promised is the chance to be taken up and won that was shown when the lead was scored",
-        "overlooked": "leads of the best grades that sales got, and turned down or never answered",
-        "wasted": "leads of the poorest grades that sales took up of its own accord",
-        "latest": "the newest month of which every lead has had a week, against the three months before it: what happened within a week, so that all had as much time",
+        "reasons": f"turned down, of the answered {leads} of each group; the shares of reasons are of those turned down",
+        "grades": f"only {leads} that sales got and whose time is over; promised is the chance to be taken up and won that was shown when the {lead} was scored",
+        "overlooked": f"{leads} of the best grades that sales got, and turned down or never answered",
+        "wasted": f"{leads} of the poorest grades that sales took up of its own accord",
+        "latest": f"the newest month of which every {lead} has had a week, against the three months before it: what happened within a week, so that all had as much time",
         "quarter": (
             f"by the day of the win, over all quarters together; the end of a quarter is its last {number(agreed['quarter_end_days'])} days. Deals of like size "
             "are compared, by their price on the list where it is known. Who buys at the end may be another kind of customer: a description and no cause"
         ),
         "brings": "more margin than deals: a win of theirs brings more than one of all others, beyond what chance alone does among so many groups",
-        "touches": "touches count until sales answered: the channel that brought the lead, and those of its events",
-        "by_lot": "won, of leads of each channel that sales was asked to work by lot: what they are worth, whoever chooses whom to call. That is proof, and goes before the rules below",
+        "touches": f"touches count until sales answered: the channel that brought the {lead}, and those of its events",
+        "by_lot": f"won, of {leads} of each channel that sales was asked to work by lot: what they are worth, whoever chooses whom to call. That is proof, and goes before the rules below",
         "credit": "each rule divides every win among the touches before it. That describes what came before a win and is no cause: what a channel brings can be told only by leaving it out by lot",
         "rules": (
             f"first and last touch get all; linear: equal parts; position: {number(40)} % first, {number(40)} % last, the rest between; time decay: a touch "
-            f"{number(agreed['half_life_days'])} days earlier counts half; Markov: what the chain of all leads, won or not, would lose without the "
-            "channel; Shapley: equal parts for the different channels of a lead"
+            f"{number(agreed['half_life_days'])} days earlier counts half; Markov: what the chain of all {leads}, won or not, would lose without the "
+            f"channel; Shapley: equal parts for the different channels of a {lead}"
         ),
         "interval": "in brackets: where the figure would lie in 19 of 20 such periods by chance alone, accounts drawn again",
     }
@@ -70,7 +71,7 @@ def digest(result: Result, *, desk: str | None) -> tuple[str, str]:
     told = parts.talk(result["talk"], words, result["agreed"])
     body = markdown(
         "alignment_digest",
-        leads=result["leads"],
+        counted=_counted(result),
         period=period(result),
         steps=[
             (words[step], total["steps"][step])
@@ -80,14 +81,15 @@ def digest(result: Result, *, desk: str | None) -> tuple[str, str]:
         talk=told,
         desk=desk and desk.rstrip("/"),
     )
-    return f"{TITLE}: {len(told) or 'nothing'} to talk about", body
+    return f"{title(result)}: {len(told) or 'nothing'} to talk about", body
 
 
 def alignment_page(result: Result, pictures: Mapping[str, "Figure"]) -> str:
     """The same as HTML that stands alone, with pictures."""
     from pipelines.reports.page import page  # which loads matplotlib; the desk imports this module, too
 
-    return page(TITLE, body(result, pictures), pictures, foot=f"As of {short(result['as_of'], 16)} (UTC).")
+    words = f"{as_text(_counted(result))}, {as_text(period(result))}.\n\n{body(result, pictures)}"
+    return page(title(result), words, pictures, foot=f"As of {short(result['as_of'], 16)} (UTC).")
 
 
 def body(result: Result, pictures: Mapping[str, "Figure"], *, leads_at: str | None = None) -> str:
@@ -109,16 +111,21 @@ def _markdown(
     said = definitions(words, result["agreed"])
     return markdown(
         "alignment",
-        **{name: result[name] for name in ("leads", "agreed", "events", "warnings", "seconds")},
+        **{name: result[name] for name in ("agreed", "events", "warnings", "seconds")},
+        counted=_counted(result),
+        lead=words["lead"],
+        leads=words["leads"],
         said=said,
-        heads=["month", "leads", *(words[step] for step in found["total"]["steps"]), "open"],
+        heads=["month", words["leads"], *(words[step] for step in found["total"]["steps"]), "open"],
         cohorts=[_cohort(each) for each in (*found["months"], found["total"])],
         steps=[_step(step, found, words) for step in found["total"]["steps"]],
-        latest=found["latest"],
+        before=found["before"],
+        still_open=found["total"]["open"],
+        latest=found["latest"] and found["latest"] | {"month": parts.month(found["latest"]["month"])},
         latest_steps=[
             _latest(step, found["latest"], words) for step in (found["latest"] or {}).get("steps", ())
         ],
-        waits=[_wait(stage, found["times"], words) for stage in found["times"]],
+        waits=[_wait(stage, found, words) for stage in found["times"]],
         period=period(result),
         talk=parts.talk(result["talk"], words, result["agreed"]),
         **_feedback(result, whole=whole),
@@ -130,6 +137,16 @@ def _markdown(
         page=page,
         whole=whole,
     )
+
+
+def title(result: Result) -> str:
+    """What the page is called."""
+    return f"What became of the {result['words']['leads']}"
+
+
+def _counted(result: Result) -> str:
+    count, words = result["leads"], result["words"]
+    return f"{number(count)} {words['lead' if count == 1 else 'leads']}"
 
 
 def period(result: Result) -> str:
@@ -158,18 +175,14 @@ def _decided(each: Result) -> int:
 
 def _step(step: str, found: Result, words: Mapping[str, str]) -> list[str]:
     total, before = found["total"]["steps"][step], found["before"]
-    if step in ("handed_off", "held"):
-        if not _decided(found["total"]):
-            return [words[step], *"––––"]
-        before = before if before and _decided(before) else None
-    change = found["changes"].get(step) if before else None
-    return [
-        words[step],
-        f"{number(total['count'])} of {number(total['of'])}",
-        share(total),
-        share(before["steps"][step]) if before else "–",
-        moved(change),
-    ]
+    row = [words[step], parts.counted(total), share(total)]
+    if step in ("handed_off", "held") and not _decided(found["total"]):
+        row = [words[step], "–", "–"]
+    if before is None:
+        return row
+    if step in ("handed_off", "held") and not (_decided(before) and _decided(found["total"])):
+        return [*row, "–", "–"]
+    return [*row, share(before["steps"][step]), moved(found["changes"].get(step))]
 
 
 def _latest(step: str, found: Result, words: Mapping[str, str]) -> list[str]:
@@ -177,19 +190,21 @@ def _latest(step: str, found: Result, words: Mapping[str, str]) -> list[str]:
     return [words[step], parts.counted(now), share(now), share(before), moved(found["changes"][step])]
 
 
-def _wait(stage: str, times: Result, words: Mapping[str, str]) -> list[str]:
+def _wait(stage: str, found: Result, words: Mapping[str, str]) -> list[str]:
+    times, before = found["times"], found["times_before"].get(stage)
     start, each = "taken up" if stage == "won" and "accepted" in times else "came to sales", times[stage]
     return [
         f"{start} → {words[stage]}",
         number(each["of"]),
-        estimate(each["median"], 1),
-        estimate(each["p90"], 1),
+        parts.waited(each["median"]),
+        parts.waited(each["p90"]),
+        *([parts.waited(before["median"])] if before else []),
         number(each["waiting"]),
     ]
 
 
 def _feedback(result: Result, *, whole: bool) -> dict[str, Any]:
-    found, hours = result["feedback"], result["agreed"]["answer_hours"]
+    found, hours, words = result["feedback"], result["agreed"]["answer_hours"], result["words"]
     if found is None:
         return {"answers_told": False}
     after = found["afterwards"]
@@ -198,29 +213,30 @@ def _feedback(result: Result, *, whole: bool) -> dict[str, Any]:
         "teams": parts.teams(found),
         "reasons": parts.reasons(found, "all")[0] if after["rejected"] else None,
         "reasons_by": {
-            by: parts.reasons(found, by)
-            for by in ("channel", "campaign", "month")
-            if whole or by == "channel"
+            by: rows
+            for by in (("channel", "campaign", "month") if whole else ("channel",))
+            if after["rejected"] and (rows := parts.reasons(found, by))
         },
         "afterwards": [
-            f"of {number(after['rejected'])} leads that were turned down, {number(after['accepted']['count'])} were taken up later "
+            f"of {number(after['rejected'])} {words['leads']} that were turned down, {number(after['accepted']['count'])} were taken up later "
             f"({share(after['accepted'])}), and {number(after['won']['count'])} were won ({share(after['won'])})",
-            f"in {number(after['account_won']['count'])} cases the account became a customer later by another lead ({share(after['account_won'])})",
+            f"in {number(after['account_won']['count'])} cases the account became a customer later by another {words['lead']} ({share(after['account_won'])})",
         ]
         if after["rejected"]
         else [],
-        "sooner": parts.sooner(found["sooner"], hours),
+        "sooner": parts.sooner(found["sooner"], hours, words),
     }
 
 
 def _score(result: Result, *, whole: bool) -> dict[str, Any]:
     found = result["scored"]
     return {
-        "trust": parts.trust(found),
-        "scored": found,
+        "trust": parts.trust(found, result["words"]),
+        "decided": found["decided"],
+        "held_back": parts.held_back(found, result["words"]),
         "grades": parts.grades(found),
         "grade_months": parts.months(found) if whole else [],
-        "promise": result["promise"],
+        "promise": result["promise"] and parts.promise(result["promise"]),
     }
 
 
@@ -230,8 +246,8 @@ def _effort(result: Result, *, whole: bool, leads_at: str | None) -> dict[str, A
         return {}
     most = MOST_LISTED if whole else LISTED
     return {
-        "overlooked": parts.overlooked(found, result["leniency"], currency),
-        "wasted": parts.wasted(found, currency),
+        "overlooked": parts.overlooked(found, result["leniency"], currency, result["words"]),
+        "wasted": parts.wasted(found, currency, result["words"]),
         "lists": {
             name: (
                 [_lead(each, leads_at) for each in found[name]["lead_ids"][:most]],
@@ -246,10 +262,10 @@ def _margin(result: Result, *, whole: bool) -> dict[str, Any]:
     found, currency = result["margin"], result["currency"]
     return {
         "margin": found,
-        "measures": [parts.MEASURES[measure] for measure in found["measures"]],
-        "last_days": parts.last_days(found, currency),
-        "margin_weeks": parts.weeks(found, currency) if whole else [],
-        "brings": parts.brings(found, currency),
+        "measures": [money.MEASURES[measure] for measure in found["measures"]],
+        "last_days": money.last_days(found, currency),
+        "margin_weeks": money.weeks(found, currency) if whole else [],
+        "brings": money.brings(found, currency),
     }
 
 
@@ -263,13 +279,13 @@ def _credit(result: Result, *, whole: bool) -> dict[str, Any]:
     found, currency = result["attribution"], result["currency"]
     campaigns = result["campaigns"]
     return {
-        "rules": list(parts.rules(found).values()),
+        "rules": list(money.rules(found).values()),
         "by_lot": [
-            [channel, parts.counted(each), share(each)]
+            [parts.named(channel), parts.counted(each), share(each)]
             for channel, each in sorted(result["by_lot"].items(), key=lambda row: -row[1]["share"]["value"])
         ],
-        "apart": parts.apart(found),
-        "credit": parts.credit(found),
-        "credit_margin": parts.credit_margin(found, currency) if found["margin"] else [],
-        "campaigns": parts.campaigns(campaigns, currency, most=MOST_CAMPAIGNS if whole else 5),
+        "apart": money.apart(found),
+        "credit": money.credit(found),
+        "credit_margin": money.credit_margin(found, currency) if found["margin"] else [],
+        "campaigns": money.campaigns(campaigns, currency, most=MOST_CAMPAIGNS if whole else 5),
     }

@@ -30,6 +30,7 @@ TEMPLATES = Environment(
 PARSER = MarkdownIt("commonmark", {"html": False}).enable("table")
 PART = re.compile(r"(.*) \{#(\w+)\}")  # as ``part`` of ``render.py`` writes it
 FOLDED = "h6"
+UNIT = re.compile(r"(?<=\d) %")  # which begins no line
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,19 @@ def inside(words: str, figures: Mapping[str, Figure] | None = None) -> tuple[lis
     tokens = PARSER.parse(words)
     contents = _named(tokens)
     _headed(tokens)
+    _joined(tokens)
     body = PARSER.renderer.render(list(_folded(_drawn(tokens, figures or {}))), PARSER.options, {})
     return contents, Markup(body)
+
+
+def _joined(tokens: list[Token]) -> None:
+    """Let no sentence break between a number and its unit; cells do not break."""
+    cell = False
+    for token in tokens:
+        cell = token.type in ("th_open", "td_open") or (cell and token.type not in ("th_close", "td_close"))
+        for each in token.children or ():
+            if each.type == "text" and not cell:
+                each.content = UNIT.sub("\u00a0%", each.content)
 
 
 def _named(tokens: list[Token]) -> list[tuple[str, str]]:
@@ -113,17 +125,23 @@ def _headed(tokens: list[Token]) -> None:
 
 
 def _drawn(tokens: list[Token], figures: Mapping[str, Figure]) -> Iterable[Token]:
-    """Paragraphs of pictures as figures, several side by side; tables in a frame that can be moved about."""
-    place = 0
+    """Paragraphs of pictures as figures, several side by side; tables in a frame that can be moved about, with
+    the keys as well.
+    """
+    place, heading, number = 0, "", 0
     while place < len(tokens):
         token = tokens[place]
+        if token.type == "heading_open":
+            heading = "".join(each.content for each in tokens[place + 1].children or ())
         pictures = _pictures(tokens[place + 1]) if token.type == "paragraph_open" else []
         if pictures:
             drawn = "".join(_figure(each, figures) for each in pictures)
             yield _html(f'<div class="pair">\n{drawn}</div>\n' if len(pictures) > 1 else drawn)
             place += 2
         elif token.type == "table_open":
-            yield from (_html('<div class="wide">'), token)
+            number += 1
+            says = escapeHtml(f"Table {number}{heading and ': '}{heading}")
+            yield from (_html(f'<div class="wide" role="group" aria-label="{says}" tabindex="0">'), token)
         elif token.type == "table_close":
             yield from (token, _html("</div>\n"))
         else:
@@ -137,12 +155,21 @@ def _pictures(inline: Token) -> list[Token]:
     return children if all(each.type == "image" for each in children) else []
 
 
+def narrow_name(name: str) -> str:
+    """Under which name a picture stands as a telephone shows it."""
+    return f"{name} narrow"
+
+
 def _figure(image: Token, figures: Mapping[str, Figure]) -> str:
     name = unquote(str(image.attrs["src"]).removeprefix("picture:"))
+    narrow = figures.get(narrow_name(name))
+    instead = "" if narrow is None else f'<source media="(max-width: 34rem)" srcset="{as_uri(narrow)}">\n'
     caption = image.attrs.get("title")
     below = f"<figcaption>{escapeHtml(str(caption))}</figcaption>\n" if caption else ""
     says = "".join(each.content for each in image.children or ())
-    return f'<figure>\n<img src="{as_uri(figures[name])}" alt="{escapeHtml(says)}">\n{below}</figure>\n'
+    shown = f'<img src="{as_uri(figures[name])}" alt="{escapeHtml(says)}">\n'
+    shown = f"<picture>\n{instead}{shown}</picture>\n" if instead else shown
+    return f"<figure>\n{shown}{below}</figure>\n"
 
 
 def _folded(tokens: Iterable[Token]) -> Iterable[Token]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from features.errors import UsageError
+from models.alignment.settings import DID
 from pipelines.store.audit import note
 from pipelines.store.database import Store
 from pipelines.store.schema import WORK, answers_table, worklist_table
@@ -33,13 +34,6 @@ FROM = {  # the states in which each answer can be given
     "snoozed": ("open", "snoozed"),
     "released": ("held",),
     "undone": ("accepted", "rejected", "snoozed", "open"),
-}
-SAID = {
-    "accepted": "took",
-    "rejected": "turned down",
-    "snoozed": "put off",
-    "undone": "undid the answer to",
-    "released": "pulled out",
 }
 LONGEST_WORDS = 500
 LONGEST_SNOOZE = timedelta(days=366)
@@ -115,7 +109,7 @@ def give(
             raise UsageError(f"this lead is {_now(row.state)}; nothing was recorded.")
         if kind == "undone" and latest.who != who and not anybodys:
             raise UsageError(
-                f"{latest.who} {SAID[latest.kind]} this lead, and only {latest.who} can undo that; nothing was recorded."
+                f"{latest.who} {DID[latest.kind]} this lead, and only {latest.who} can undo that; nothing was recorded."
             )
         answer = Answer(
             lead_id, turn + 1, kind, reason if kind == "rejected" else None, words, until, who, at
@@ -136,7 +130,7 @@ def told(answer: Answer) -> str:
     if answer.kind == "undone":
         return "undid the latest answer"
     more = answer.reason or (f"until {answer.until:%Y-%m-%d %H:%M}" if answer.until else "")
-    return ": ".join(part for part in (SAID[answer.kind], more) if part)
+    return ": ".join(part for part in (DID[answer.kind], more) if part)
 
 
 def history(store: Store, lead_id: str) -> list[Answer]:
@@ -243,7 +237,7 @@ def _too_late(latest: Answer | None, who: str, at: datetime) -> str:
         else f"{seconds // 60:,} minutes ago"
     )
     by = "you" if latest.who == who else latest.who
-    return f"{by} {SAID[latest.kind]} this lead {ago}; your answer was not recorded."
+    return f"{by} {DID[latest.kind]} this lead {ago}; your answer was not recorded."
 
 
 def standing_answers(store: Store, until: datetime) -> pa.Table:

@@ -31,6 +31,8 @@ class DecisionFilter:
         answer.
     assigned_to : str, optional
         On whose desk; the empty text for the pool.
+    assigned_among : tuple of str, optional
+        On the desk of one of these.
     grades : tuple of str
     channel, country, owner, held_by : str, optional
     least : float, optional
@@ -53,6 +55,7 @@ class DecisionFilter:
     state: str | None = None
     answered_by: str | None = None
     assigned_to: str | None = None
+    assigned_among: tuple[str, ...] | None = None
     grades: tuple[str, ...] = ()
     channel: str | None = None
     country: str | None = None
@@ -78,6 +81,8 @@ class DecisionFilter:
         rows = table.c
         asked = {name: getattr(self, name) for name in EQUAL if name not in without}
         parts = [rows[name] == (value or None) for name, value in asked.items() if value is not None]
+        if self.assigned_among is not None:
+            parts.append(rows.assigned_to.in_(self.assigned_among))
         if self.lead_ids:
             parts.append(rows.lead_id.in_(self.lead_ids))
         if self.since is not None:

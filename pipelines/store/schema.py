@@ -130,10 +130,11 @@ people_table = sa.Table(
     "people",
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("role", sa.Text, nullable=False),  # rep · ops · admin
+    sa.Column("role", sa.Text, nullable=False),  # rep · manager · ops · admin
     sa.Column("password", sa.Text, nullable=False),  # its Argon2 hash
     sa.Column("temporary", sa.Integer, nullable=False),  # 1: somebody else knows the password; to be changed
     sa.Column("added_at", sa.DateTime, nullable=False),
+    sa.Column("team", sa.Text),
 )
 sessions_table = sa.Table(
     "sessions",

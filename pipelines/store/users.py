@@ -15,8 +15,11 @@ from pipelines.store.audit import note
 from pipelines.store.database import Store
 from pipelines.store.schema import keys_table, people_table, sessions_table, views_table
 
-Role = Literal["rep", "ops", "admin"]
-ROLES = ("rep", "ops", "admin")  # each may do what those before it may
+Role = Literal["rep", "manager", "ops", "admin"]
+# Each may do what those before it may, a manager with the leads of the own team; but what single people achieve
+# is for themselves, their manager and administrators.
+ROLES = ("rep", "manager", "ops", "admin")
+ROLES_OF_KEYS = ("rep", "ops", "admin")  # a program is of no team
 SESSION = timedelta(hours=12)
 
 
@@ -27,6 +30,7 @@ class Person:
     name: str
     role: Role
     temporary: bool = False  # the password is known to others: nothing is open before it is changed
+    team: str | None = None
 
     def may(self, role: Role) -> bool:
         """Whether this person may do what a role may."""
@@ -58,6 +62,7 @@ def add_person(
     at: datetime,
     by: str,
     temporary: bool = False,
+    team: str | None = None,
     as_admin: bool = False,
 ) -> None:
     """Let somebody in from now on; who is there already gets the new role and password, has to sign in
@@ -67,6 +72,8 @@ def add_person(
     ----------
     temporary : bool
         Whether others know the password, so that it has to be changed at the first sign-in.
+    team : str, optional
+        Which one the person belongs to; by default none, or the one that it was. A manager needs one.
     as_admin : bool
         Whether ``by`` has to be an administrator at the very moment at which it is done: a request may have
         waited while its sender was removed.
@@ -74,7 +81,7 @@ def add_person(
     Raises
     ------
     UsageError
-        For a name, role or password that is none.
+        For a name, role, team or password that is none.
     NotAllowedError
         If ``by`` is no administrator any more.
     """
@@ -83,16 +90,63 @@ def add_person(
         raise UsageError("a person needs a name of at most 80 characters; nobody was added.")
     if role not in ROLES:
         raise UsageError(f"'{role}' is no role: say {', '.join(ROLES)}; nobody was added.")
+    team = _a_team(team, otherwise="nobody was added")
     passwords.check(password, name, otherwise="nobody was added")
     values = {"role": role, "password": passwords.hashed(password), "temporary": int(temporary)}
     with store.writing() as connection:
         _check_admin(connection, by, as_admin)
-        there = connection.scalar(sa.select(people_table.c.name).where(people_table.c.name == name))
+        row = people_table.c
+        there = connection.execute(sa.select(row.team).where(row.name == name)).one_or_none()
+        values["team"] = team or (there and there.team)
+        if role == "manager" and not values["team"]:
+            raise UsageError("a manager needs a team; nobody was added.")
         put = store.insert(people_table).values(name=name, added_at=at, **values)
         connection.execute(put.on_conflict_do_update(index_elements=["name"], set_=values))
         passwords.forgive_tries(connection, name)
         _shut_out(connection, name, at)
-        note(connection, at, by, "person", f"{'changed' if there else 'added'} {name} as {role}")
+        note(
+            connection,
+            at,
+            by,
+            "person",
+            f"{'changed' if there else 'added'} {name} as {role}{_of_team(team)}",
+        )
+
+
+def set_team(
+    store: Store, name: str, team: str | None, *, at: datetime, by: str, as_admin: bool = False
+) -> None:
+    """Put somebody into a team, or with None into none; sessions and the password stay.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such person, for a team that is none, and for a manager without one.
+    NotAllowedError
+        If ``by`` is no administrator any more.
+    """
+    team, row = _a_team(team, otherwise="nothing was changed"), people_table.c
+    with store.writing() as connection:
+        _check_admin(connection, by, as_admin)
+        role = connection.scalar(sa.select(row.role).where(row.name == name))
+        if role is None:
+            raise UsageError(f"there is nobody called '{name}'; nothing was changed.")
+        if role == "manager" and team is None:
+            raise UsageError("a manager needs a team; nothing was changed.")
+        connection.execute(people_table.update().where(row.name == name).values(team=team))
+        note(connection, at, by, "person", f"changed {name}{_of_team(team) or ', of no team'}")
+
+
+def _a_team(team: str | None, *, otherwise: str) -> str | None:
+    """A team's name without what stands around it; None for none."""
+    team = (team or "").strip()
+    if len(team) > 80 or not team.isprintable():
+        raise UsageError(f"a team needs a name of at most 80 characters; {otherwise}.")
+    return team or None
+
+
+def _of_team(team: str | None) -> str:
+    return f", of team {team}" if team else ""
 
 
 def change_password(
@@ -165,18 +219,20 @@ def people(store: Store) -> list[Person]:
     """Everybody who may sign in, by name."""
     with store.reading() as connection:
         rows = connection.execute(
-            sa.select(people_table.c.name, people_table.c.role).order_by(people_table.c.name)
+            sa.select(people_table.c.name, people_table.c.role, people_table.c.team).order_by(
+                people_table.c.name
+            )
         )
-        return [Person(*row) for row in rows]
+        return [Person(name, role, team=team) for name, role, team in rows]
 
 
 def person(store: Store, name: str) -> Person | None:
     """Somebody by name."""
     with store.reading() as connection:
         row = connection.execute(
-            sa.select(people_table.c.name, people_table.c.role).where(people_table.c.name == name)
+            sa.select(people_table.c.role, people_table.c.team).where(people_table.c.name == name)
         ).one_or_none()
-    return Person(*row) if row else None
+    return Person(name, row.role, team=row.team) if row else None
 
 
 def sign_in(
@@ -223,13 +279,13 @@ def sign_in(
 def in_session(store: Store, token: str, *, at: datetime) -> Person | None:
     """Whose session a token opens, if it is still going on."""
     query = (
-        sa.select(people_table.c.name, people_table.c.role, people_table.c.temporary)
+        sa.select(people_table.c.name, people_table.c.role, people_table.c.temporary, people_table.c.team)
         .join(sessions_table, sessions_table.c.name == people_table.c.name)
         .where(sessions_table.c.digest == digest(token), sessions_table.c.ends_at > at)
     )
     with store.reading() as connection:
         row = connection.execute(query).one_or_none()
-    return Person(row.name, row.role, bool(row.temporary)) if row else None
+    return Person(row.name, row.role, bool(row.temporary), row.team) if row else None
 
 
 def sign_out(store: Store, token: str, who: str, *, at: datetime, address: str | None) -> None:
@@ -265,8 +321,8 @@ def make_key(store: Store, name: str, role: Role, *, at: datetime, by: str, as_a
         raise UsageError(
             "a key needs a name of at most 80 characters, such as the program's; no key was made."
         )
-    if role not in ROLES:
-        raise UsageError(f"'{role}' is no role: say {', '.join(ROLES)}; no key was made.")
+    if role not in ROLES_OF_KEYS:
+        raise UsageError(f"'{role}' is no role of a key: say {', '.join(ROLES_OF_KEYS)}; no key was made.")
     key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
     with store.writing() as connection:
         _check_admin(connection, by, as_admin)

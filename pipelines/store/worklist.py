@@ -4,7 +4,7 @@ the database.
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -275,9 +275,10 @@ def cuts(store: Store, lead_ids: list[str]) -> dict[str, Cut]:
         return {lead_id: Cut(*more) for lead_id, *more in rows}
 
 
-def states(store: Store, who: str, *, now: datetime) -> dict[str, int]:
+def states(store: Store, who: str, *, now: datetime, team: Collection[str] = ()) -> dict[str, int]:
     """How many leads are in each state; under "mine" how many this person has taken, under "desk" how many
-    wait on this person's desk, under "pool" how many on nobody's, and under "fresh" how many came within a day.
+    wait on this person's desk, under "team" how many on those of a team, under "pool" how many on nobody's, and
+    under "fresh" how many came within a day.
     """
     with store.reading() as connection:
         found = dict(connection.execute(sa.select(WORK.state, sa.func.count()).group_by(WORK.state)).all())
@@ -289,9 +290,10 @@ def states(store: Store, who: str, *, now: datetime) -> dict[str, int]:
             sa.select(
                 sa.func.count(sa.case((WORK.assigned_to == who, 1))),
                 sa.func.count(sa.case((WORK.assigned_to.is_(None), 1))),
+                sa.func.count(sa.case((WORK.assigned_to.in_(team), 1))),
             ).where(WORK.state == "open")
         ).one()
-        found |= {"desk": desks[0], "pool": desks[1]}
+        found |= {"desk": desks[0], "pool": desks[1], "team": desks[2]}
         return {**found, "mine": connection.scalar(mine), "fresh": connection.scalar(fresh)}
 
 

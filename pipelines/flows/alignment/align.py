@@ -14,7 +14,7 @@ import pandas as pd
 from features.errors import TooLittleDataError, UsageError
 from features.tables import moment
 from models.alignment.attribution import Attribution, Credit, Touches, attribution
-from models.alignment.book import NAMED, Asked, Book
+from models.alignment.book import NOTHING, Asked, Book
 from models.alignment.effort import Effort, by_channel, effort
 from models.alignment.feedback import Feedback, feedback
 from models.alignment.figures import Share
@@ -24,7 +24,7 @@ from models.alignment.scored import Scored, scored
 from models.alignment.talk import Finding, findings
 from models.policy.impact import leniency_of, promise_of
 from models.policy.selective_labels import Leniency
-from pipelines.flows.alignment.ledger import NOTHING, Ledger, ledger_of
+from pipelines.flows.alignment.ledger import Ledger, ledger_of
 from pipelines.flows.dataset import pull_source
 from pipelines.flows.runs import flow, publish
 from pipelines.home import store_of
@@ -121,9 +121,8 @@ def align(settings: Settings, home: Path, as_of: datetime, asked: Asked = ALL) -
 def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
     """The figures of the leads that are asked for; without a period, of the last twelve months."""
     book = ledger.book
-    choices = {name: sorted(book.leads[name].dropna().astype(str).unique()) for name in NAMED}
     for name, value in asked.named().items():
-        _known(name, value, choices[name])
+        _known(name, value, ledger.choices[name])
     if asked.since is None:
         first = pd.Timestamp(asked.until or book.end) - pd.DateOffset(months=MONTHS - 1, microseconds=1)
         asked = replace(asked, since=first.replace(day=1).normalize().to_pydatetime())
@@ -155,7 +154,7 @@ def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
     return Alignment(
         as_of=moment(book.end, "time"),
         asked=asked,
-        choices=choices,
+        choices=ledger.choices,
         leads=len(here.leads),
         talk=findings(*parts, brought),
         funnel=parts[0],
@@ -176,7 +175,7 @@ def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
         by_lot=by_channel(here),
         attribution=credit(ledger.touches.rows(mask)),
         campaigns=credit(_campaigns(here), rules=("last",)).credits,
-        words={name: settings.words.beside(name) for name in asdict(settings.words)},
+        words=settings.words.for_reports(),
         currency=settings.desk.currency,
         events=ledger.events,
         agreed=asdict(agreed) | {"pursue_days": book.pursue_days, "convert_days": book.convert_days},

@@ -10,24 +10,23 @@ from prefect.blocks.abstract import NotificationBlock, NotificationError
 from prefect.blocks.core import Block
 
 from features.errors import UnreachableError, UsageError
-from pipelines.reports import alignment as reports
 from pipelines.reports.plots.alignment import pictures_of
 
-PICTURES = ("funnel", "grades", "quarter")  # the first two of those that are there
+PICTURES = 2
 SHARP = 110  # dots an inch: a picture of 800 points' width
 
 
-def send(found: Mapping[str, Any], *, block: str, desk: str | None) -> None:
+def send(found: Mapping[str, Any], subject: str, body: str, *, block: str) -> None:
     """Tell a block what the alignment found, with two pictures where it can take some.
 
     Parameters
     ----------
     found : dict
         As ``Alignment.to_json`` gives it.
+    subject, body : str
+        What ``digest`` of the reports says of it.
     block : str
         Type and name, such as ``slack-webhook/marketing``.
-    desk : str or None
-        Where the desk is, for links.
 
     Raises
     ------
@@ -44,9 +43,8 @@ def send(found: Mapping[str, Any], *, block: str, desk: str | None) -> None:
         raise UsageError(
             f"schedule.digest: Prefect has no notification block '{block}'; nothing was sent. Make it on Prefect's page Blocks."
         )
-    subject, body = reports.digest(found, desk=desk)
     try:
-        _tell(told, subject, body, pictures(found))
+        _tell(told, subject, body, found)
     except (NotificationError, OSError, httpx.HTTPError) as error:
         raise UnreachableError(
             f"schedule.digest: block '{block}' did not take the digest; nothing was sent. Its address may be wrong, or its "
@@ -56,16 +54,15 @@ def send(found: Mapping[str, Any], *, block: str, desk: str | None) -> None:
 
 def pictures(found: Mapping[str, Any]) -> dict[str, bytes]:
     """Two pictures as PNG by their names."""
-    drawn = pictures_of(found)
     written = {}
-    for name in [each for each in PICTURES if each in drawn][:2]:
+    for name, figure in pictures_of(found, most=PICTURES).items():
         file = io.BytesIO()
-        drawn[name].savefig(file, format="png", dpi=SHARP, facecolor="white")
+        figure.savefig(file, format="png", dpi=SHARP, facecolor="white")
         written[name] = file.getvalue()
     return written
 
 
-def _tell(block: Any, subject: str, body: str, shown: Mapping[str, bytes]) -> None:
+def _tell(block: Any, subject: str, body: str, found: Mapping[str, Any]) -> None:
     """Prefect hands on words alone; Apprise, which most of its blocks speak through, takes pictures as well."""
     client = getattr(block, "_apprise_client", None)
     if client is None or not any(each.attachment_support for each in client):
@@ -73,7 +70,7 @@ def _tell(block: Any, subject: str, body: str, shown: Mapping[str, bytes]) -> No
         return
     attached = [
         AttachMemory(content=picture, name=f"{name}.png", mimetype="image/png")
-        for name, picture in shown.items()
+        for name, picture in pictures(found).items()
     ]
     if not client.notify(body=body, title=subject, attach=attached, body_format="markdown"):
         raise NotificationError("")

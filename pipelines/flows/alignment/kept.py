@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from features.errors import TooLittleDataError
 from models.alignment.book import Asked
-from pipelines.flows.alignment.align import aligned
+from pipelines.flows.alignment.align import ALL, aligned
 from pipelines.flows.alignment.ledger import Ledger, ledger_of
 from pipelines.settings import Settings
 from pipelines.sources.answers_as_outcomes import with_answers
@@ -22,6 +22,8 @@ from pipelines.store.database import Store
 from pipelines.store.erasure import forgotten_of
 
 FRESH = timedelta(minutes=10)
+SOON = timedelta(minutes=3)  # before that, they are read anew where somebody may ask again
+ASKED = timedelta(days=1)  # who asked within it may ask again
 MOST = 50  # answers kept
 
 
@@ -39,6 +41,7 @@ class _Kept:
     key: tuple[Path, int]
     read_at: datetime
     ledger: Ledger
+    asked_at: datetime
     told: dict[Asked, Told] = field(default_factory=dict)
 
 
@@ -65,29 +68,55 @@ class KeptAlignment:
         TooLittleDataError
             Where nothing was pulled yet, leads have no dates, or none fits.
         """
+        with self._lock:  # of several who come at once, one reads
+            kept = self._fresh(folder, now)
+            kept.asked_at = now
+            if asked not in kept.told:
+                if len(kept.told) >= MOST:
+                    kept.told.clear()
+                kept.told[asked] = self._told(kept.ledger, asked)
+            return kept.told[asked]
+
+    def keep_fresh(self, folder: Path | None, now: datetime) -> None:
+        """Read anew what will soon be too old, or is of an older snapshot, where somebody has asked of late: so
+        that nobody waits for it.
+        """
+        kept = self._kept
+        if kept is None or folder is None or now - kept.asked_at > ASKED:
+            return
+        key = _key(folder)
+        if kept.key == key and kept.read_at <= now < kept.read_at + FRESH - SOON:
+            return
+        anew = _Kept(key, now, self._read(folder, now), kept.asked_at)
+        anew.told[ALL] = self._told(anew.ledger, ALL)
+        with self._lock:
+            anew.asked_at = kept.asked_at
+            self._kept = anew
+
+    def _told(self, ledger: Ledger, asked: Asked) -> Told:
         # Pictures need matplotlib, 40 MB that a desk on which nobody asks for this page does without.
         from pipelines.reports import alignment as reports
         from pipelines.reports.page import inside
-        from pipelines.reports.plots.alignment import pictures_of
+        from pipelines.reports.plots.alignment import of_page
 
+        found = aligned(ledger, self.settings, asked).to_json()
+        pictures = of_page(found)
+        return Told(found, *inside(reports.body(found, pictures, leads_at="/leads/"), pictures))
+
+    def choices(self, folder: Path | None, now: datetime) -> dict[str, list[str]]:
+        """What can be asked for, by name."""
+        with self._lock:
+            return self._fresh(folder, now).ledger.choices
+
+    def _fresh(self, folder: Path | None, now: datetime) -> _Kept:
         if folder is None:
             raise TooLittleDataError(
                 "nothing was pulled yet, so there is nothing to count. Score leads first."
             )
-        key = (folder, (folder / "leads.parquet").stat().st_mtime_ns)
-        with self._lock:  # of several who come at once, one reads
-            kept = self._kept
-            if kept is None or kept.key != key or not now - FRESH < kept.read_at <= now:
-                kept = self._kept = _Kept(key, now, self._read(folder, now))
-            if asked not in kept.told:
-                found = aligned(kept.ledger, self.settings, asked).to_json()
-                pictures = pictures_of(found)
-                if len(kept.told) >= MOST:
-                    kept.told.clear()
-                kept.told[asked] = Told(
-                    found, *inside(reports.body(found, pictures, leads_at="/leads/"), pictures)
-                )
-            return kept.told[asked]
+        key, kept = _key(folder), self._kept
+        if kept is None or kept.key != key or not now - FRESH < kept.read_at <= now:
+            kept = self._kept = _Kept(key, now, self._read(folder, now), now)
+        return kept
 
     def _read(self, folder: Path, now: datetime) -> Ledger:
         note, connection = read_note(folder), local_engine(sparing=True)
@@ -101,3 +130,8 @@ class KeptAlignment:
             return ledger_of(tables, self.store, self.settings, until=until, warnings=(*note.warnings, *more))
         finally:
             let_go(connection)
+
+
+def _key(folder: Path) -> tuple[Path, int]:
+    """What tells a snapshot from another, and from itself after somebody was forgotten."""
+    return folder, (folder / "leads.parquet").stat().st_mtime_ns

@@ -16,18 +16,18 @@ from features.matrix import fetch
 from features.outcomes import fates, realised_margins
 from features.tables import Tables
 from models.alignment.attribution import Touches
-from models.alignment.book import HANDED_OFF, HELD, UNDECIDED, Book
+from models.alignment.book import HANDED_OFF, HELD, NAMED, NOTHING, UNDECIDED, Book
 from models.policy.policy import HAND_OFF
 from pipelines.flows.value import reckoned
 from pipelines.settings import Settings
 from pipelines.store.answers import pulled_out
 from pipelines.store.database import Store
+from pipelines.store.work.teams import Teams, teams_of
 
 UNDATED = (
     "the source has no dates of leads and outcomes, so that nothing can be said of months, answers and waits. "
     "Name a column of dates in [source.leads] created_at."
 )
-NOTHING = "–"  # the channel of a lead that has none
 SAID = ("channel", "campaign", "owner")
 MICROSECONDS = 86_400_000_000  # of a day
 
@@ -44,6 +44,8 @@ class Ledger:
         answered, or its time was over. What comes later is sales' own work.
     judged : DataFrame
         The decisions with what became of them, as ``reckoned`` has them.
+    choices : dict of str to list of str
+        What can be asked for, by name.
     events : bool
         Whether events have channels; without, each lead has one touch at most.
     """
@@ -51,6 +53,7 @@ class Ledger:
     book: Book
     touches: Touches
     judged: pd.DataFrame
+    choices: dict[str, list[str]]
     events: bool
     warnings: tuple[str, ...]
 
@@ -70,13 +73,16 @@ def ledger_of(
     log = store.decisions() if store.is_there() else pd.DataFrame()
     log = log[log["decided_at"] <= until] if len(log) else log
     released = pulled_out(store) if len(log) else set()
-    book = book_of(tables, log, released, settings)
+    teams = teams_of(store, settings.alignment, settings.assignment)
+    book = book_of(tables, log, released, settings, teams)
+    choices = {name: sorted(book.leads[name].dropna().astype(str).unique()) for name in NAMED}
     events = tables.events is not None and "channel" in tables.events.columns
     judged = reckoned(log, tables, settings) if len(log) else pd.DataFrame()
-    return Ledger(book, touches_of(tables, book, events=events), judged, events, tuple(warnings))
+    touches = touches_of(tables, book, events=events)
+    return Ledger(book, touches, judged, choices, events, (*warnings, *_without_team(choices, teams)))
 
 
-def book_of(tables: Tables, log: pd.DataFrame, released: set[str], settings: Settings) -> Book:
+def book_of(tables: Tables, log: pd.DataFrame, released: set[str], settings: Settings, teams: Teams) -> Book:
     """One row for each lead: its stages, and what was decided of it."""
     leads = tables.leads
     cohort = leads.select("lead_id", "account_id", "created_at", as_of="created_at")
@@ -89,8 +95,8 @@ def book_of(tables: Tables, log: pd.DataFrame, released: set[str], settings: Set
         margin=realised_margins(rows, settings.policy.margin_share),
         channel=rows["channel"].fillna(NOTHING),
         campaign=rows["campaign"].fillna(NOTHING),
-        team=rows["owner"].fillna(NOTHING),
-        rep=rows["answerer"],
+        team=_teams(rows["owner"], rows["answerer"], teams),
+        rep=rows["answerer"].map(teams.person, na_action="ignore"),
     ).drop(columns=["owner", "answerer", "as_of"])
     if len(log):
         kept = log[["lead_id", "decided_at", "action", "grade", "arm", "p_pursue", "p_convert", "p_both"]]
@@ -103,6 +109,32 @@ def book_of(tables: Tables, log: pd.DataFrame, released: set[str], settings: Set
     times = {name: rows[name].astype("datetime64[us]") for name in rows if name.endswith("_at")}
     days = {"pursue_days": settings.label.pursue_days, "convert_days": settings.label.convert_days}
     return Book.of(rows.assign(handed=handed, **times), tables.end, days, tables.stages)
+
+
+def _teams(owner: pd.Series, answerer: pd.Series, teams: Teams) -> pd.Series:
+    """The team of each lead: that of its owner, or its owner where that is a team and no person.
+
+    Whoever signs in or answers leads is a person; figures of single people are for few, and so no team's.
+    """
+    persons = teams.people | set(answerer.dropna().map(teams.person).unique())
+
+    def of(name: str) -> str:
+        return teams.of(name) or (NOTHING if teams.person(name) in persons else name)
+
+    known = {name: of(name) for name in owner.dropna().unique()}
+    return owner.fillna(NOTHING).map(known | {NOTHING: NOTHING})
+
+
+def _without_team(choices: dict[str, list[str]], teams: Teams) -> list[str]:
+    """What to do where leads have no team because their owners are people of none."""
+    alone = [name for name in choices["rep"] if not teams.of(name)]
+    if NOTHING not in choices["team"] or not alone:
+        return []
+    people = "1 person who answers" if len(alone) == 1 else f"{len(alone):,} people who answer"
+    return [
+        f"no team is known of {people} leads, and what single people achieve is not for everybody: say who is of which team in "
+        "[alignment] teams, or for those who sign in with `leadsieve user team`"
+    ]
 
 
 def _said(tables: Tables) -> ir.Table:

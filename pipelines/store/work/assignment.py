@@ -2,7 +2,7 @@
 change of it on record.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -116,6 +116,7 @@ def pass_on(
     who: str,
     at: datetime,
     anybodys: bool = False,
+    team: Collection[str] = (),
     address: str | None = None,
 ) -> int:
     """Give leads that wait to somebody else, or with None back to the pool; gives how many.
@@ -124,6 +125,8 @@ def pass_on(
     ----------
     anybodys : bool
         Whether leads may be passed on that are on another's desk.
+    team : collection of str
+        People between whom leads may be passed on that are on the desk of one of them.
 
     Raises
     ------
@@ -136,7 +139,8 @@ def pass_on(
             raise UsageError(f"there is nobody called '{to}'; nothing was passed on.")
         asked = store.among(WORK.lead_id, lead_ids) & WORK.state.in_(("open", "snoozed", "accepted"))
         if not anybodys:
-            asked &= WORK.assigned_to.is_(None) | (WORK.assigned_to == who)
+            theirs = team if to is None or to in team else ()
+            asked &= WORK.assigned_to.is_(None) | WORK.assigned_to.in_([who, *theirs])
         ids = list(connection.scalars(sa.select(WORK.lead_id).where(asked)))
         if not ids:
             raise UsageError("these leads are on another's desk, or answered already; nothing was passed on.")
@@ -189,8 +193,10 @@ class Desk:
     room: float
 
 
-def team(store: Store, settings: AssignmentSettings, *, now: datetime) -> list[Desk]:
-    """Everybody's desk, by name."""
+def team(
+    store: Store, settings: AssignmentSettings, *, now: datetime, only: Collection[str] | None = None
+) -> list[Desk]:
+    """Everybody's desk, by name; or those of ``only`` these people."""
     monday = week_of(now)
     is_open = WORK.state == "open"
     desks = sa.select(
@@ -218,6 +224,7 @@ def team(store: Store, settings: AssignmentSettings, *, now: datetime) -> list[D
             room=max(0.0, settings.room(name) - turns.had.get(name, 0)),
         )
         for name in names
+        if only is None or name in only
     ]
 
 
