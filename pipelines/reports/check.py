@@ -16,6 +16,7 @@ Result = Mapping[str, Any]
 
 VERDICTS = ("known too late", "suspicious", "ok")  # what is to be looked at first
 SHOWN_WORDS = 8
+MOST_EMPTY = 20  # columns that get a row each though nothing is in them
 MOODS = {"ready": "good", "ready, without a promise": "doubtful", "too little data": "bad"}
 OVER_TIME = "over time: "
 
@@ -64,12 +65,7 @@ def _markdown(result: Result, *, pictures: Any, page: str | None, whole: bool) -
         counts=_counts(result["leaks"]),
         problem=problem,
         mends=[_mend(line) for line in others if not line.startswith(" ")],
-        columns=[
-            _column(column, leaks.get(column["column"]))
-            for column in sorted(
-                result["tables"]["leads"]["columns"], key=lambda each: _order(leaks.get(each["column"]))
-            )
-        ],
+        columns=_columns(result["tables"]["leads"]["columns"], leaks),
         looked=[[each["detector"], sample(each)] for each in result["detectors"]],
         held=[_table(name, held) for name, held in result["tables"].items()],
         words=_words(result["tables"]),
@@ -127,6 +123,20 @@ def _mend(line: str) -> tuple[str, str]:
     """What to do in words, and what to write into the configuration."""
     words, section, key = line.removesuffix(".").partition("[features]")
     return (words, f"{section}\n{key.strip()}") if section else (line, "")
+
+
+def _columns(columns: list[Result], leaks: Mapping[str, Result]) -> list[list[str]]:
+    """A row for each column, those to be looked at first; very many empty ones are one row together."""
+    empty = [column for column in columns if column["empty"] == 1]
+    together = empty if len(empty) > MOST_EMPTY else []
+    rows = [
+        _column(column, leaks.get(column["column"]))
+        for column in sorted(columns, key=lambda each: _order(leaks.get(each["column"])))
+        if column not in together
+    ]
+    return rows + [[f"{len(together):,} more", percent(1), "not used: empty in every row", "", ""]] * bool(
+        together
+    )
 
 
 def _column(column: Result, leak: Result | None) -> list[str]:

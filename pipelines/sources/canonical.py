@@ -4,7 +4,6 @@ Rows that are left out because the mapping asks for it are counted and named, ne
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import ibis
@@ -12,38 +11,18 @@ import ibis.expr.types as ir
 from ibis.expr.datatypes import DataType
 
 from features.contracts import Breach, counted
-from features.tables import FIRST_ROW, LEAD_KEYS, STAGES, WORTH, Clock
+from features.tables import FIRST_ROW, LEAD_KEYS, STAGES, WORTH
 from pipelines.sources.left_out import LeftOut, compared_by_day
 from pipelines.sources.mapping import SourceSettings
 from pipelines.sources.reading.column_reader import Columns
 from pipelines.sources.reading.columns import TIME, Profile, md5, word
+from pipelines.sources.readings import Reading
 from pipelines.sources.resolve import Resolved, attribute_columns
 
 NO_DATES = "no dates: random split, figures are optimistic"
 ROW = "leadsieve row"
 FLAT = "leadsieve outcome "
 SHOWN_WORDS = 10
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Canonical tables as expressions, not yet computed, with what was met on the way."""
-
-    leads: ir.Table
-    events: ir.Table | None
-    outcomes: ir.Table | None
-    clock: Clock
-    outcome_times: bool
-    stages: tuple[str, ...]
-    has_accounts: bool
-    breaches: tuple[Breach, ...]
-    warnings: tuple[str, ...]
-    ways: dict[str, dict[str, str]]
-
-    @property
-    def tables(self) -> dict[str, ir.Table]:
-        found = {"leads": self.leads, "events": self.events, "outcomes": self.outcomes}
-        return {name: table for name, table in found.items() if table is not None}
 
 
 class Canonical:

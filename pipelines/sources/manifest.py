@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from features.errors import UsageError
 from features.labels import Horizons
 from features.tables import Clock, Tables
-from pipelines.sources.canonical import Reading
 from pipelines.sources.connections import Source
+from pipelines.sources.readings import Reading
 from pipelines.sources.resolve import Resolved
 
 FORMAT = 3

@@ -21,10 +21,11 @@ from features.tables import Tables
 from pipelines.addresses import redacted
 from pipelines.files import held as guarded
 from pipelines.files import sweep, synced
-from pipelines.sources.canonical import Canonical, Reading
+from pipelines.sources.canonical import Canonical
 from pipelines.sources.connections import MemorySource, Source, open_source
 from pipelines.sources.engine import let_go, local_engine, quoted
 from pipelines.sources.erased import Forgotten, remembering
+from pipelines.sources.left_out import far_ahead, plausible_end
 from pipelines.sources.manifest import (
     FORMAT,
     NOTE,
@@ -38,6 +39,7 @@ from pipelines.sources.manifest import (
 )
 from pipelines.sources.mapping import SourceSettings
 from pipelines.sources.new_leads import with_new_leads
+from pipelines.sources.readings import Reading
 from pipelines.sources.resolve import Resolved, resolve
 
 TICK = timedelta(microseconds=1)
@@ -209,12 +211,12 @@ def _store(
             source, resolved = _landed(source, resolved, folder)
             ending.callback(source.close)
         reading = gone.out_of(_read(source, resolved, horizons))
-        rows = _write(source, reading, folder)
-        tables = opened(
-            folder,
-            _note(reading, resolved, rows, newest=datetime.max - TICK, until=until),
-            connection=source.connection,
-        )
+        rows, tables = _tried(source, resolved, reading, folder, until)
+        end, late = plausible_end(tables.leads) if reading.clock == "time" else None, ()
+        if end is not None:
+            late = (far_ahead(tables.leads, end),)
+            reading = reading.created_by(end)
+            rows, tables = _tried(source, resolved, reading, folder, until)
         _judge(reading, tables, resolved.settings)
         for raw in folder.glob("raw-*.parquet"):
             raw.unlink()
@@ -229,13 +231,22 @@ def _store(
             until=until,
             fingerprint=fingerprint,
             number=1 + max((each.number for each in notes(store).values()), default=0),
-            more=doubts,
+            more=(*late, *doubts),
         )
         (folder / NOTE).write_text(note.text())
         for written in (*folder.glob("*.*"), folder):
             synced(written)
         with remembering(store.parent):
             return None if forgotten() != gone else (fingerprint, _named(folder, store / fingerprint))
+
+
+def _tried(
+    source: Source, resolved: Resolved, reading: Reading, folder: Path, until: datetime
+) -> tuple[dict[str, int], Tables]:
+    """The rows written of each table, and all of them as they are read again."""
+    rows = _write(source, reading, folder)
+    note = _note(reading, resolved, rows, newest=datetime.max - TICK, until=until)
+    return rows, opened(folder, note, connection=source.connection)
 
 
 def _named(folder: Path, snapshot: Path) -> bool:

@@ -223,7 +223,7 @@ class Columns:
         if self.given is not None:
             return self.given.get(column)
         profile, ways = seen[column], []
-        if not profile.filled:
+        if not profile.digits:
             return None
         text = word(raw[column], self._empty(role))
         sample = sampled(text, raw)
@@ -245,8 +245,9 @@ class Columns:
         if len(whole) == 1:
             self.ways.setdefault(table, {})[column] = whole[0]
             gaps = profile.filled - counts.filled
+            why = f"as {where} says" if self._told(role, key, column) else "which alone fits"
             self.warnings.append(
-                f"{role}: '{column}' is written like '{sample[0]}' and read by {_named(whole[0])}, which alone fits"
+                f"{role}: '{column}' is written like '{sample[0]}' and read by {_named(whole[0])}, {why}"
                 + (f"; {gaps:,} placeholders count as empty" if gaps else "")
             )
             return whole[0]

@@ -37,6 +37,7 @@ class Profile:
     """How many values of a text column there are, and how many read as a number, a truth value or a time."""
 
     filled: int
+    digits: int
     numbers: int
     padded: int
     truths: int
@@ -60,7 +61,7 @@ class Profile:
         return "text"
 
 
-NOTHING_FILLED = Profile(0, 0, 0, 0, 0, 0, 0)
+NOTHING_FILLED = Profile(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def plain(table: ir.Table) -> tuple[ir.Table, list[str]]:
@@ -178,6 +179,7 @@ def _profiled(table: ir.Table, columns: list[str], empty: tuple[str, ...]) -> di
         is_time = text.re_search(DATED) & text.try_cast(TIME_UTC).notnull()
         counts |= {
             f"{at} filled": text.notnull().sum(),
+            f"{at} digits": text.re_search(r"\d").sum(),
             f"{at} numbers": text.try_cast("float64").notnull().sum(),
             f"{at} padded": text.re_search(PADDED).sum(),
             f"{at} truths": text.lower().isin(TRUTHS).sum(),
