@@ -18,7 +18,7 @@ import ibis.expr.types as ir
 from pydantic import Field, field_serializer
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from features.definitions import emails
+from features.definitions import attributes, emails
 from features.errors import UsageError
 from features.labels import Horizons
 from features.personal import BIRTH, NAMES
@@ -27,6 +27,8 @@ from features.tables import LEAD_KEYS, Tables
 
 INDEX = ("lead_id", "account_id", "as_of")
 AT_ONCE = 100  # columns in one query
+MOST_MEMBERS = 30  # of a column whose cells hold several values
+FEWEST_OF_MEMBER, RARE_MEMBER = 5, 0.01  # leads, and their share, from which on a member is a feature
 TITLE_NAMES = ("title", "jobtitle", "position", "role", "jobrole", "function", "jobfunction")
 
 
@@ -76,7 +78,7 @@ class Attribute:
     """A lead column and what it is taken for."""
 
     name: str
-    kind: Literal["number", "category", "date", "title", "email", "key", "calendar"]
+    kind: Literal["number", "category", "date", "title", "email", "key", "calendar", "list"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ class Recipe:
         In the order of the matrix.
     dropped : tuple of (str, str)
         Lead columns that are not used, and why.
+    lists : tuple of (str, str, tuple of str)
+        Lead columns whose cells hold several values: what stands between those, and the commonest of them.
     files : tuple of FeatureFile
         The team's own files that some of the features stand in.
     """
@@ -113,6 +117,7 @@ class Recipe:
     columns: tuple[Column, ...]
     dropped: tuple[tuple[str, str], ...]
     files: tuple[FeatureFile, ...] = ()
+    lists: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -135,6 +140,7 @@ class Recipe:
                 Column(**each | {"arguments": _frozen(each["arguments"])}) for each in plain["columns"]
             ),
             "dropped": _frozen(plain["dropped"]),
+            "lists": _frozen(plain["lists"]),
             "files": tuple(FeatureFile(**each) for each in plain["files"]),
             "horizons": Horizons(**horizons),
         }
@@ -169,19 +175,17 @@ def recipe_for(tables: Tables, settings: FeatureSettings, horizons: Horizons) ->
     UsageError
         If one of the settings' files has not been loaded.
     """
-    attributes, dropped = _attributes(tables, settings)
+    found, dropped = _attributes(tables, settings)
     kinds, channels, value = _event_columns(tables, settings.max_kinds)
-    named = {each.name: each.kind for each in attributes if each.kind in ("key", "email")}
-    present = [
-        name for name in ("channel", "campaign", "owner") if name in {each.name for each in attributes}
-    ]
+    named = {each.name: each.kind for each in found if each.kind in ("key", "email")}
+    present = [name for name in ("channel", "campaign", "owner") if name in {each.name for each in found}]
     keys = [
         *present,
         *(["account_id"] if tables.has_accounts else []),
         *(name for name in named if name not in present),
     ]
     ingredients = {
-        "attributes": attributes,
+        "attributes": found,
         "event_kinds": kinds,
         "event_channels": channels,
         "event_value": value,
@@ -192,6 +196,11 @@ def recipe_for(tables: Tables, settings: FeatureSettings, horizons: Horizons) ->
         "horizons": horizons,
         "dropped": dropped,
         "files": _loaded(settings.files),
+        "lists": tuple(
+            (each.name, tables.lists[each.name], _members(tables.leads, each.name, tables.lists[each.name]))
+            for each in found
+            if each.kind == "list"
+        ),
     }
     columns = tuple(_columns(Recipe(columns=(), **ingredients)))
     names = told_apart((column.name for column in columns), taken=(*INDEX, "created_at"))
@@ -232,8 +241,25 @@ def _columns(recipe: Recipe) -> Iterator[Column]:
                 "days": recipe.windows_days,
                 "key": recipe.rate_keys,
             }
-            for values in product(*(spans[name] for name in each.repeated_for)):
-                yield each.column_for(dict(zip(each.repeated_for, values, strict=True)))
+            for some in _of_lists(recipe) if each.attributes == ("list",) else [spans]:
+                for values in product(*(some[name] for name in each.repeated_for)):
+                    yield each.column_for(dict(zip(each.repeated_for, values, strict=True)))
+
+
+def _of_lists(recipe: Recipe) -> Iterator[dict[str, Any]]:
+    """What is to be gone through for each column whose cells hold several values: each has values of its own."""
+    for name, mark, found in recipe.lists:
+        yield {"attribute": [name], "mark": [mark], "member": found}
+
+
+def _members(leads: ir.Table, name: str, mark: str) -> tuple[str, ...]:
+    """The values that cells of a column hold, commonest first, without the rare ones."""
+    cells = leads.filter(leads[name].notnull()).select(value=attributes.parted(leads[name], mark).split(mark))
+    rows = cells.count().to_pyarrow().as_py()
+    counts = cells.unnest("value").group_by("value").aggregate(rows=ibis._.count())
+    common = counts.filter((counts.rows >= max(FEWEST_OF_MEMBER, RARE_MEMBER * rows)) & (counts.value != ""))
+    found = common.order_by(ibis.desc("rows"), "value").limit(MOST_MEMBERS)
+    return tuple(found.to_pyarrow()["value"].to_pylist())
 
 
 def _possible(feature: Feature, recipe: Recipe) -> bool:
@@ -354,6 +380,8 @@ def _kinds(
         if levels == rows > 1000 and about["whole"] == rows:
             return (), "a whole number of its own in every row: an identifier"
         return ("number",), ""
+    if name in tables.lists:
+        return ("list",), ""
     if about["addresses"] >= 0.8 * filled:
         return ("email",), ""
     if name in (settings.titles or ()) or (settings.titles is None and _plain(name) in TITLE_NAMES):

@@ -11,6 +11,7 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
+from features.definitions.attributes import MEMBERSHIP
 from features.definitions.history import SHARE
 from models.scoring.scorer import Scorer
 from models.survival.encoding import encode
@@ -159,6 +160,8 @@ class Wording:
         tell = percent if column.unit == SHARE else shown
         if MORE in column.words:
             tell = difference
+        if column.unit == MEMBERSHIP:
+            tell, usual = included, None
         said = (
             singular(column.words.replace(MORE if tell is difference else "{value}", tell(value)))
             if not pd.isna(value)
@@ -177,6 +180,11 @@ class Wording:
 def percent(value: object) -> str:
     """A share as people say it: two digits that count, and never more than three."""
     return "empty" if value is None or pd.isna(value) else f"{float(f'{100 * value:.2g}'):g} %"
+
+
+def included(value: float) -> str:
+    """Whether a cell of several values includes one of them."""
+    return "include" if value else "do not include"
 
 
 def difference(value: float) -> str:

@@ -21,9 +21,9 @@ MOODS = {"ready": "good", "ready, without a promise": "doubtful", "too little da
 OVER_TIME = "over time: "
 
 
-def check(result: Result, *, page: Path | None = None) -> str:
-    """Readiness first, then the columns' verdicts, then what the tables hold."""
-    return _markdown(result, pictures=(), page=page and str(page), whole=False)
+def check(result: Result, *, page: Path | None = None, every: bool = False) -> str:
+    """Readiness first, then the columns' verdicts, then what the tables hold; of ``every`` column how it was read."""
+    return _markdown(result, pictures=(), page=page and str(page), whole=False, every=every)
 
 
 def check_page(result: Result, pictures: Mapping[str, Figure]) -> str:
@@ -51,7 +51,7 @@ def write_page(result: Result, pictures: Mapping[str, Figure], path: Path) -> Pa
     return path
 
 
-def _markdown(result: Result, *, pictures: Any, page: str | None, whole: bool) -> str:
+def _markdown(result: Result, *, pictures: Any, page: str | None, whole: bool, every: bool = False) -> str:
     ready, leaks = result["readiness"], {leak["column"]: leak for leak in result["leaks"]}
     problem, *others = (result["mend"] or "").splitlines() or [None]
     return markdown(
@@ -66,6 +66,7 @@ def _markdown(result: Result, *, pictures: Any, page: str | None, whole: bool) -
         problem=problem,
         mends=[_mend(line) for line in others if not line.startswith(" ")],
         columns=_columns(result["tables"]["leads"]["columns"], leaks),
+        read=[_read(each) for each in result["values"] if every or each["told"]],
         looked=[[each["detector"], sample(each)] for each in result["detectors"]],
         held=[_table(name, held) for name, held in result["tables"].items()],
         words=_words(result["tables"]),
@@ -123,6 +124,14 @@ def _mend(line: str) -> tuple[str, str]:
     """What to do in words, and what to write into the configuration."""
     words, section, key = line.removesuffix(".").partition("[features]")
     return (words, f"{section}\n{key.strip()}") if section else (line, "")
+
+
+def _read(value: Result) -> list[str]:
+    """What one column was taken for, how it was read, and what was not."""
+    lost = [f"{value['unread']:,} of {value['filled']:,}"] * bool(value["unread"])
+    gaps = [f"{value['empty']:,} placeholders are empty"] * bool(value["empty"])
+    name = value["column"] if value["table"] == "leads" else f"{value['table']}.{value['column']}"
+    return [name, value["taken_for"], value["how"], ", ".join(lost + gaps) or "none", value["example"]]
 
 
 def _columns(columns: list[Result], leaks: Mapping[str, Result]) -> list[list[str]]:

@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 
 from features.contracts import Breach
 from features.tables import Clock
+from pipelines.sources.reading.decided import ReadAs
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Reading:
     has_accounts: bool
     breaches: tuple[Breach, ...]
     warnings: tuple[str, ...]
-    ways: dict[str, dict[str, str]]
+    columns: tuple[ReadAs, ...]
 
     @property
     def tables(self) -> dict[str, ir.Table]:

@@ -32,13 +32,16 @@ from pipelines.sources.manifest import (
     Note,
     fingerprint_of_files,
     fingerprint_of_rows,
+    last_note,
     notes,
     read_note,
     stored_mapping,
     whole,
+    written_otherwise,
 )
 from pipelines.sources.mapping import SourceSettings
 from pipelines.sources.new_leads import with_new_leads
+from pipelines.sources.reading.decided import ReadAs, lists_of, ways_of
 from pipelines.sources.readings import Reading
 from pipelines.sources.resolve import Resolved, resolve
 
@@ -149,7 +152,7 @@ def pull(
                 leads_file,
                 connection=connection,
                 until=until,
-                ways=note.ways.get("leads", {}),
+                ways=ways_of(note.columns, "leads"),
             )
             warnings += more
             tables = gone.out_of_tables(tables)
@@ -179,11 +182,13 @@ def opened(folder: Path, note: Note, *, connection: ibis.BaseBackend) -> Tables:
         stages=note.stages,
         end=datetime.fromisoformat(note.newest) + TICK,
         has_accounts=note.has_accounts,
+        lists=lists_of(note.columns),
     )
 
 
-def _read(source: Source, resolved: Resolved, horizons: Horizons) -> Reading:
-    return Canonical(resolved, convert_days=horizons.convert_days, parses=not source.is_server).read()
+def _read(source: Source, resolved: Resolved, horizons: Horizons, before: tuple[ReadAs, ...] = ()) -> Reading:
+    parses = not source.is_server
+    return Canonical(resolved, convert_days=horizons.convert_days, parses=parses, before=before).read()
 
 
 def _store(
@@ -210,7 +215,10 @@ def _store(
                 _judge_at_source(source, resolved, horizons)
             source, resolved = _landed(source, resolved, folder)
             ending.callback(source.close)
-        reading = gone.out_of(_read(source, resolved, horizons))
+        earlier = last_note(store, redacted(resolved.settings.url))
+        reading = gone.out_of(
+            _read(source, resolved, horizons, before=() if earlier is None else earlier.columns)
+        )
         rows, tables = _tried(source, resolved, reading, folder, until)
         end, late = plausible_end(tables.leads) if reading.clock == "time" else None, ()
         if end is not None:
@@ -231,7 +239,7 @@ def _store(
             until=until,
             fingerprint=fingerprint,
             number=1 + max((each.number for each in notes(store).values()), default=0),
-            more=(*late, *doubts),
+            more=(*written_otherwise(earlier, resolved.files), *late, *doubts),
         )
         (folder / NOTE).write_text(note.text())
         for written in (*folder.glob("*.*"), folder):
@@ -387,5 +395,6 @@ def _note(
         newest=newest.isoformat(),
         pulled_until=until.isoformat(),
         warnings=reading.warnings + more,
-        ways=reading.ways,
+        columns=reading.columns,
+        files=resolved.files,
     )

@@ -84,7 +84,7 @@ def look(source: Source, name: str, engine: BaseBackend) -> Looked:
     there = [each for each in rows.column_names if not _empty(rows[each])]
     table = engine.create_table(f"looked at {name}", rows.select(there), temp=True, overwrite=True)
     texts = table.select(**{each: word(table[each]) for each in there}).to_pyarrow()
-    seen = profiles(table, there, ())
+    seen = profiles(table, there)
     bare = _without_prefix(rows.column_names)
     columns = []
     for each in rows.column_names:
