@@ -100,7 +100,7 @@ class Canonical:
         numbers = [] if worth is None else [column for column in (worth.amount, worth.margin) if column]
         times += [flat.occurred_at] if flat is not None and flat.occurred_at else []
         times += mapping.stages.values()
-        seen = self.columns.profiles("leads", raw, [*attributes, *times, *numbers])
+        seen = self.columns.profiles("leads", raw, [*attributes, *numbers], times=times)
 
         columns = {
             "lead_id": None
@@ -193,7 +193,9 @@ class Canonical:
             raw = (
                 raw.filter(word(raw[mapping.kind]).notin(told) | raw[mapping.kind].isnull()) if told else raw
             )
-        seen = self.columns.profiles("events", raw, [mapping.occurred_at, mapping.recorded_at, mapping.value])
+        seen = self.columns.profiles(
+            "events", raw, [mapping.value], times=[mapping.occurred_at, mapping.recorded_at]
+        )
         columns = {
             "lead_id": word(raw[mapping.lead_id], mapping.empty_in(mapping.lead_id)),
             "kind": word(raw[mapping.kind], mapping.empty_in(mapping.kind)),
@@ -222,11 +224,9 @@ class Canonical:
         stages: dict[str, str] = {each: stage for stage, words in mapping.stages.items() for each in words}
         if stages:
             raw = self._named_stages(raw, stages)
-        seen = self.columns.profiles(
-            "outcomes",
-            raw,
-            [mapping.occurred_at, mapping.recorded_at, *(getattr(mapping, name) for name in WORTH)],
-        )
+        worth = [getattr(mapping, name) for name in WORTH]
+        times = [mapping.occurred_at, mapping.recorded_at]
+        seen = self.columns.profiles("outcomes", raw, worth, times=times)
         stage = (
             ibis.literal(mapping.stage_is)
             if mapping.stage_is

@@ -39,6 +39,7 @@ from pipelines.sources.reading.formats import (
     fit,
     number_as,
     number_ways,
+    same_either_way,
     sampled,
     time_as,
     time_ways,
@@ -46,12 +47,6 @@ from pipelines.sources.reading.formats import (
 from pipelines.sources.reading.lists import example_of, separator_of
 
 NEARLY_ALL = 0.9
-
-
-def _same_either_way(text: ir.StringColumn, raw: ir.Table) -> bool:
-    """Whether both decimal marks give the same numbers."""
-    rows = raw.select(point=number_as(text, POINT), comma=number_as(text, COMMA))
-    return not rows.filter(rows.point != rows.comma).count().to_pyarrow().as_py()
 
 
 class Columns:
@@ -96,10 +91,16 @@ class Columns:
         """What was done to values, or lost, a sentence for each column."""
         return [each.sentence for each in self.read.values() if each.worth_telling]
 
-    def profiles(self, role: str, raw: ir.Table, columns: Iterable[str | None]) -> dict[str, Profile]:
+    def profiles(
+        self, role: str, raw: ir.Table, columns: Iterable[str | None], *, times: Iterable[str | None] = ()
+    ) -> dict[str, Profile]:
         """What the columns of text among some columns hold; nothing where the engine cannot read text."""
-        wanted = list(dict.fromkeys(column for column in columns if column))
-        return profiles(raw, wanted, lambda column: self._empty(role, column)) if self.parses else {}
+        wanted = {column for column in columns if column}
+        named = {column for column in times if column} - wanted
+        if not self.parses:
+            return {}
+        both = [column for column in raw.columns if column in wanted | named]
+        return profiles(raw, both, lambda column: self._empty(role, column), named)
 
     def attribute(self, raw: ir.Table, column: str, seen: dict[str, Profile]) -> ir.Column:
         """A lead's attribute: a number, a time or a word, by its type or, in a file of text, by all its
@@ -280,7 +281,7 @@ class Columns:
         table, profile = self._table(role), seen[column]
         if self.given is not None:
             return self.given.get(column)
-        if not profile.digits:
+        if not profile.digits and wanted != "time":
             return None
         text = word(raw[column], self._empty(role, column))
         sample = sampled(text, raw)
@@ -294,7 +295,7 @@ class Columns:
         told = self._told(role, key, column) is not None
         if was in whole:
             whole = [was]
-        elif len(whole) == 2 and set(whole) == set(NUMBERS) and _same_either_way(text, raw):
+        elif len(whole) == 2 and set(whole) == set(NUMBERS) and same_either_way(text, raw):
             whole = whole[:1]
         taken: TakenFor = "number" if ways[0] in NUMBERS else "time"
         read = ReadAs(

@@ -1,6 +1,6 @@
 """From a source's values to ours: what text means, what typed columns hold, everything in UTC."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import ibis
@@ -194,17 +194,21 @@ def moment(column: ir.Column, zone: str, empty: tuple[str, ...] = ()) -> ir.Time
 
 
 def profiles(
-    table: ir.Table, columns: list[str], empty: Callable[[str], tuple[str, ...]] = lambda _: ()
+    table: ir.Table,
+    columns: list[str],
+    empty: Callable[[str], tuple[str, ...]] = lambda _: (),
+    times: Collection[str] = (),
 ) -> dict[str, Profile]:
     """What columns of text hold, in one aggregate query, or a few for a table of very many columns: the time that
-    the engine takes to plan one grows with their square. ``empty`` tells a column's words that mean "empty".
+    the engine takes to plan one grows with their square. ``empty`` tells a column's words that mean "empty"; of
+    ``times`` nothing is looked up that times do not need.
     """
     columns = [column for column in columns if table[column].type().is_string()]
     found = dict.fromkeys(columns, NOTHING_FILLED)
     if len(columns) > AT_ONCE:
         columns = _not_empty(table, columns)
     for at in range(0, len(columns), AT_ONCE):
-        found |= _profiled(table, columns[at : at + AT_ONCE], empty)
+        found |= _profiled(table, columns[at : at + AT_ONCE], empty, times)
     return found
 
 
@@ -216,7 +220,7 @@ def _not_empty(table: ir.Table, columns: list[str]) -> list[str]:
 
 
 def _profiled(
-    table: ir.Table, columns: list[str], empty: Callable[[str], tuple[str, ...]]
+    table: ir.Table, columns: list[str], empty: Callable[[str], tuple[str, ...]], times: Collection[str]
 ) -> dict[str, Profile]:
     counts = {}
     texts = table.select(**{column: word(table[column], empty(column)) for column in columns})
@@ -226,23 +230,26 @@ def _profiled(
         is_time = text.re_search(DATED) & text.try_cast(TIME_UTC).notnull()
         counts |= {
             f"{at} filled": text.notnull().sum(),
-            f"{at} digits": text.re_search(r"\d").sum(),
-            f"{at} nothings": nothing(text).sum(),
-            f"{at} grouped": text.re_search(GROUPED).sum(),
-            f"{at} short": text.re_search(SHORT).sum(),
-            f"{at} numbers": text.try_cast("float64").notnull().sum(),
-            f"{at} padded": text.re_search(PADDED).sum(),
-            f"{at} truths": text.lower().isin((*YES, *NO)).sum(),
             f"{at} zoned": (is_time & zoned).sum(),
             f"{at} local": (is_time & ~zoned).sum(),
             f"{at} clocked": text.contains(":").sum(),
-            **{f"{at} {name}": text.contains(mark).sum() for name, mark in MARKS.items()},
         }
+        if column not in times:
+            counts |= {
+                f"{at} digits": text.re_search(r"\d").sum(),
+                f"{at} nothings": nothing(text).sum(),
+                f"{at} numbers": text.try_cast("float64").notnull().sum(),
+                f"{at} padded": text.re_search(PADDED).sum(),
+                f"{at} truths": text.lower().isin((*YES, *NO)).sum(),
+                f"{at} grouped": text.re_search(GROUPED).sum(),
+                f"{at} short": text.re_search(SHORT).sum(),
+                **{f"{at} {name}": text.contains(mark).sum() for name, mark in MARKS.items()},
+            }
     if not counts:
         return {}
     seen = texts.aggregate(**counts).to_pyarrow().to_pylist()[0]
     names = Profile.__dataclass_fields__
     return {
-        column: Profile(**{name: seen[f"{at} {name}"] or 0 for name in names})
+        column: Profile(**{name: seen.get(f"{at} {name}") or 0 for name in names})
         for at, column in enumerate(columns)
     }

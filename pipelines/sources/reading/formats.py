@@ -119,6 +119,12 @@ def fit(text: ir.StringColumn, table: ir.Table, ways: Sequence[str]) -> Fit:
     return Fit(filled=seen["filled"], ways={way: seen[way] or 0 for way in ways})
 
 
+def same_either_way(text: ir.StringColumn, raw: ir.Table) -> bool:
+    """Whether both decimal marks give the same numbers."""
+    rows = raw.select(point=number_as(text, POINT), comma=number_as(text, COMMA))
+    return not rows.filter(rows.point != rows.comma).count().to_pyarrow().as_py()
+
+
 def sampled(text: ir.StringColumn, table: ir.Table) -> list[str]:
     """Some values of a column."""
     return (
