@@ -25,7 +25,7 @@ from features.as_of import ROW, known_events
 from features.definitions.free_text import TextModel, text_part
 from features.errors import ContractError
 from features.outcome_rates import fetch_past
-from features.recipe import INDEX, Recipe
+from features.recipe import INDEX, Attribute, Recipe
 from features.register import REGISTER, Column
 from features.tables import Tables
 
@@ -242,8 +242,11 @@ def _category(values: pa.ChunkedArray) -> pd.Categorical:
     return pd.Categorical.from_codes(rank[codes], categories=pd.Index(levels[order], dtype="str"))
 
 
+KINDS = {"number": ("numbers", "decimal"), "date": ("times", "date_format")}
+
+
 def all_there(tables: Tables, recipe: Recipe) -> None:
-    """Refuse tables that lack what the recipe reads, naming all of it."""
+    """Refuse tables that lack what the recipe reads, or hold words where it read numbers or times, naming all of it."""
     lacking = [
         f"leads.{name}"
         for name in dict.fromkeys(each.name for each in recipe.attributes)
@@ -267,6 +270,30 @@ def all_there(tables: Tables, recipe: Recipe) -> None:
             f"{len(lacking)} columns that the model was fitted with are not in the data; nothing was computed.\n"
             f"  absent: {', '.join(lacking)}. Give them back at the source (empty where unknown), or train again without them."
         )
+    if strange := [said for each in recipe.attributes if (said := _of_another_kind(tables.leads, each))]:
+        raise ContractError(
+            "\n".join(["columns are not what the model was fitted with; nothing was computed.", *strange])
+        )
+
+
+def _of_another_kind(leads: ir.Table, attribute: Attribute) -> str | None:
+    """What is wrong with a column that holds words instead of what it held when the model was fitted."""
+    if attribute.kind not in KINDS or not leads[attribute.name].type().is_string():
+        return None
+    what, key = KINDS[attribute.kind]
+    column = leads[attribute.name]
+    read = column.try_cast("float64" if attribute.kind == "number" else "timestamp")
+    odd = leads.aggregate(
+        all=column.count(), rows=column.count(where=read.isnull()), example=column.min(where=read.isnull())
+    )
+    seen = odd.to_pyarrow().to_pylist()[0]
+    if not seen["all"]:
+        return None
+    return (
+        f"  leads.{attribute.name}: held {what}, and {seen['rows']:,} of {seen['all']:,} values are none now, such as "
+        f"'{seen['example']}'. Mend them at the source, name such words in [source.leads] empty, or say how they are "
+        f"written in [source.leads] {key}."
+    )
 
 
 def sharing_sums(values: Mapping[str, ir.Value]) -> dict[str, ir.Value]:

@@ -4,80 +4,26 @@ after.
 
 import hashlib
 import json
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import ibis
-import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
-from pydantic import Field, field_serializer
-from pydantic.dataclasses import dataclass as checked_dataclass
 
-from features.definitions import emails
+from features.definitions import attributes
 from features.definitions.free_text import PARTS, TOO_LITTLE, TextModel, learn_texts
 from features.errors import UsageError
 from features.labels import Horizons
-from features.personal import BIRTH, NAMES
+from features.lead_columns import INDEX, Attribute, FeatureSettings, attributes_of
 from features.register import REGISTER, Column, Feature, FeatureFile, told_apart
-from features.tables import LEAD_KEYS, Tables
+from features.tables import Tables
 
-INDEX = ("lead_id", "account_id", "created_at", "as_of")
-FEWEST_DIFFERENT, FEWEST_WORDS = 200, 4.0  # texts, and words of one on the mean
-TITLE_NAMES = ("title", "jobtitle", "position", "role", "jobrole", "function", "jobfunction")
-
-
-@checked_dataclass(frozen=True)
-class FeatureSettings:
-    """What a user may say about features; the [features] section of a configuration.
-
-    Attributes
-    ----------
-    windows_days : tuple of float
-        Lengths of the windows in which events are counted.
-    exclude : tuple of str
-        Lead columns that nobody may use: protected, or known to leak.
-    audit : tuple of str
-        Lead columns that are no features either, and by whose groups the model is audited: protected ones.
-    trusted : tuple of str
-        Lead columns that look as if they knew the outcome, and are known not to.
-    personal : tuple of str
-        Lead columns with names, salutations or dates of birth that may be used all the same.
-    titles : tuple of str, optional
-        Lead columns that hold job titles; found by their names if not given.
-    max_kinds : int
-        How many kinds of event, the commonest, get columns of their own.
-    max_levels : int
-        Of a column of more different texts than this the outcome rates are looked up, too.
-    files : tuple of Path
-        Python files with features of one's own, beside those that come with the program.
-    """
-
-    windows_days: tuple[float, ...] = (1, 7, 30)
-    exclude: tuple[str, ...] = ()
-    audit: tuple[str, ...] = ()
-    trusted: tuple[str, ...] = ()
-    personal: tuple[str, ...] = ()
-    titles: tuple[str, ...] | None = None
-    max_kinds: int = Field(default=12, ge=1)
-    max_levels: int = Field(default=100, ge=2)
-    files: tuple[Path, ...] = ()
-
-    @field_serializer("files", when_used="json")
-    def _without_folders(self, files: tuple[Path, ...]) -> tuple[str, ...]:
-        return tuple(file.name for file in files)
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """A lead column and what it is taken for."""
-
-    name: str
-    kind: Literal["number", "category", "date", "title", "email", "key", "text", "calendar"]
+MOST_MEMBERS = 30  # of a column whose cells hold several values
+FEWEST_OF_MEMBER, RARE_MEMBER = 5, 0.01  # leads, and their share, from which on a member is a feature
 
 
 @dataclass(frozen=True)
@@ -98,6 +44,8 @@ class Recipe:
         In the order of the matrix.
     dropped : tuple of (str, str)
         Lead columns that are not used, and why.
+    lists : tuple of (str, str, tuple of str)
+        Lead columns whose cells hold several values: what stands between those, and the commonest of them.
     files : tuple of FeatureFile
         The team's own files that some of the features stand in.
     texts : tuple of TextModel
@@ -117,6 +65,7 @@ class Recipe:
     dropped: tuple[tuple[str, str], ...]
     files: tuple[FeatureFile, ...] = ()
     texts: tuple[TextModel, ...] = ()
+    lists: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -139,6 +88,7 @@ class Recipe:
                 Column(**each | {"arguments": _frozen(each["arguments"])}) for each in plain["columns"]
             ),
             "dropped": _frozen(plain["dropped"]),
+            "lists": _frozen(plain["lists"]),
             "files": tuple(FeatureFile(**each) for each in plain["files"]),
             "texts": tuple(
                 TextModel(**{name: _frozen(value) for name, value in each.items()}) for each in plain["texts"]
@@ -187,23 +137,21 @@ def recipe_for(tables: Tables, settings: FeatureSettings, horizons: Horizons) ->
     UsageError
         If one of the settings' files has not been loaded.
     """
-    attributes, dropped = _attributes(tables, settings)
-    texts = learn_texts(tables, [each.name for each in attributes if each.kind == "text"])
+    found, dropped = attributes_of(tables, settings)
+    texts = learn_texts(tables, [each.name for each in found if each.kind == "text"])
     unlearned = [name for name, model in texts.items() if model is None]
-    attributes = tuple(each for each in attributes if each.name not in unlearned)
+    found = tuple(each for each in found if each.name not in unlearned)
     dropped = (*dropped, *((name, TOO_LITTLE) for name in unlearned))
     kinds, channels, value = _event_columns(tables, settings.max_kinds)
-    named = {each.name: each.kind for each in attributes if each.kind in ("key", "email")}
-    present = [
-        name for name in ("channel", "campaign", "owner") if name in {each.name for each in attributes}
-    ]
+    named = {each.name: each.kind for each in found if each.kind in ("key", "email")}
+    present = [name for name in ("channel", "campaign", "owner") if name in {each.name for each in found}]
     keys = [
         *present,
         *(["account_id"] if tables.has_accounts else []),
         *(name for name in named if name not in present),
     ]
     ingredients = {
-        "attributes": attributes,
+        "attributes": found,
         "event_kinds": kinds,
         "event_channels": channels,
         "event_value": value,
@@ -215,6 +163,11 @@ def recipe_for(tables: Tables, settings: FeatureSettings, horizons: Horizons) ->
         "dropped": dropped,
         "files": _loaded(settings.files),
         "texts": tuple(model for model in texts.values() if model is not None),
+        "lists": tuple(
+            (each.name, tables.lists[each.name], _members(tables.leads, each.name, tables.lists[each.name]))
+            for each in found
+            if each.kind == "list"
+        ),
     }
     columns = tuple(_columns(Recipe(columns=(), **ingredients)))
     names = told_apart((column.name for column in columns), taken=INDEX)
@@ -256,8 +209,25 @@ def _columns(recipe: Recipe) -> Iterator[Column]:
                 "key": recipe.rate_keys,
                 "part": range(1, PARTS + 1),
             }
-            for values in product(*(spans[name] for name in each.repeated_for)):
-                yield each.column_for(dict(zip(each.repeated_for, values, strict=True)))
+            for some in _of_lists(recipe) if each.attributes == ("list",) else [spans]:
+                for values in product(*(some[name] for name in each.repeated_for)):
+                    yield each.column_for(dict(zip(each.repeated_for, values, strict=True)))
+
+
+def _of_lists(recipe: Recipe) -> Iterator[dict[str, Any]]:
+    """What is to be gone through for each column whose cells hold several values: each has values of its own."""
+    for name, mark, found in recipe.lists:
+        yield {"attribute": [name], "mark": [mark], "member": found}
+
+
+def _members(leads: ir.Table, name: str, mark: str) -> tuple[str, ...]:
+    """The values that cells of a column hold, commonest first, without the rare ones."""
+    cells = leads.filter(leads[name].notnull()).select(value=attributes.parted(leads[name], mark).split(mark))
+    rows = cells.count().to_pyarrow().as_py()
+    counts = cells.unnest("value").group_by("value").aggregate(rows=ibis._.count())
+    common = counts.filter((counts.rows >= max(FEWEST_OF_MEMBER, RARE_MEMBER * rows)) & (counts.value != ""))
+    found = common.order_by(ibis.desc("rows"), "value").limit(MOST_MEMBERS)
+    return tuple(found.to_pyarrow()["value"].to_pylist())
 
 
 def _possible(feature: Feature, recipe: Recipe) -> bool:
@@ -285,105 +255,3 @@ def _event_columns(tables: Tables, most: int) -> tuple[tuple[str, ...], tuple[st
 def _commonest(table: ir.Table, column: str, most: int) -> tuple[str, ...]:
     counts = table.filter(table[column].notnull()).group_by(column).aggregate(rows=ibis._.count())
     return tuple(counts.order_by(ibis.desc("rows"), column).limit(most).to_pyarrow()[column].to_pylist())
-
-
-def _attributes(
-    tables: Tables, settings: FeatureSettings
-) -> tuple[tuple[Attribute, ...], tuple[tuple[str, str], ...]]:
-    """What each lead column is taken for, and why others are not used."""
-    leads = tables.leads
-    used, dropped = [], []
-    candidates = []
-    for name in leads.columns:
-        if name in LEAD_KEYS:
-            continue
-        if name in settings.audit:
-            dropped.append((name, "kept for auditing alone"))
-        elif name in settings.exclude:
-            dropped.append((name, "excluded by the configuration"))
-        elif _plain(name) in PERSONAL and name not in settings.personal:
-            dropped.append((name, "about the person; [features] personal names what is used all the same"))
-        elif name in INDEX:
-            dropped.append((name, "its name is one of ours; rename it at the source"))
-        else:
-            candidates.append(name)
-    about = _looked_at(leads, candidates)
-    rows = about["rows"]
-    for i, name in enumerate(candidates):
-        kinds, reason = _kinds(
-            name,
-            leads[name].type(),
-            {key: about[f"{key}_{i}"] for key in ("filled", "levels", "addresses", "whole", "blanks")},
-            rows,
-            tables,
-            settings,
-        )
-        used.extend(Attribute(name, kind) for kind in kinds)
-        if reason:
-            dropped.append((name, reason))
-    if tables.clock == "time":
-        used.append(Attribute("created_at", "calendar"))
-    return tuple(used), tuple(dropped)
-
-
-def _plain(name: str) -> str:
-    """A column's name without case, accents, blanks and signs."""
-    letters = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(letter for letter in letters if letter.isalnum())
-
-
-PERSONAL = frozenset(_plain(name) for name in (*NAMES, *BIRTH))
-
-
-def _looked_at(leads: ir.Table, names: list[str]) -> dict[str, Any]:
-    """Rows, and of each column how many are filled, how many different, how many e-mail addresses, how many
-    whole numbers and how many blanks.
-    """
-    measures = {"rows": leads.count()}
-    for i, name in enumerate(names):
-        column = leads[name]
-        text, floating = isinstance(column.type(), dt.String), isinstance(column.type(), dt.Numeric)
-        measures[f"filled_{i}"] = column.count()
-        measures[f"levels_{i}"] = column.nunique()
-        measures[f"addresses_{i}"] = leads.count(where=emails.is_address(column)) if text else ibis.literal(0)
-        measures[f"blanks_{i}"] = (
-            (column.length() - column.replace(" ", "").length()).sum() if text else ibis.literal(0)
-        )
-        measures[f"whole_{i}"] = leads.count(where=column == column.floor()) if floating else ibis.literal(0)
-    return leads.aggregate(**measures).to_pyarrow().to_pylist()[0]
-
-
-def _kinds(
-    name: str, dtype: dt.DataType, about: dict[str, int], rows: int, tables: Tables, settings: FeatureSettings
-) -> tuple[tuple[str, ...], str]:
-    """What one column is taken for, or why it is not used."""
-    filled, levels = about["filled"], about["levels"]
-    if filled == 0:
-        return (), "empty in every row"
-    if levels == 1 and filled == rows:
-        return (), "the same in every row"
-    if isinstance(dtype, dt.Timestamp | dt.Date):
-        return (
-            (("date",), "")
-            if tables.clock == "time"
-            else ((), "a date, and the leads themselves have no time it could be measured from")
-        )
-    if not isinstance(dtype, dt.String):
-        if levels == rows > 1000 and about["whole"] == rows:
-            return (), "a whole number of its own in every row: an identifier"
-        return ("number",), ""
-    if about["addresses"] >= 0.8 * filled:
-        return ("email",), ""
-    if name in (settings.titles or ()) or (settings.titles is None and _plain(name) in TITLE_NAMES):
-        return ("title", "category") if levels <= settings.max_levels else ("title",), ""
-    if levels <= min(settings.max_levels, max(50, 0.5 * filled)):
-        return ("category",), ""
-    if (
-        levels >= FEWEST_DIFFERENT
-        and levels > 0.5 * filled
-        and about["blanks"] >= (FEWEST_WORDS - 1) * filled
-    ):
-        return ("text",), ""
-    if levels > 0.5 * filled:
-        return (), f"{levels} different texts in {filled} rows: an identifier or free text"
-    return ("key",), ""

@@ -2,7 +2,8 @@
 
 A feature is one function. Its first argument is a table of what was known; the names of its further arguments
 say for what it is repeated: ``kind`` (of event), ``days`` (a window), ``channel`` (of events), ``attribute``
-(of the lead), ``key`` (whose past is looked up), ``part`` (of what a text says). Registering it is all there is to do: recipe, matrix and
+(of the lead), ``member`` (one value of an attribute that holds several, with ``mark``, what stands between
+those), ``key`` (whose past is looked up), ``part`` (of what a text says). Registering it is all there is to do: recipe, matrix and
 data dictionary find it here.
 """
 
@@ -15,7 +16,7 @@ from typing import Literal, get_args
 import ibis.expr.types as ir
 
 Of = Literal["lead", "events", "account", "key"]
-ARGUMENTS = ("attribute", "kind", "kinds", "channel", "days", "key", "part")
+ARGUMENTS = ("attribute", "mark", "member", "kind", "kinds", "channel", "days", "key", "part")
 LONGEST_NAME = 60  # PostgreSQL cuts names off at 63 bytes
 
 

@@ -1,7 +1,7 @@
 """The canonical tables that everything else reads, the cohorts drawn from them, and the story of one lead."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -53,6 +53,8 @@ class Tables:
         Nothing recorded at or after this moment is in the tables.
     has_accounts : bool
         Whether accounts are the source's own.
+    lists : mapping of column to str
+        Columns of leads whose cells hold several values, each with what stands between those.
     """
 
     leads: ir.Table
@@ -63,6 +65,7 @@ class Tables:
     stages: tuple[str, ...]
     end: datetime
     has_accounts: bool
+    lists: Mapping[str, str] = field(default_factory=dict)
 
     def until(self, as_of: datetime) -> "Tables":
         """What had been recorded before a moment, of leads that were there by then."""

@@ -83,6 +83,7 @@ class Case:
     form: str = "csv"
     settings: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
+    earlier: bool = False
     exact: bool = True
     told: list[str] = field(default_factory=list)
 
@@ -134,7 +135,7 @@ class Case:
     def placed(self, folder: Path) -> Path:
         """Everything on the disk; gives the configuration."""
         crm = folder / "crm"
-        crm.mkdir()
+        crm.mkdir(exist_ok=True)
         if self.form == "duckdb":
             for name, content in self.files.items():
                 (folder / name).write_bytes(content)
@@ -264,6 +265,12 @@ def _twice(case: Case) -> None:
     name = case.chance.choice(["leads", "outcomes"])
     case.rows[name] += case.chance.sample(case.rows[name], 3)
     case.told.append(f"rows of {name} twice")
+
+
+def _pulled_before(case: Case) -> None:
+    """The same source was pulled in its plain form: what is written otherwise since may not be read otherwise."""
+    case.earlier = True
+    case.told.append("pulled before")
 
 
 def _placeholders(case: Case) -> None:
@@ -449,6 +456,7 @@ KEEPING = (
     _ids,
     _mixed,
     _twice,
+    _pulled_before,
     _placeholders,
 )
 BREAKING = (_odd_cell, _shaped, _typed, _damaged, _damaged, _configured)
@@ -486,6 +494,8 @@ def tried(case: Case, folder: Path) -> Ended:
     home, noise = folder / "home", io.StringIO()
     shown, sys.stderr = sys.stderr, noise
     try:
+        if case.earlier and case.form != "duckdb" and not case.settings:
+            _pull_plain(folder, home)
         config = case.placed(folder)
         settings = load_settings(config)
         with closing(pull(settings.source, Horizons(10, 30), home=home, until=NOW)) as snapshot:
@@ -508,6 +518,18 @@ def tried(case: Case, folder: Path) -> Ended:
     if not ended.fault and noise.getvalue():
         return Ended(ended.how, f"noise: {noise.getvalue()}", ended.said)
     return ended
+
+
+def _pull_plain(folder: Path, home: Path) -> None:
+    """Pull the truth, and take its files away again."""
+    plain = Case(random.Random(0))
+    plain.rows = {name: [list(row) for row in rows] for name, rows in TRUTH.items()}
+    plain.heads = {name: list(head) for name, head in HEADS.items()}
+    plain.write()
+    settings = load_settings(plain.placed(folder))
+    pull(settings.source, Horizons(10, 30), home=home, until=NOW).close()
+    for file in (folder / "crm").iterdir():
+        file.unlink()
 
 
 def _unread(snapshot: Snapshot) -> str:

@@ -14,6 +14,7 @@ from features.labels import Horizons
 from pipelines.sources.connections import open_source
 from pipelines.sources.manifest import read_note
 from pipelines.sources.mapping import EventsSource, LeadsSource, OutcomeColumn, OutcomesSource, SourceSettings
+from pipelines.sources.reading.decided import lists_of, ways_of
 from pipelines.sources.snapshots import pull
 from tests.pulling import LEADS, NOW, pulled, refused, rows
 
@@ -309,7 +310,7 @@ def test_how_a_column_was_read_is_said_and_holds_for_new_leads(tmp_path):
     files = {"leads.csv": "lead_id,created_at,x\n1,2026-01-01,13/02/2026\n2,2026-01-01,01/02/2026\n"}
     snapshot = pulled(tmp_path, files)
     assert "'x' is written like '13/02/2026' and read by '%d/%m/%Y', which alone fits" in snapshot.warnings[0]
-    assert read_note(snapshot.folder).ways == {"leads": {"x": "%d/%m/%Y"}}
+    assert ways_of(read_note(snapshot.folder).columns, "leads") == {"x": "%d/%m/%Y"}
     fresh = tmp_path / "fresh.csv"
     fresh.write_text("lead_id,created_at,x\n9,2026-02-01,03/04/2026\n")
     source = SourceSettings(url=f"files:{tmp_path}")
@@ -331,3 +332,139 @@ def test_how_a_column_was_read_is_said_and_holds_for_new_leads(tmp_path):
 def test_a_named_time_may_be_a_number(tmp_path, written, read):
     tables = pulled(tmp_path, {"leads.csv": f"lead_id,created_at\n1,{written}\n"}).tables
     assert rows(tables.leads, "created_at") == [(read,)]
+
+
+# ── what was decided before ──
+
+
+def again(tmp_path, first, second, **leads):
+    """What the second content of a file is read as, or refused with, after the first was pulled."""
+    pulled(tmp_path, {"leads.csv": first}).close()
+    (tmp_path / "leads.csv").write_text(second)
+    source = SourceSettings(url=f"files:{tmp_path}", leads=LeadsSource(**leads))
+    return pull(source, Horizons(convert_days=30), home=tmp_path / "home", until=NOW)
+
+
+def leads_with(*values, at="2026-01-01"):
+    return "lead_id,created_at,x\n" + "".join(f'{row},{at},"{value}"\n' for row, value in enumerate(values))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "read"),
+    [
+        pytest.param(
+            ["1.234,5", "7"], ["1.234", "999"], [1234.0, 999.0], id="points that look like decimals"
+        ),
+        pytest.param(["12.5", "7"], ["1,234", "7"], [1234.0, 7.0], id="commas that look like decimals"),
+        pytest.param(["13/02/2026"], ["01/02/2026"], [datetime(2026, 2, 1)], id="dates that fit two ways"),
+    ],
+)
+def test_tonights_file_is_read_like_last_months(tmp_path, first, second, read):
+    snapshot = again(tmp_path, leads_with(*first), leads_with(*second))
+    assert rows(snapshot.tables.leads, "x") == sorted([(each,) for each in read], key=str)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        (
+            ["1.234,5", "7"],
+            ["12.5", "7"],
+            '\'x\' was read by the decimal comma in the pull before, which 1 of its values .* decimal = { "x" = "\\." }',
+        ),
+        (
+            ["13/02/2026"],
+            ["02/13/2026"],
+            'read by \'%d/%m/%Y\' in the pull before, .* date_format = { "x" = "%m/%d/%Y" }',
+        ),
+    ],
+)
+def test_a_column_that_is_written_in_another_way_than_last_time_is_refused_and_the_key_named(
+    tmp_path, first, second, said
+):
+    with pytest.raises(LeadsieveError, match=said):
+        again(tmp_path, leads_with(*first), leads_with(*second))
+
+
+def test_the_key_that_decides_wins_over_the_pull_before(tmp_path):
+    tables = again(tmp_path, leads_with("1.234,5", "7"), leads_with("12.5", "7"), decimal={"x": "."}).tables
+    assert rows(tables.leads, "x") == [(12.5,), (7.0,)]
+
+
+def test_another_separator_or_encoding_than_last_time_is_said(tmp_path):
+    text = leads_with("Köln")
+    pulled(tmp_path, {"leads.csv": text}).close()
+    said = pulled(tmp_path, {"leads.csv": text.replace(",", ";").encode("cp1252")}).warnings
+    assert "leads: the separator is ';', which was ',' in the pull before" in said
+    assert any("the encoding is" in each for each in said)
+
+
+# ── values ──
+
+
+def test_plain_numbers_whose_points_may_part_thousands_are_refused_until_a_key_decides(tmp_path):
+    files = {"leads.csv": leads_with("1.234", "999", "12.500")}
+    assert "'x' fits two ways, the decimal point and the decimal comma" in refused(tmp_path, files)
+    assert rows(pulled(tmp_path, files, leads=LeadsSource(decimal=",")).tables.leads, "x") == [
+        (1234.0,),
+        (12500.0,),
+        (999.0,),
+    ]
+    (tmp_path / "other").mkdir()
+    fractions = pulled(tmp_path / "other", {"leads.csv": leads_with("0.234", "1.234")})
+    assert rows(fractions.tables.leads, "x") == [
+        (0.234,),
+        (1.234,),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"),
+    [
+        ("Yes", "no"),
+        ("Ja", "Nein"),
+        ("OUI", "non"),
+        ("sí", "no"),
+        ("vero", "falso"),
+        ("sim", "não"),
+        ("ja", "nee"),
+    ],
+)
+def test_yes_and_no_are_1_and_0_in_the_commonest_languages(tmp_path, yes, no):
+    snapshot = pulled(tmp_path, {"leads.csv": leads_with(yes, no, "n/a")})
+    assert rows(snapshot.tables.leads, "x") == [(0.0,), (1.0,), (None,)]
+
+
+def test_times_empty_words_and_texts_are_said_by_column(tmp_path):
+    head = "lead_id,created_at,seen,code,note\n"
+    files = {"leads.csv": head + "1,2026-01-01 12:00,2026-01-01 12:00,007,0\n2,2026-01-02,2026-01-02,8,x\n"}
+    mapping = LeadsSource(timezone={"seen": "Europe/Berlin"}, empty={"note": ["0"]}, text=["code"])
+    leads = pulled(tmp_path, files, leads=mapping).tables.leads
+    assert rows(leads, "created_at", "seen", "code", "note")[0] == (
+        datetime(2026, 1, 1, 12),
+        datetime(2026, 1, 1, 11),
+        "007",
+        None,
+    )
+    with pytest.raises(ValueError, match="no time zone is called 'Mars'"):
+        LeadsSource(timezone={"seen": "Mars"})
+
+
+@pytest.mark.parametrize(
+    ("cells", "mark"),
+    [
+        pytest.param(["Mail;Demo", "Demo", "Call; Mail"], ";", id="semicolons"),
+        pytest.param(["Mail, Demo", "Demo", "Demo,Mail"], ",", id="commas, in any order"),
+        pytest.param(["Berlin, DE", "Bonn, DE", "Paris, FR"], None, id="a city and its country"),
+        pytest.param([f"a{n}; b{n}" for n in range(3)], None, id="texts that hold a semicolon"),
+    ],
+)
+def test_cells_that_hold_the_same_few_values_again_and_again_are_lists(tmp_path, cells, mark):
+    values = [
+        each if mark else f"{each}{row}" * (len(cells[0]) > 9 or 1) for row in range(20) for each in cells
+    ]
+    values = values if mark or "DE" not in cells[0] else [each for _ in range(20) for each in cells]
+    snapshot = pulled(tmp_path, {"leads.csv": leads_with(*values)})
+    assert lists_of(read_note(snapshot.folder).columns) == ({"x": mark} if mark else {})
+    told = pulled(tmp_path, {"leads.csv": leads_with(*values)}, leads=LeadsSource(list_separator={"x": "/"}))
+    assert told.tables.lists == {"x": "/"}

@@ -19,7 +19,19 @@ from tests.commands import QUICK, Said, leadsieve, written
 from tests.test_leakage import Market
 
 START, HOSTILE = date(2025, 1, 1), "<script>alert(1)</script>"
-KEYS = {"passes", "as_of", "readiness", "tables", "leaks", "rows", "detectors", "mend", "warnings", "seconds"}
+KEYS = {
+    "passes",
+    "as_of",
+    "readiness",
+    "tables",
+    "values",
+    "leaks",
+    "rows",
+    "detectors",
+    "mend",
+    "warnings",
+    "seconds",
+}
 SETTINGS = f"""
 [source]
 url = "files:."
@@ -304,3 +316,27 @@ def test_a_page_of_a_source_without_doubts_says_so_and_needs_no_pictures(tmp_pat
     assert "no column stops training" in page
     assert "exclude" not in page
     assert "None." in page
+
+
+# ── how values were read ──
+
+
+def test_what_was_done_to_values_is_told_in_a_short_table_and_of_every_column_on_demand(tmp_path):
+    folder = crm(tmp_path, rows=200)
+    table = (folder / "leads.csv").read_text().splitlines()
+    cells = [f'"{row % 7 + 1}.{row % 900 + 100:03},50 €"' for row in range(len(table))]
+    (folder / "leads.csv").write_text(
+        "\n".join(f"{line},{'budget' if not row else cells[row]}" for row, line in enumerate(table))
+    )
+    said = run("check", tmp_path)
+    told = said.out[said.out.index("How were the values read?") :]
+    assert re.search(r"budget +number +the decimal comma, which alone fits +none +\S+ €", told)
+    assert "visits" not in told
+    every = run("check", tmp_path, "--all").out
+    assert re.search(r"visits +number +plainly", every[every.index("How were the values read?") :])
+    values = {each["column"]: each for each in run("check", tmp_path, "--json").json["values"]}
+    assert (values["budget"]["way"], values["budget"]["filled"], values["visits"]["told"]) == (
+        "decimal comma",
+        200,
+        False,
+    )

@@ -175,3 +175,13 @@ def test_the_order_of_columns_does_not_hang_on_who_imported_what_first():
         for first in ("features.recipe", "features.definitions.job_titles", "features.definitions.history")
     }
     assert len(orders) == 1
+
+
+def test_a_column_that_held_numbers_and_holds_words_now_is_refused_with_an_example(engine):
+    world = random_world(1)
+    recipe, _, _ = computed(world, engine)
+    changed = replace(world, leads=world.leads.assign(**{"Size, people": "n.v."})).tables(engine)
+    with pytest.raises(
+        ContractError, match=r"leads.Size, people: held numbers, and 60 of 60 .* 'n.v.'. .* empty"
+    ):
+        matrix(changed, training_cohort(changed, timedelta(0)), recipe)

@@ -162,7 +162,7 @@ def test_a_snapshot_of_another_format_is_refused_in_a_sentence(folder):
     snapshot.close()
     note = snapshot.folder / "snapshot.json"
     note.write_text(json.dumps(json.loads(note.read_text()) | {"format": 1}))
-    with pytest.raises(UsageError, match=r"is of format 1, and this leadsieve reads 3; .* Remove the folder"):
+    with pytest.raises(UsageError, match=r"is of format 1, and this leadsieve reads 4; .* Remove the folder"):
         read_note(snapshot.folder)
 
 

@@ -117,6 +117,45 @@ def test_a_file_that_breaks_the_contract_is_refused_with_everything_that_is_wron
     assert "not a CSV file" in page
 
 
+def test_a_list_in_other_words_is_scored_as_its_columns_were_explained_and_remembered(desk):
+    home, _, browsers = desk
+    olga = browsers["olga"]
+    folder = next(file for file in (home / "snapshots").iterdir() if not file.name.startswith("."))
+    leads = pd.read_parquet(folder / "leads.parquet").tail(30)
+    other = leads.drop(columns=["lead_id", "industry", "created_at"]).rename(columns={"channel": "Herkunft"})
+    content = other.to_csv(index=False, sep=";")
+    place = dropped(olga, content)
+    asked = olga.get(place).text
+    assert "Which column is which?" in asked
+    assert re.search(r'<option value="Herkunft" selected>', asked)
+    names = re.findall(r'<span>.*?</span>\s*<select name="(column \d+)">', asked, re.DOTALL)
+    chosen = re.findall(r'<select name="(column \d+)">.*?</select>', asked, re.DOTALL)
+    assert names == chosen
+    form = {"token": hidden(asked)}
+    for part in asked.split("<select ")[1:]:
+        name, picked = (
+            re.match(r'name="(.*?)"', part)[1],
+            re.search(r'value="([^"]*)" selected', part[: part.index("</select>")]),
+        )
+        form[name] = picked[1] if picked else ""
+    assert (
+        "Choose each once" in olga.client.post(f"{place}/columns", data=form | {"column 0": "Herkunft"}).text
+    )
+    assert olga.client.post(f"{place}/columns", data=form).status_code == 303
+    page = finished(olga, place)
+    assert "<strong>30</strong> leads scored" in page
+    assert "unknown of all its leads: lead_id, created_at, industry" in page
+    assert "row 1" in {
+        row["lead_id"] for row in csv.DictReader(io.StringIO(olga.get(f"{place}/scores.csv").text))
+    }
+    assert olga.get(f"{place}/scores.xlsx").content.startswith(b"PK")
+    assert "<strong>30</strong> leads scored" in finished(olga, dropped(olga, content))
+    assert olga.get("/upload/template.csv").text.startswith('"lead_id"')
+    assert not list((home / "tmp").glob("upload-*"))
+    bad = finished(olga, dropped(olga, content.replace("employees", "created_at", 1)))
+    assert "[source" not in bad
+
+
 def test_a_sources_waiting_leads_are_scored_and_who_was_forgotten_is_in_no_result(desk):
     home, store, browsers = desk
     assert "simulated:" in browsers["olga"].get("/upload").text

@@ -227,6 +227,11 @@ def amount(past: tuple[int, int] | None, part: int) -> float:
     return np.nan if past is None else past[part]
 
 
+def cell(text: str | None, mark: str) -> list[str] | None:
+    """The values of a cell that holds several."""
+    return None if pd.isna(text) else [each.strip() for each in text.split(mark) if each.strip()]
+
+
 TWINS: dict[str, Callable] = {
     "events_of_kind": lambda look, kind, days: count(look.in_days(days)[lambda known: known.kind == kind]),
     "events": lambda look, days: count(look.in_days(days)),
@@ -242,6 +247,12 @@ TWINS: dict[str, Callable] = {
     "kinds_of_event": lambda look, kinds: look.in_days(30).kind[lambda kind: kind.isin(kinds)].nunique(),
     "number": lambda look, attribute: look.lead[attribute],
     "category": lambda look, attribute: look.lead[attribute],
+    "includes": lambda look, attribute, mark, member: (
+        np.nan if (held := cell(look.lead[attribute], mark)) is None else float(member in held)
+    ),
+    "values": lambda look, attribute, mark: (
+        np.nan if (held := cell(look.lead[attribute], mark)) is None else len(held)
+    ),
     "days_ago": lambda look, attribute: days(look.row.as_of - look.lead[attribute]),
     "created_hour": lambda look, attribute: look.row.created_at.hour,
     "created_weekday": lambda look, attribute: look.row.created_at.weekday(),

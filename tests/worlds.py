@@ -34,6 +34,7 @@ EMAILS = [
     None,
     "no address",
 ]
+INTERESTS = ["Demo", "Fair, abroad", "Call|back", "(none)"]
 STAGES = ("accepted", "rejected", "won", "lost")
 
 
@@ -70,6 +71,7 @@ class World:
             events=None if self.events is None else put(self.events, "events"),
             outcomes=put(self.outcomes, "outcomes"),
             clock=self.clock, outcome_times=self.outcome_times, stages=self.stages, end=self.end, has_accounts=self.has_accounts,
+            lists={name: ";" for name in ("interests",) if name in self.leads},
         )  # fmt: skip
 
 
@@ -91,7 +93,7 @@ def arrow(frame: pd.DataFrame) -> pa.Table:
 
 def random_world(seed: int, leads: int = 60) -> World:
     """Leads of few accounts over half a year; times fall on a coarse grid, so that many coincide."""
-    rng = np.random.default_rng(seed)
+    rng, apart = np.random.default_rng(seed), np.random.default_rng(seed + 1_000)
     created = np.sort(_times(rng, leads, days=150))
     table = pd.DataFrame(
         {
@@ -109,6 +111,10 @@ def random_world(seed: int, leads: int = 60) -> World:
                 np.array(EMAILS, dtype=object), leads, p=[0.2, 0.1, 0.2, 0.1, 0.1, 0.1, 0.15, 0.05]
             ),
             "constant": "same",
+            "interests": [
+                None if at % 9 == 4 else "; ".join(apart.permutation(INTERESTS)[: apart.integers(0, 4)])
+                for at in range(leads)
+            ],
         }
     )
     who = rng.integers(0, leads, leads * 8)

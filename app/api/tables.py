@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -77,9 +78,8 @@ class Reader:
         self.event_columns = [column.name for column in schemas["events"]] if "events" in schemas else None
         self.leads = {name: [] for name in self.columns}
         self.events = {name: [] for name in self.event_columns or ()}
-        self.empty = {"", *mapping["leads"]["empty"]}
+        self.mapping = mapping
         self.respelled: Mapping[str, str] = mapping["leads"]["replace"]
-        self.event_empty = {"", *mapping["events"]["empty"]} if mapping["events"] else {""}
         self.outcomes = told_as_outcomes(mapping)
 
     def wrong(self, pointer: str, detail: str) -> None:
@@ -103,7 +103,7 @@ class Reader:
             if value is not None and not there:
                 self.wrong(f"{at}/{name}", "the source's leads have no such column; leave it away")
             elif name != "account_id":
-                given[name] = self._word(value)
+                given[name] = self._word(name, value)
         for name, value in lead.attributes.items():
             given[name] = self._attribute(
                 f"{at}/attributes/{name.replace('~', '~0').replace('/', '~1')}", name, value
@@ -128,8 +128,18 @@ class Reader:
             )
         return created_at
 
-    def _word(self, value: str | None) -> str | None:
-        return None if value is None or value in self.empty else self.respelled.get(value, value)
+    def _is_empty(self, table: str, name: str, value: str) -> bool:
+        """Whether a value is what the configuration calls empty in the source's own column."""
+        mapping = self.mapping[table]
+        empty = mapping["empty"]
+        return not value or value in (
+            empty.get(mapping.get(name) or name, ()) if isinstance(empty, dict) else empty
+        )
+
+    def _word(self, name: str, value: str | None) -> str | None:
+        if value is None or self._is_empty("leads", name, value):
+            return None
+        return self.respelled.get(value, value)
 
     def _attribute(self, at: str, name: str, value: Any) -> Any:
         """A value as its column holds it."""
@@ -149,12 +159,12 @@ class Reader:
             self.wrong(at, f"the source's leads have no such column; {hint}")
             return None
         kind = self.columns[name]
-        convert, what = self._to_text, "a text"
+        convert, what = partial(self._to_text, name), "a text"
         if pa.types.is_floating(kind):
             convert, what = _to_number, "a number"
         elif pa.types.is_timestamp(kind):
             convert, what = _to_time, "a time such as 2026-03-01T08:00:00Z"
-        if value is None or (isinstance(value, str) and value in self.empty):
+        if value is None or (isinstance(value, str) and self._is_empty("leads", name, value)):
             return None
         try:
             return convert(value)
@@ -162,24 +172,26 @@ class Reader:
             self.wrong(at, f"is not {what}, which is what this column of the source holds")
             return None
 
-    def _to_text(self, value: str | bool | float) -> str | None:
+    def _to_text(self, name: str, value: str | bool | float) -> str | None:
         if isinstance(value, bool):
-            return self._word(str(value).lower())
+            return self._word(name, str(value).lower())
         if isinstance(value, float):
-            return self._word(str(int(value)) if value.is_integer() else repr(value))
-        return self._word(value)
+            return self._word(name, str(int(value)) if value.is_integer() else repr(value))
+        return self._word(name, value)
 
     def _event(self, at: str, lead_id: str, event: Event) -> None:
         if event.kind in self.outcomes:
             return  # an outcome in the same table: no feature sees it
-        if event.kind in self.event_empty:
+        if self.event_columns is not None and self._is_empty("events", "kind", event.kind):
             self.wrong(f"{at}/kind", "is what the configuration calls empty")
         given = {
             "lead_id": lead_id,
             "kind": event.kind,
             "occurred_at": event.occurred_at,
             "recorded_at": event.recorded_at or event.occurred_at,
-            "channel": None if event.channel in self.event_empty else event.channel,
+            "channel": event.channel
+            if event.channel and not self._is_empty("events", "channel", event.channel)
+            else None,
             "value": event.value,
         }
         for name in ("channel", "value"):

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.csv
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
@@ -18,14 +20,17 @@ from app.pages.rendering import render
 from app.scoring.uploads import Upload, Uploads
 from app.sessions import AskedFirst, address_of, at_least, check_form
 from pipelines.addresses import redacted
+from pipelines.flows.init.lists import first_rows
 from pipelines.flows.score_file import as_table, spread
-from pipelines.sinks.tables import defused
+from pipelines.sinks.tables import defused, workbook
 from pipelines.store.audit import note
 from pipelines.store.erasure import forgotten_of
 from pipelines.store.users import Person
 
 router = APIRouter(include_in_schema=False, route_class=AskedFirst)
 LARGEST = 64_000_000  # bytes
+MOST_NEEDED = 3_000  # columns that a form may name
+CSV, EXCEL = "text/csv; charset=utf-8", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Ops = Annotated[Person, Depends(at_least("ops"))]
 
 
@@ -47,7 +52,12 @@ def upload_page(request: Request, person: Ops) -> Response:
     uploads = uploads_of(request)
     sources = [redacted(url) for url in uploads.sources]
     return render(
-        request, "upload.html", uploads=list(reversed(uploads.kept.values())), most=LARGEST, sources=sources
+        request,
+        "upload.html",
+        uploads=list(reversed(uploads.kept.values())),
+        most=LARGEST,
+        sources=sources,
+        ready=uploads.champions.live is not None,
     )
 
 
@@ -57,12 +67,13 @@ def upload(
     person: Ops,
     token: Annotated[str, Form(max_length=1000)],
     file: Annotated[UploadFile, File()],
+    ask: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
     check_form(request, token)
     if file.size is None or file.size > LARGEST:
         raise HTTPException(413, f"A file may hold at most {LARGEST // 1_000_000} MB; nothing was scored.")
     desk = desk_of(request)
-    taken = uploads_of(request).take(file.file, file.filename or "a file", who=person.name)
+    taken = uploads_of(request).take(file.file, file.filename or "a file", who=person.name, ask=bool(ask))
     with desk.store.writing() as connection:
         note(
             connection,
@@ -105,29 +116,70 @@ def scores_of(desk: Desk, upload: Upload) -> pd.DataFrame | None:
     return scores[~np.array(gone.are(scores["lead_id"]), dtype=bool)] if gone.digests else scores
 
 
+@router.get("/upload/template.csv")
+def template(request: Request, person: Ops) -> Response:
+    """An empty list with the columns that scores are made of."""
+    names = [each.name for each in uploads_of(request).needed()]
+    empty = pa.table({name: pa.array([], pa.string()) for name in names})
+    return _file(_csv(empty), "template.csv", CSV)
+
+
+@router.post("/upload/{key}/columns")
+async def explain(request: Request, person: Ops, upload: Annotated[Upload, Depends(upload_of)]) -> Response:
+    """Which columns of a list are which."""
+    form = await request.form(max_fields=MOST_NEEDED)
+    check_form(request, str(form.get("token", "")))
+    needed = () if upload.asked is None else upload.asked.needed
+    names = {each.name: str(form.get(f"column {place}") or "") or None for place, each in enumerate(needed)}
+    await run_in_threadpool(uploads_of(request).explain, upload, names)
+    return RedirectResponse(f"/upload/{upload.key}", 303)
+
+
 @router.get("/upload/{key}")
 def uploaded(request: Request, person: Ops, upload: Annotated[Upload, Depends(upload_of)]) -> Response:
     scores = scores_of(desk_of(request), upload)
     spreads = (
         {} if scores is None else {by: rows for by in ("channel", "campaign") if (rows := spread(scores, by))}
     )
-    return render(request, "uploaded.html", upload=upload, scores=scores, spreads=spreads)
+    asked = upload.asked
+    rows = [] if asked is None else first_rows(asked.list)
+    return render(
+        request, "uploaded.html", upload=upload, scores=scores, spreads=spreads, asked=asked, rows=rows
+    )
 
 
 @router.get("/upload/{key}/scores.csv")
 def download(request: Request, person: Ops, upload: Annotated[Upload, Depends(upload_of)]) -> Response:
+    return _file(_csv(_taken_away(request, person, upload)), "scores.csv", CSV)
+
+
+@router.get("/upload/{key}/scores.xlsx")
+def download_workbook(
+    request: Request, person: Ops, upload: Annotated[Upload, Depends(upload_of)]
+) -> Response:
+    return _file(workbook(_taken_away(request, person, upload), sheet="Scores"), "scores.xlsx", EXCEL)
+
+
+def _taken_away(request: Request, person: Person, upload: Upload) -> pa.Table:
+    """The scores for a file; that they leave the desk is on record."""
     desk = desk_of(request)
     scores = scores_of(desk, upload)
     if scores is None:
         raise HTTPException(404)
-    out, table = io.BytesIO(), defused(as_table(scores))
-    headings = [own_heading(each, desk.settings.words) for each in table.column_names]
-    pyarrow.csv.write_csv(table.rename_columns(headings), out)
     with desk.store.writing() as connection:
         words = f"{len(scores):,} scores of {upload.name}"
         note(connection, desk.clock(), person.name, "export", words, address=address_of(request))
+    table = as_table(scores)
+    return table.rename_columns([own_heading(each, desk.settings.words) for each in table.column_names])
+
+
+def _csv(table: pa.Table) -> bytes:
+    out = io.BytesIO()
+    pyarrow.csv.write_csv(defused(table), out)
+    return out.getvalue()
+
+
+def _file(content: bytes, name: str, kind: str) -> Response:
     return Response(
-        out.getvalue(),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": 'attachment; filename="scores.csv"'},
+        content, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )

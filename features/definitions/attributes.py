@@ -1,11 +1,15 @@
 """What the lead is: its own columns, and when it came."""
 
+import re
+
+import ibis
 import ibis.expr.types as ir
 
 from features.as_of import days_between
 from features.register import feature
 
 AT_SOURCE = "empty at the source"
+MEMBERSHIP = "1 included, 0 not"
 WEEKDAY = "weekday, Monday 0 to Sunday 6, UTC"
 
 
@@ -36,6 +40,43 @@ def number(lead: ir.Table, attribute: str) -> ir.FloatingValue:
 def category(lead: ir.Table, attribute: str) -> ir.StringValue:
     """A category as the source has it."""
     return lead[attribute]
+
+
+@feature(
+    of="lead",
+    attributes=["list"],
+    column="{attribute}_{member}",
+    group="{attribute}",
+    words="{attribute} {value} {member}",
+    unit=MEMBERSHIP,
+    empty=AT_SOURCE,
+)
+def includes(lead: ir.Table, attribute: str, mark: str, member: str) -> ir.BooleanValue:
+    """Whether a column whose cells hold several values includes this one, of the commonest thirty."""
+    edge = ibis.literal(mark)
+    return (edge + parted(lead[attribute], mark) + edge).contains(f"{mark}{member}{mark}")
+
+
+@feature(
+    of="lead",
+    attributes=["list"],
+    column="{attribute}_values",
+    group="{attribute}",
+    words="{attribute} has {value} values",
+    unit="values",
+    empty=AT_SOURCE,
+)
+def values(lead: ir.Table, attribute: str, mark: str) -> ir.IntegerValue:
+    """How many values a cell holds."""
+    text = parted(lead[attribute], mark)
+    return (text == "").ifelse(0, text.split(mark).length())
+
+
+def parted(text: ir.StringValue, mark: str) -> ir.StringValue:
+    """A cell's values with nothing but one mark between them: no blanks, and no empty values."""
+    sign = re.escape(mark)
+    joined = text.strip().re_replace(rf"\s*(?:{sign}\s*)+", mark)
+    return joined.re_replace(rf"^{sign}|{sign}$", "")
 
 
 @feature(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from features.definitions.activity import events_of_kind
-from features.definitions.attributes import AT_SOURCE
+from features.definitions.attributes import AT_SOURCE, MEMBERSHIP
 from features.definitions.history import SHARE
 from features.register import Column
 from models.scoring.scorer import Scorer
@@ -64,6 +64,8 @@ def sentence(column: Column, value: object, usual: object) -> str:
         tell = percent
         if usual in (0.0, 1.0):  # of a time of which only one outcome was known
             usual = None
+    elif column.unit == MEMBERSHIP:
+        usual, tell = None, included
     elif MORE in words:
         words, tell = words.replace(MORE, "{value}"), difference
     elif column.unit == YES_NO:
@@ -136,6 +138,11 @@ def duration(value: float) -> str:
 def percent(value: object) -> str:
     """A share as people say it: two digits that count, and never more than three."""
     return "empty" if value is None or pd.isna(value) else f"{float(f'{100 * value:.2g}'):g} %"
+
+
+def included(value: float) -> str:
+    """Whether a cell of several values includes one of them."""
+    return "include" if value else "do not include"
 
 
 def difference(value: float) -> str:

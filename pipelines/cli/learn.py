@@ -39,6 +39,10 @@ def check(
         Path | None,
         typer.Option("--page", help="Write a page with pictures to this .html file.", show_default=False),
     ] = None,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Say of every column how it was read, not only where something was done."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Before any training: does the source keep its contract, is there enough, which columns know too much?
@@ -56,7 +60,7 @@ def check(
         )
         if page is not None:
             reports.write_page(report.to_json(), report.pictures, page)
-    show(report.to_json(), terminal(reports.check(report.to_json(), page=page)), as_json=as_json)
+    show(report.to_json(), terminal(reports.check(report.to_json(), page=page, every=every)), as_json=as_json)
     if not report.passes:
         raise typer.Exit(EXIT_USELESS)
 

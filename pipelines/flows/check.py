@@ -6,7 +6,7 @@ The leak guard looks at a sample of leads, and at an older pull where there is o
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,8 @@ from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
 from pipelines.sources.data_profile import contents
 from pipelines.sources.earlier import earlier_pull, leads_today, young_leads
+from pipelines.sources.manifest import read_note
+from pipelines.sources.reading.decided import ReadAs
 from pipelines.sources.snapshots import Snapshot
 
 
@@ -104,6 +106,7 @@ class CheckReport:
     as_of: str | int | None
     readiness: Readiness
     tables: dict[str, Any]
+    values: tuple[ReadAs, ...]
     findings: Findings
     warnings: tuple[str, ...]
     seconds: dict[str, float]
@@ -122,6 +125,7 @@ class CheckReport:
                 "as_of": self.as_of,
                 "readiness": self.readiness.to_json(),
                 "tables": self.tables,
+                "values": [_told(each) for each in self.values],
                 "leaks": [leak.to_json() for leak in self.findings.leaks],
                 "rows": [each.to_json() for each in self.findings.rows],
                 "detectors": [each.to_json() for each in self.findings.looked],
@@ -154,17 +158,29 @@ def check_source(settings: Settings, home: Path, as_of: datetime, drawn: bool = 
                 learning, snapshot, settings, look_up=partial(columns_of, tables, settings, learning.recipe)
             )
 
+    read = read_note(snapshot.folder).columns
+    in_table = {each.sentence for each in read if each.worth_telling}
     report = CheckReport(
         as_of=moment(tables.end, tables.clock),
         readiness=ready,
         tables=held,
+        values=read,
         findings=judged.findings,
-        warnings=(*snapshot.warnings, *unused(learning.recipe), *used_all_the_same(judged.findings)),
+        warnings=(
+            *(each for each in snapshot.warnings if each not in in_table),
+            *unused(learning.recipe),
+            *used_all_the_same(judged.findings),
+        ),
         seconds=watch.seconds,
         pictures=_pictures(learning, judged, clock=tables.clock) if drawn else {},
     )
     publish("check", reports.check(report.to_json()))
     return report
+
+
+def _told(read: ReadAs) -> dict[str, Any]:
+    """One column's reading, with what its words add up to."""
+    return asdict(read) | {"how": read.how, "told": read.worth_telling}
 
 
 def _pictures(learning: LearningSet, judged: Judged, *, clock: Any) -> dict[str, Figure]:

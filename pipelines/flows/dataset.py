@@ -32,6 +32,8 @@ from pipelines.store.answers import standing_answers
 from pipelines.store.erasure import forgotten_of
 from pipelines.store.work.notes import as_events
 
+MOST_NAMED = 20  # columns in one sentence
+
 
 def learning_set(tables: Tables, settings: Settings) -> LearningSet:
     """Look up what was known of every lead at its own as-of time."""
@@ -163,4 +165,11 @@ def unused(recipe: Recipe) -> tuple[str, ...]:
     why: dict[str, list[str]] = {}
     for name, reason in recipe.dropped:
         why.setdefault(reason, []).append(name)
-    return tuple(f"not used, {reason}: {', '.join(names)}" for reason, names in why.items())
+    return tuple(f"not used, {reason}: {_listed(names)}" for reason, names in why.items())
+
+
+def _listed(names: list[str]) -> str:
+    """Names one after the other; of very many, how many more there are."""
+    shown = names if len(names) <= MOST_NAMED + 1 else names[:MOST_NAMED]
+    more = [f"and {len(names) - len(shown):,} more"] * (len(shown) < len(names))
+    return ", ".join([*shown, *more])

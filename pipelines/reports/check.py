@@ -16,13 +16,14 @@ Result = Mapping[str, Any]
 
 VERDICTS = ("known too late", "suspicious", "ok")  # what is to be looked at first
 SHOWN_WORDS = 8
+MOST_EMPTY = 20  # columns that get a row each though nothing is in them
 MOODS = {"ready": "good", "ready, without a promise": "doubtful", "too little data": "bad"}
 OVER_TIME = "over time: "
 
 
-def check(result: Result, *, page: Path | None = None) -> str:
-    """Readiness first, then the columns' verdicts, then what the tables hold."""
-    return _markdown(result, pictures=(), page=page and str(page), whole=False)
+def check(result: Result, *, page: Path | None = None, every: bool = False) -> str:
+    """Readiness first, then the columns' verdicts, then what the tables hold; of ``every`` column how it was read."""
+    return _markdown(result, pictures=(), page=page and str(page), whole=False, every=every)
 
 
 def check_page(result: Result, pictures: Mapping[str, Figure]) -> str:
@@ -50,7 +51,7 @@ def write_page(result: Result, pictures: Mapping[str, Figure], path: Path) -> Pa
     return path
 
 
-def _markdown(result: Result, *, pictures: Any, page: str | None, whole: bool) -> str:
+def _markdown(result: Result, *, pictures: Any, page: str | None, whole: bool, every: bool = False) -> str:
     ready, leaks = result["readiness"], {leak["column"]: leak for leak in result["leaks"]}
     problem, *others = (result["mend"] or "").splitlines() or [None]
     return markdown(
@@ -64,12 +65,8 @@ def _markdown(result: Result, *, pictures: Any, page: str | None, whole: bool) -
         counts=_counts(result["leaks"]),
         problem=problem,
         mends=[_mend(line) for line in others if not line.startswith(" ")],
-        columns=[
-            _column(column, leaks.get(column["column"]))
-            for column in sorted(
-                result["tables"]["leads"]["columns"], key=lambda each: _order(leaks.get(each["column"]))
-            )
-        ],
+        columns=_columns(result["tables"]["leads"]["columns"], leaks),
+        read=[_read(each) for each in result["values"] if every or each["told"]],
         looked=[[each["detector"], sample(each)] for each in result["detectors"]],
         held=[_table(name, held) for name, held in result["tables"].items()],
         words=_words(result["tables"]),
@@ -127,6 +124,28 @@ def _mend(line: str) -> tuple[str, str]:
     """What to do in words, and what to write into the configuration."""
     words, section, key = line.removesuffix(".").partition("[features]")
     return (words, f"{section}\n{key.strip()}") if section else (line, "")
+
+
+def _read(value: Result) -> list[str]:
+    """What one column was taken for, how it was read, and what was not."""
+    lost = [f"{value['unread']:,} of {value['filled']:,}"] * bool(value["unread"])
+    gaps = [f"{value['empty']:,} placeholders are empty"] * bool(value["empty"])
+    name = value["column"] if value["table"] == "leads" else f"{value['table']}.{value['column']}"
+    return [name, value["taken_for"], value["how"], ", ".join(lost + gaps) or "none", value["example"]]
+
+
+def _columns(columns: list[Result], leaks: Mapping[str, Result]) -> list[list[str]]:
+    """A row for each column, those to be looked at first; very many empty ones are one row together."""
+    empty = [column for column in columns if column["empty"] == 1]
+    together = empty if len(empty) > MOST_EMPTY else []
+    rows = [
+        _column(column, leaks.get(column["column"]))
+        for column in sorted(columns, key=lambda each: _order(leaks.get(each["column"])))
+        if column not in together
+    ]
+    return rows + [[f"{len(together):,} more", percent(1), "not used: empty in every row", "", ""]] * bool(
+        together
+    )
 
 
 def _column(column: Result, leak: Result | None) -> list[str]:

@@ -1,5 +1,6 @@
 """Where decisions go: a CSV or Parquet file that a spreadsheet or a program reads."""
 
+import io
 from pathlib import Path
 
 import pandas as pd
@@ -7,6 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
+from openpyxl import Workbook
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from features.errors import UsageError
 from pipelines.files import replaced
@@ -70,6 +73,21 @@ def with_joined_lists(table: pd.DataFrame) -> pd.DataFrame:
         name: ["; ".join(cell) if isinstance(cell, list) else cell for cell in table[name]] for name in lists
     }
     return table.assign(**joined)
+
+
+def workbook(table: pa.Table, *, sheet: str) -> bytes:
+    """A table as an Excel workbook of one sheet."""
+    book, out = Workbook(write_only=True), io.BytesIO()
+    page = book.create_sheet(sheet)
+    table = defused(table)
+    page.append(table.column_names)
+    for batch in table.to_batches():
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            page.append(
+                [ILLEGAL_CHARACTERS_RE.sub("", cell) if isinstance(cell, str) else cell for cell in row]
+            )
+    book.save(out)
+    return out.getvalue()
 
 
 def defused(table: pa.Table) -> pa.Table:

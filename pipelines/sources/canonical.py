@@ -3,8 +3,7 @@
 Rows that are left out because the mapping asks for it are counted and named, never dropped in silence.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 import ibis
@@ -12,38 +11,19 @@ import ibis.expr.types as ir
 from ibis.expr.datatypes import DataType
 
 from features.contracts import Breach, counted
-from features.tables import FIRST_ROW, LEAD_KEYS, STAGES, WORTH, Clock
+from features.tables import FIRST_ROW, LEAD_KEYS, STAGES, WORTH
 from pipelines.sources.left_out import LeftOut, compared_by_day
 from pipelines.sources.mapping import SourceSettings
 from pipelines.sources.reading.column_reader import Columns
 from pipelines.sources.reading.columns import TIME, Profile, md5, word
+from pipelines.sources.reading.decided import ReadAs
+from pipelines.sources.readings import Reading
 from pipelines.sources.resolve import Resolved, attribute_columns
 
 NO_DATES = "no dates: random split, figures are optimistic"
 ROW = "leadsieve row"
 FLAT = "leadsieve outcome "
 SHOWN_WORDS = 10
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Canonical tables as expressions, not yet computed, with what was met on the way."""
-
-    leads: ir.Table
-    events: ir.Table | None
-    outcomes: ir.Table | None
-    clock: Clock
-    outcome_times: bool
-    stages: tuple[str, ...]
-    has_accounts: bool
-    breaches: tuple[Breach, ...]
-    warnings: tuple[str, ...]
-    ways: dict[str, dict[str, str]]
-
-    @property
-    def tables(self) -> dict[str, ir.Table]:
-        found = {"leads": self.leads, "events": self.events, "outcomes": self.outcomes}
-        return {name: table for name, table in found.items() if table is not None}
 
 
 class Canonical:
@@ -61,6 +41,8 @@ class Canonical:
         What attributes have to be; by default their values decide.
     ways : mapping of str to str, optional
         How columns of leads were read before; by default their values decide.
+    before : sequence of ReadAs
+        How the pull before read the same source.
     """
 
     def __init__(
@@ -71,11 +53,14 @@ class Canonical:
         parses: bool = True,
         types: Mapping[str, DataType] | None = None,
         ways: Mapping[str, str] | None = None,
+        before: Iterable[ReadAs] = (),
     ) -> None:
         self.settings: SourceSettings = resolved.settings
         self.raws = resolved.raws
         self.convert = timedelta(days=convert_days)
-        self.columns = Columns(self.settings, self.raws, parses=parses, types=types or {}, ways=ways)
+        self.columns = Columns(
+            self.settings, self.raws, parses=parses, types=types or {}, ways=ways, before=before
+        )
         self.left_out = LeftOut(section=self.settings.outcome_section)
         self.left_out.warnings.extend(resolved.warnings)
 
@@ -98,7 +83,7 @@ class Canonical:
             has_accounts=self.settings.leads.account_id is not None,
             breaches=tuple(self.columns.breaches),
             warnings=tuple(self.left_out.warnings + self.columns.warnings),
-            ways=self.columns.ways,
+            columns=tuple(self.columns.read.values()),
         )
 
     # ── leads ──
@@ -115,17 +100,23 @@ class Canonical:
         numbers = [] if worth is None else [column for column in (worth.amount, worth.margin) if column]
         times += [flat.occurred_at] if flat is not None and flat.occurred_at else []
         times += mapping.stages.values()
-        seen = self.columns.profiles("leads", raw, [*attributes, *times, *numbers])
+        seen = self.columns.profiles("leads", raw, [*attributes, *numbers], times=times)
 
-        columns = {"lead_id": None if mapping.lead_id is None else word(raw[mapping.lead_id], mapping.empty)}
+        columns = {
+            "lead_id": None
+            if mapping.lead_id is None
+            else word(raw[mapping.lead_id], mapping.empty_in(mapping.lead_id))
+        }
         columns["account_id"] = (
-            columns["lead_id"] if mapping.account_id is None else word(raw[mapping.account_id], mapping.empty)
+            columns["lead_id"]
+            if mapping.account_id is None
+            else word(raw[mapping.account_id], mapping.empty_in(mapping.account_id))
         )
         if mapping.order is None:
             columns["created_at"] = self.columns.time("leads", "created_at", raw, mapping.created_at, seen)
         for name in ("channel", "campaign", "owner"):
             if column := getattr(mapping, name):
-                columns[name] = self.columns.spelled(word(raw[column], mapping.empty))
+                columns[name] = self.columns.spelled(word(raw[column], mapping.empty_in(column)))
         for column in attributes:
             columns[column] = self.columns.attribute(raw, column, seen)
         columns |= self._flat_columns(raw, seen)
@@ -202,14 +193,16 @@ class Canonical:
             raw = (
                 raw.filter(word(raw[mapping.kind]).notin(told) | raw[mapping.kind].isnull()) if told else raw
             )
-        seen = self.columns.profiles("events", raw, [mapping.occurred_at, mapping.recorded_at, mapping.value])
+        seen = self.columns.profiles(
+            "events", raw, [mapping.value], times=[mapping.occurred_at, mapping.recorded_at]
+        )
         columns = {
-            "lead_id": word(raw[mapping.lead_id], mapping.empty),
-            "kind": word(raw[mapping.kind], mapping.empty),
+            "lead_id": word(raw[mapping.lead_id], mapping.empty_in(mapping.lead_id)),
+            "kind": word(raw[mapping.kind], mapping.empty_in(mapping.kind)),
         }
         columns |= self.columns.two_times("events", raw, mapping.occurred_at, mapping.recorded_at, seen)
         if mapping.channel:
-            columns["channel"] = word(raw[mapping.channel], mapping.empty)
+            columns["channel"] = word(raw[mapping.channel], mapping.empty_in(mapping.channel))
         if mapping.value:
             columns["value"] = self.columns.number("events", "value", raw, mapping.value, seen)
         events = self.left_out.alike("events", raw.select(**columns), leads, gone)
@@ -231,25 +224,25 @@ class Canonical:
         stages: dict[str, str] = {each: stage for stage, words in mapping.stages.items() for each in words}
         if stages:
             raw = self._named_stages(raw, stages)
-        seen = self.columns.profiles(
-            "outcomes",
-            raw,
-            [mapping.occurred_at, mapping.recorded_at, *(getattr(mapping, name) for name in WORTH)],
-        )
+        worth = [getattr(mapping, name) for name in WORTH]
+        times = [mapping.occurred_at, mapping.recorded_at]
+        seen = self.columns.profiles("outcomes", raw, worth, times=times)
         stage = (
-            ibis.literal(mapping.stage_is) if mapping.stage_is else word(raw[mapping.stage], mapping.empty)
+            ibis.literal(mapping.stage_is)
+            if mapping.stage_is
+            else word(raw[mapping.stage], mapping.empty_in(mapping.stage))
         )
         if stages:
             named = [(each, stage) for each, stage in stages.items() if stage != "open"]
             stage = stage.cases(*named, else_=ibis.null("string"))
-        columns = {"lead_id": word(raw[mapping.lead_id], mapping.empty), "stage": stage}
+        columns = {"lead_id": word(raw[mapping.lead_id], mapping.empty_in(mapping.lead_id)), "stage": stage}
         columns |= self.columns.two_times("outcomes", raw, mapping.occurred_at, mapping.recorded_at, seen)
         for name in WORTH:
             if column := getattr(mapping, name):
                 columns[name] = self.columns.number("outcomes", name, raw, column, seen)
         for name in ("reason", "rep"):
             if column := getattr(mapping, name):
-                columns[name] = word(raw[column], mapping.empty)
+                columns[name] = word(raw[column], mapping.empty_in(column))
         outcomes = self.left_out.alike("outcomes", raw.select(**columns), leads, gone)
         outcomes = self.left_out.complete(
             "outcomes",
@@ -271,7 +264,7 @@ class Canonical:
     def _named_stages(self, raw: ir.Table, stages: dict[str, str]) -> ir.Table:
         """The rows whose word means a stage; others are a breach, unless the table is that of the events too."""
         mapping, events = self.settings.outcomes, self.settings.events
-        text = word(raw[mapping.stage], mapping.empty)
+        text = word(raw[mapping.stage], mapping.empty_in(mapping.stage))
         if events is None or events.table != mapping.table:
             self._unnamed(raw, mapping.stage, text, list(stages), "[source.outcomes.stages]")
         return raw.filter(text.isin([each for each, stage in stages.items() if stage != "open"]))
@@ -297,7 +290,7 @@ class Canonical:
         flat = self.settings.outcome
         if flat is None:
             return self._dated_columns(raw, seen)
-        text = word(raw[flat.column], self.settings.leads.empty)
+        text = word(raw[flat.column], self.settings.leads.empty_in(flat.column))
         stages = [(each, stage) for stage in STAGES for each in getattr(flat, stage)]
         found = {FLAT + "stage": text.cases(*stages, else_=ibis.null("string"))}
         if flat.occurred_at:

@@ -63,6 +63,10 @@ class Source(ABC):
         """What is to be said of how a table was read."""
         return ()
 
+    def written(self, name: str) -> dict[str, str]:
+        """The separator and the encoding of a table that is a file of text."""
+        return {}
+
     def identity(self, names: list[str]) -> str | None:
         """A hash of all the bytes behind some tables; None where only reading them tells."""
         return None
@@ -100,8 +104,9 @@ class FolderSource(Source):
         self.url = f"files:{folder}"
         self.folder = folder
         self.connection = connection
-        self._read: dict[tuple, tuple[ir.Table, tuple[str, ...]]] = {}
+        self._read: dict[tuple, tuple[ir.Table, tuple[str, ...], dict[str, str]]] = {}
         self._remarks: dict[str, tuple[str, ...]] = {}
+        self._written: dict[str, dict[str, str]] = {}
         self._typed: list[Path] = []
 
     def names(self) -> list[str]:
@@ -150,11 +155,14 @@ class FolderSource(Source):
             self._read[key] = text_view(
                 self.connection, path, separator=separator, encoding=encoding, sheet=sheet
             )
-        table, self._remarks[name] = self._read[key]
+        table, self._remarks[name], self._written[name] = self._read[key]
         return table
 
     def remarks(self, name: str) -> tuple[str, ...]:
         return self._remarks.get(name, ())
+
+    def written(self, name: str) -> dict[str, str]:
+        return self._written.get(name, {})
 
     def identity(self, names: list[str]) -> str | None:
         return " ".join(bytes_hash(self.file(name)) for name in names)

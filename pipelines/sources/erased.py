@@ -9,8 +9,8 @@ import ibis.expr.types as ir
 
 from features.tables import Tables
 from models.registry.place import my_turn
-from pipelines.sources.canonical import Reading
 from pipelines.sources.reading.columns import md5
+from pipelines.sources.readings import Reading
 
 
 def remembering(home: Path) -> AbstractContextManager[None]:

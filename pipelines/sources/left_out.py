@@ -1,5 +1,7 @@
 """Rows that a mapping asks to leave out, each kind counted and named, and outcomes of days compared by day."""
 
+from datetime import datetime, timedelta
+
 import ibis
 import ibis.expr.types as ir
 
@@ -8,6 +10,8 @@ from features.keys import bare, likeness
 from pipelines.sources.reading.columns import TIME, word
 
 FIRST = 1_000
+YEAR = timedelta(days=365)
+MOST_AHEAD = 0.95  # of the leads are created by a time that no mistyped year decides
 NUMBER, RANK = "leadsieve number", "leadsieve rank"
 OUTCOME_KEY = ["lead_id", "stage", "occurred_at", "recorded_at"]
 
@@ -144,6 +148,31 @@ class LeftOut:
             self.warnings.append(
                 f"{role}: {counted(rows, which + ' was', which + ' were')} left out ([source.{section}] {setting})"
             )
+
+
+def plausible_end(leads: ir.Table) -> datetime | None:
+    """The time up to which leads are created but for a few whose year is mistyped; None where there are none.
+
+    Those few lie more than a year, and more than the span of all others, behind these.
+    """
+    created = leads.created_at
+    ends = leads.aggregate(first=created.min(), most=created.quantile(MOST_AHEAD), last=created.max())
+    first, most, last = ends.to_pyarrow().to_pylist()[0].values()
+    if last is None or last - most <= max(YEAR, most - first):
+        return None
+    return most + max(YEAR, most - first)
+
+
+def far_ahead(leads: ir.Table, end: datetime) -> str:
+    """What is to be said of leads that are created after that time."""
+    late = leads.filter(leads.created_at > ibis.literal(end)).order_by("lead_id")
+    rows = late.select("lead_id", "created_at").to_pyarrow().to_pylist()
+    which = "1 lead is" if len(rows) == 1 else f"{len(rows):,} leads are"
+    example = f"'{rows[0]['lead_id']}' on {rows[0]['created_at']:%Y-%m-%d}"
+    return (
+        f"leads: {which} created more than a year after all others, such as {example}: left out, with all that "
+        "belongs to them; mend the times at the source"
+    )
 
 
 def compared_by_day(outcomes: ir.Table, leads: ir.Table) -> ir.Table:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,18 +13,19 @@ import pyarrow.parquet as pq
 from features.errors import UsageError
 from features.labels import Horizons
 from features.tables import Clock, Tables
-from pipelines.sources.canonical import Reading
 from pipelines.sources.connections import Source
+from pipelines.sources.reading.decided import ReadAs
+from pipelines.sources.readings import Reading
 from pipelines.sources.resolve import Resolved
 
-FORMAT = 3
+FORMAT = 4
 NOTE = "snapshot.json"
 
 
 @dataclass(frozen=True)
 class Note:
     """What snapshot.json says of its files; ``number`` says in which order snapshots were pulled, whatever the
-    clocks said and the time that was asked for.
+    clocks said and the time that was asked for. ``columns`` and ``files`` say how the source was read.
     """
 
     format: int
@@ -39,7 +41,8 @@ class Note:
     newest: str
     pulled_until: str
     warnings: tuple[str, ...]
-    ways: dict[str, dict[str, str]]
+    columns: tuple[ReadAs, ...]
+    files: dict[str, dict[str, str]]
 
     def text(self) -> str:
         """As it is written beside the files."""
@@ -60,7 +63,14 @@ def read_note(folder: Path) -> Note:
             f"the snapshot '{folder}' is of format {note['format']}, and this leadsieve reads {FORMAT}; nothing was "
             f"done. Remove the folder '{folder.parent}': the source is pulled again by the next command."
         )
-    return Note(**note | {"stages": tuple(note["stages"]), "warnings": tuple(note["warnings"])})
+    told = {name: tuple(note[name]) for name in ("stages", "warnings")}
+    return Note(**note | told | {"columns": tuple(ReadAs(**each) for each in note["columns"])})
+
+
+def last_note(store: Path, source: str) -> Note | None:
+    """What is noted of the newest snapshot of a source, if there is one."""
+    found = [note for note in notes(store).values() if note.source == source]
+    return max(found, key=lambda note: note.number, default=None)
 
 
 def noted_and_held(folder: Path) -> tuple[Note, dict[str, int]] | None:
@@ -89,6 +99,17 @@ def whole(folder: Path) -> Note | None:
 def notes(store: Path) -> dict[Path, Note]:
     """Every snapshot that is whole."""
     return {folder: note for folder in sorted(store.glob("[!.]*")) if (note := whole(folder))}
+
+
+def written_otherwise(earlier: Note | None, files: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """What is to be said of files that have another separator or encoding than in the pull before."""
+    before = {} if earlier is None else earlier.files
+    return tuple(
+        f"{role}: the {key} is '{value}', which was '{before[role][key]}' in the pull before"
+        for role, written in files.items()
+        for key, value in written.items()
+        if role in before and before[role][key] != value
+    )
 
 
 def stored_mapping(resolved: Resolved) -> dict:

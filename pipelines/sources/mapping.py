@@ -30,6 +30,13 @@ def _word(value: Any) -> Any:
 
 Word = Annotated[str, BeforeValidator(_word)]
 Words = tuple[Word, ...]
+Mark = Annotated[str, Field(min_length=1)]
+
+
+def _known_zone(zone: str) -> str:
+    if zone not in available_timezones():
+        raise ValueError(f"no time zone is called {zone!r}; say it like 'UTC' or 'Europe/Amsterdam'")
+    return zone
 
 
 class Section(BaseModel):
@@ -53,7 +60,7 @@ class TableSource(Section):
         Windows-1252.
     sheet : str, optional
         Of an Excel workbook; the first one if not given.
-    empty : tuple of str
+    empty : tuple of str or mapping of column to tuple of str
         Words that mean "not answered", such as "Select"; an empty cell always does.
     drop_incomplete : bool
         Leave rows out that lack what the contract asks for, and say how many.
@@ -61,16 +68,30 @@ class TableSource(Section):
         How dates are written, such as "%d/%m/%Y"; found out where one way alone fits.
     decimal : "." or "," or mapping of column to one of them, optional
         The decimal mark; found out where one way alone fits.
+    timezone : str or mapping of column to str, optional
+        Of times that are written without one; the source's if not given.
     """
 
     table: str
     separator: str | None = None
     encoding: str | None = None
     sheet: str | None = None
-    empty: Words = ()
+    empty: Words | dict[str, Words] = ()
     drop_incomplete: bool = False
     date_format: str | dict[str, str] | None = None
     decimal: Literal[".", ","] | dict[str, Literal[".", ","]] | None = None
+    timezone: str | dict[str, str] | None = None
+
+    def empty_in(self, column: str) -> Words:
+        """The words that mean "not answered" in one column."""
+        return self.empty.get(column, ()) if isinstance(self.empty, dict) else self.empty
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zones(cls, zones: str | dict[str, str] | None) -> str | dict[str, str] | None:
+        for zone in zones.values() if isinstance(zones, dict) else [zones] if zones else []:
+            _known_zone(zone)
+        return zones
 
     @field_validator("encoding")
     @classmethod
@@ -102,6 +123,11 @@ class LeadsSource(TableSource):
         Leave out leads created before, with all that belongs to them.
     replace : mapping of str to str
         Spellings to mend, wrong to right.
+    list_separator : str or mapping of column to str, optional
+        What stands between several values of one cell; found out where cells hold the same few values again and
+        again.
+    text : tuple of str
+        Columns that are words, whatever they look like.
     stages : mapping of stage to str
         Where each stage has a column of its own with the date on which it was reached: those columns.
     amount, margin, list_amount : str, optional
@@ -121,6 +147,8 @@ class LeadsSource(TableSource):
     attributes: tuple[str, ...] | None = None
     since: date | None = None
     replace: dict[str, str] = {}
+    list_separator: Mark | dict[str, Mark] | None = None
+    text: tuple[str, ...] = ()
     stages: dict[Stage, str] = {}
     amount: str | None = None
     margin: str | None = None
@@ -257,9 +285,7 @@ class SourceSettings(Section):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
-        if zone not in available_timezones():
-            raise ValueError(f"no time zone is called {zone!r}; say it like 'UTC' or 'Europe/Amsterdam'")
-        return zone
+        return _known_zone(zone)
 
     @field_validator("extracted_at")
     @classmethod

@@ -1,6 +1,6 @@
 """Which tables and columns of a source a mapping means: every default settled, every absent column named."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 import ibis.expr.types as ir
@@ -34,11 +34,14 @@ class Resolved:
         The source's own tables of leads, events and outcomes, cut down to the columns that are used.
     warnings : tuple of str
         What was left out on the way.
+    files : mapping of str to mapping
+        Separator and encoding of the tables that are files of text.
     """
 
     settings: SourceSettings
     raws: dict[str, ir.Table]
     warnings: tuple[str, ...]
+    files: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def resolve(source: Source, settings: SourceSettings) -> Resolved:
@@ -51,11 +54,13 @@ def resolve(source: Source, settings: SourceSettings) -> Resolved:
     """
     settings, warnings = _with_standing_tables(source, settings)
     mappings = {"leads": settings.leads, "events": settings.events, "outcomes": settings.outcomes}
-    raws, chosen, absent = {}, {}, []
+    raws, chosen, absent, files = {}, {}, [], {}
     for role, mapping in mappings.items():
         if mapping is None:
             continue
         raw, left = plain(source.table(mapping.table, mapping.separator, mapping.encoding, mapping.sheet))
+        if written := source.written(mapping.table):
+            files[role] = written
         warnings += [said for said in source.remarks(mapping.table) if said not in warnings]
         warnings += [
             f"column '{name}' of {mapping.table} was left out: its type holds no single value"
@@ -73,6 +78,7 @@ def resolve(source: Source, settings: SourceSettings) -> Resolved:
         settings,
         {role: _cut_down(raw, used_columns(role, settings, raw)) for role, raw in raws.items()},
         tuple(warnings),
+        files,
     )
 
 

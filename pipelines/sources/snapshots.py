@@ -21,23 +21,28 @@ from features.tables import Tables
 from pipelines.addresses import redacted
 from pipelines.files import held as guarded
 from pipelines.files import sweep, synced
-from pipelines.sources.canonical import Canonical, Reading
+from pipelines.sources.canonical import Canonical
 from pipelines.sources.connections import MemorySource, Source, open_source
 from pipelines.sources.engine import let_go, local_engine, quoted
 from pipelines.sources.erased import Forgotten, remembering
+from pipelines.sources.left_out import far_ahead, plausible_end
 from pipelines.sources.manifest import (
     FORMAT,
     NOTE,
     Note,
     fingerprint_of_files,
     fingerprint_of_rows,
+    last_note,
     notes,
     read_note,
     stored_mapping,
     whole,
+    written_otherwise,
 )
 from pipelines.sources.mapping import SourceSettings
 from pipelines.sources.new_leads import with_new_leads
+from pipelines.sources.reading.decided import ReadAs, lists_of, ways_of
+from pipelines.sources.readings import Reading
 from pipelines.sources.resolve import Resolved, resolve
 
 TICK = timedelta(microseconds=1)
@@ -147,7 +152,7 @@ def pull(
                 leads_file,
                 connection=connection,
                 until=until,
-                ways=note.ways.get("leads", {}),
+                ways=ways_of(note.columns, "leads"),
             )
             warnings += more
             tables = gone.out_of_tables(tables)
@@ -177,11 +182,13 @@ def opened(folder: Path, note: Note, *, connection: ibis.BaseBackend) -> Tables:
         stages=note.stages,
         end=datetime.fromisoformat(note.newest) + TICK,
         has_accounts=note.has_accounts,
+        lists=lists_of(note.columns),
     )
 
 
-def _read(source: Source, resolved: Resolved, horizons: Horizons) -> Reading:
-    return Canonical(resolved, convert_days=horizons.convert_days, parses=not source.is_server).read()
+def _read(source: Source, resolved: Resolved, horizons: Horizons, before: tuple[ReadAs, ...] = ()) -> Reading:
+    parses = not source.is_server
+    return Canonical(resolved, convert_days=horizons.convert_days, parses=parses, before=before).read()
 
 
 def _store(
@@ -208,13 +215,16 @@ def _store(
                 _judge_at_source(source, resolved, horizons)
             source, resolved = _landed(source, resolved, folder)
             ending.callback(source.close)
-        reading = gone.out_of(_read(source, resolved, horizons))
-        rows = _write(source, reading, folder)
-        tables = opened(
-            folder,
-            _note(reading, resolved, rows, newest=datetime.max - TICK, until=until),
-            connection=source.connection,
+        earlier = last_note(store, redacted(resolved.settings.url))
+        reading = gone.out_of(
+            _read(source, resolved, horizons, before=() if earlier is None else earlier.columns)
         )
+        rows, tables = _tried(source, resolved, reading, folder, until)
+        end, late = plausible_end(tables.leads) if reading.clock == "time" else None, ()
+        if end is not None:
+            late = (far_ahead(tables.leads, end),)
+            reading = reading.created_by(end)
+            rows, tables = _tried(source, resolved, reading, folder, until)
         _judge(reading, tables, resolved.settings)
         for raw in folder.glob("raw-*.parquet"):
             raw.unlink()
@@ -229,13 +239,22 @@ def _store(
             until=until,
             fingerprint=fingerprint,
             number=1 + max((each.number for each in notes(store).values()), default=0),
-            more=doubts,
+            more=(*written_otherwise(earlier, resolved.files), *late, *doubts),
         )
         (folder / NOTE).write_text(note.text())
         for written in (*folder.glob("*.*"), folder):
             synced(written)
         with remembering(store.parent):
             return None if forgotten() != gone else (fingerprint, _named(folder, store / fingerprint))
+
+
+def _tried(
+    source: Source, resolved: Resolved, reading: Reading, folder: Path, until: datetime
+) -> tuple[dict[str, int], Tables]:
+    """The rows written of each table, and all of them as they are read again."""
+    rows = _write(source, reading, folder)
+    note = _note(reading, resolved, rows, newest=datetime.max - TICK, until=until)
+    return rows, opened(folder, note, connection=source.connection)
 
 
 def _named(folder: Path, snapshot: Path) -> bool:
@@ -376,5 +395,6 @@ def _note(
         newest=newest.isoformat(),
         pulled_until=until.isoformat(),
         warnings=reading.warnings + more,
-        ways=reading.ways,
+        columns=reading.columns,
+        files=resolved.files,
     )

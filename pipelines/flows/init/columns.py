@@ -75,16 +75,16 @@ class Looked:
         return [each for each in self.columns if each.kind in kinds]
 
 
-def look(source: Source, name: str, engine: BaseBackend) -> Looked:
+def look(source: Source, name: str, engine: BaseBackend, *, most: int = LOOKED_AT) -> Looked:
     """Look at the first rows of a table."""
     with source.answering():
         raw, _ = plain(source.table(name))
-        rows = raw.limit(LOOKED_AT).to_pyarrow()
+        rows = raw.limit(most).to_pyarrow()
     # Exports may have a thousand columns, most of them empty: those go no further.
     there = [each for each in rows.column_names if not _empty(rows[each])]
     table = engine.create_table(f"looked at {name}", rows.select(there), temp=True, overwrite=True)
     texts = table.select(**{each: word(table[each]) for each in there}).to_pyarrow()
-    seen = profiles(table, there, ())
+    seen = profiles(table, there)
     bare = _without_prefix(rows.column_names)
     columns = []
     for each in rows.column_names:

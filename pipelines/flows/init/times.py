@@ -7,6 +7,7 @@ import pandas as pd
 
 from features.tables import Tables
 from pipelines.flows.init.draft import Draft
+from pipelines.sources.left_out import plausible_end
 
 OLD = timedelta(days=30)  # an extract whose newest row is older was taken then, not now
 OUTCOMES = {"accepted": "pursue_days", "won": "convert_days"}
@@ -23,6 +24,9 @@ def set_times(draft: Draft, tables: Tables, now: datetime) -> None:
     if tables.clock != "time":
         return
     leads = tables.leads.select("lead_id", "created_at").to_pyarrow().to_pandas()
+    end = plausible_end(tables.leads)
+    if end is not None:
+        leads = leads[leads["created_at"] <= end]
     times = [leads["created_at"].max()]
     times += [
         table.recorded_at.max().to_pyarrow().as_py()

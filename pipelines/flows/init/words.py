@@ -6,7 +6,7 @@ Names and words are compared as ``tidy`` leaves them: small, without accents, ma
 import re
 import unicodedata
 
-from features.personal import BIRTH, NAMES
+from features.lead_columns import BIRTH, NAMES
 
 # A role's usual names, the likeliest first; a name that holds one counts less than one that is one.
 ROLES = {

@@ -1,16 +1,42 @@
 """From a source's values to ours: what text means, what typed columns hold, everything in UTC."""
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
+NOTHING = (
+    "-", "--", "—", "?", "n/a", "na", "#n/a", "null", "none", "nil", "nan", "#value!", "#ref!", "#div/0!",
+)  # fmt: skip
+ZERO_DATE = r"^0000-00-00"
 ZONED = r":\d{2}(\.\d+)?\s*(Z|z|UTC|[+-]\d{2}(:?\d{2})?)$"
 DATED = r"^\s*\d{4}[-/]\d{1,2}[-/]\d{1,2}"
 PADDED = r"^[+-]?0\d"
 BLANKS = " \t\r\n\u00a0\u202f\ufeff"
-TRUTHS = ("true", "false")
+# English, German, French, Spanish, Italian, Portuguese and Dutch.
+YES = (
+    "true",
+    "yes",
+    "y",
+    "wahr",
+    "ja",
+    "j",
+    "vrai",
+    "oui",
+    "verdadero",
+    "sí",
+    "si",
+    "vero",
+    "sì",
+    "verdadeiro",
+    "sim",
+    "waar",
+)
+NO = ("false", "no", "n", "falsch", "nein", "faux", "non", "falso", "não", "nao", "nee", "onwaar")
+GROUPED, SHORT = r"^[-+]?[1-9]\d{0,2}(\.\d{3})+$", r"^[-+]?\d{1,3}$"
+MARKS = {"semicolons": ";", "bars": "|", "commas": ","}  # what may stand between values of one cell
 LARGEST = 2.0**62
 AT_ONCE = 100  # columns in one query
 TIME = dt.Timestamp(scale=6)
@@ -37,30 +63,42 @@ class Profile:
     """How many values of a text column there are, and how many read as a number, a truth value or a time."""
 
     filled: int
+    digits: int
+    nothings: int
+    grouped: int
     numbers: int
+    short: int
     padded: int
     truths: int
     zoned: int
     local: int
     clocked: int
+    semicolons: int
+    bars: int
+    commas: int
 
     @property
     def times(self) -> int:
         return self.zoned + self.local
 
     @property
+    def either_mark(self) -> bool:
+        """Whether the points of plain numbers may as well stand between thousands."""
+        return bool(self.grouped) and self.grouped + self.short == self.filled == self.numbers
+
+    @property
     def kind(self) -> str:
         """What a column of text is: numbers if every value is one, but codes such as 00123 stay text."""
         if self.filled and self.numbers == self.filled and not self.padded:
             return "number"
-        if self.filled and self.truths == self.filled:
+        if self.truths and self.truths + self.nothings == self.filled:
             return "truth"
         if self.filled and self.times == self.filled and not (self.zoned and self.local):
             return "time"
         return "text"
 
 
-NOTHING_FILLED = Profile(0, 0, 0, 0, 0, 0, 0)
+NOTHING_FILLED = Profile(**dict.fromkeys(Profile.__dataclass_fields__, 0))
 
 
 def plain(table: ir.Table) -> tuple[ir.Table, list[str]]:
@@ -113,6 +151,11 @@ def word(column: ir.Column, empty: tuple[str, ...] = ()) -> ir.StringColumn:
     return text
 
 
+def nothing(text: ir.StringColumn) -> ir.BooleanColumn:
+    """Whether a text is one of the usual placeholders."""
+    return text.lower().isin(NOTHING) | text.re_search(ZERO_DATE)
+
+
 def number(column: ir.Column, empty: tuple[str, ...] = ()) -> ir.FloatingColumn:
     """A value as float64, null where it is none; what is not finite is none."""
     dtype = column.type()
@@ -125,9 +168,10 @@ def number(column: ir.Column, empty: tuple[str, ...] = ()) -> ir.FloatingColumn:
 
 
 def truth(column: ir.StringColumn, empty: tuple[str, ...] = ()) -> ir.FloatingColumn:
-    """The words true and false as 1 and 0."""
+    """Yes and no as 1 and 0, in the commonest words of some languages."""
     text = word(column, empty).lower()
-    return text.cases(("true", 1), ("false", 0), else_=ibis.null("int32")).cast("float64")
+    said = ibis.cases((text.isin(YES), 1), (text.isin(NO), 0), else_=ibis.null("int32"))
+    return said.cast("float64")
 
 
 def moment(column: ir.Column, zone: str, empty: tuple[str, ...] = ()) -> ir.TimestampColumn:
@@ -149,16 +193,22 @@ def moment(column: ir.Column, zone: str, empty: tuple[str, ...] = ()) -> ir.Time
     return from_zone(zone, column.cast("timestamp")).cast(TIME)
 
 
-def profiles(table: ir.Table, columns: list[str], empty: tuple[str, ...]) -> dict[str, Profile]:
+def profiles(
+    table: ir.Table,
+    columns: list[str],
+    empty: Callable[[str], tuple[str, ...]] = lambda _: (),
+    times: Collection[str] = (),
+) -> dict[str, Profile]:
     """What columns of text hold, in one aggregate query, or a few for a table of very many columns: the time that
-    the engine takes to plan one grows with their square.
+    the engine takes to plan one grows with their square. ``empty`` tells a column's words that mean "empty"; of
+    ``times`` nothing is looked up that times do not need.
     """
     columns = [column for column in columns if table[column].type().is_string()]
     found = dict.fromkeys(columns, NOTHING_FILLED)
     if len(columns) > AT_ONCE:
         columns = _not_empty(table, columns)
     for at in range(0, len(columns), AT_ONCE):
-        found |= _profiled(table, columns[at : at + AT_ONCE], empty)
+        found |= _profiled(table, columns[at : at + AT_ONCE], empty, times)
     return found
 
 
@@ -169,27 +219,37 @@ def _not_empty(table: ir.Table, columns: list[str]) -> list[str]:
     return [column for at, column in enumerate(columns) if seen[str(at)]]
 
 
-def _profiled(table: ir.Table, columns: list[str], empty: tuple[str, ...]) -> dict[str, Profile]:
+def _profiled(
+    table: ir.Table, columns: list[str], empty: Callable[[str], tuple[str, ...]], times: Collection[str]
+) -> dict[str, Profile]:
     counts = {}
-    texts = table.select(**{column: word(table[column], empty) for column in columns})
+    texts = table.select(**{column: word(table[column], empty(column)) for column in columns})
     for at, column in enumerate(columns):
         text = texts[column]
         zoned = text.re_search(ZONED)
         is_time = text.re_search(DATED) & text.try_cast(TIME_UTC).notnull()
         counts |= {
             f"{at} filled": text.notnull().sum(),
-            f"{at} numbers": text.try_cast("float64").notnull().sum(),
-            f"{at} padded": text.re_search(PADDED).sum(),
-            f"{at} truths": text.lower().isin(TRUTHS).sum(),
             f"{at} zoned": (is_time & zoned).sum(),
             f"{at} local": (is_time & ~zoned).sum(),
             f"{at} clocked": text.contains(":").sum(),
         }
+        if column not in times:
+            counts |= {
+                f"{at} digits": text.re_search(r"\d").sum(),
+                f"{at} nothings": nothing(text).sum(),
+                f"{at} numbers": text.try_cast("float64").notnull().sum(),
+                f"{at} padded": text.re_search(PADDED).sum(),
+                f"{at} truths": text.lower().isin((*YES, *NO)).sum(),
+                f"{at} grouped": text.re_search(GROUPED).sum(),
+                f"{at} short": text.re_search(SHORT).sum(),
+                **{f"{at} {name}": text.contains(mark).sum() for name, mark in MARKS.items()},
+            }
     if not counts:
         return {}
     seen = texts.aggregate(**counts).to_pyarrow().to_pylist()[0]
     names = Profile.__dataclass_fields__
     return {
-        column: Profile(**{name: seen[f"{at} {name}"] or 0 for name in names})
+        column: Profile(**{name: seen.get(f"{at} {name}") or 0 for name in names})
         for at, column in enumerate(columns)
     }

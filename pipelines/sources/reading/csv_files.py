@@ -35,9 +35,9 @@ def text_view(
     separator: str | None = None,
     encoding: str | None = None,
     sheet: str | None = None,
-) -> tuple[ir.Table, tuple[str, ...]]:
-    """A CSV file or a workbook's sheet as a table whose columns all hold text, and what is to be said of how it
-    was read.
+) -> tuple[ir.Table, tuple[str, ...], dict[str, str]]:
+    """A CSV file or a workbook's sheet as a table whose columns all hold text, what is to be said of how it was
+    read, and its separator and encoding.
 
     A file that DuckDB reads as it is, is read as it is used. One in another encoding, or with lines around its
     table, is written anew for it and read at once, so that the copy is gone before anything else is done. One of
@@ -58,7 +58,7 @@ def text_view(
                     path, f"this workbook cannot be read: {error}", "Save it again as .xlsx, or as CSV"
                 ) from None
             layout = replace(layout, cut_off=False)
-            return _anew(connection, folder / "sheet.csv", path, layout), (*said, *_remarks(path, layout))
+            return _anew(connection, folder / "sheet.csv", path, layout), (*said, *_remarks(path, layout)), {}
     try:
         if what := _not_csv(path):
             raise Unreadable(what)
@@ -68,8 +68,10 @@ def text_view(
         raise _refusal(path, f"this is not a CSV file: {error}", mend) from None
     if layout.plain:
         named, wide = layout.encoding.removesuffix("-le"), len(layout.names) > WIDE
-        return _read(connection, path, layout, encoding=named, at_once=wide), _remarks(path, layout)
-    return _anew(connection, path, path, layout), _remarks(path, layout)
+        table = _read(connection, path, layout, encoding=named, at_once=wide)
+    else:
+        table = _anew(connection, path, path, layout)
+    return table, _remarks(path, layout), {"separator": layout.separator, "encoding": layout.encoding}
 
 
 def _anew(connection: BaseBackend, text: Path, path: Path, layout: Layout) -> ir.Table:

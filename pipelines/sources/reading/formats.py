@@ -7,31 +7,17 @@ from dataclasses import dataclass
 import ibis
 import ibis.expr.types as ir
 
-NOTHING = (
-    "-",
-    "--",
-    "—",
-    "?",
-    "n/a",
-    "na",
-    "#n/a",
-    "null",
-    "none",
-    "nil",
-    "nan",
-    "#value!",
-    "#ref!",
-    "#div/0!",
-)
-ZERO_DATE = r"^0000-00-00"
+from pipelines.sources.reading.columns import NOTHING, nothing
+
 POINT, COMMA = "decimal point", "decimal comma"
+ISO = "%Y-%m-%d"
 SERIAL, MILLISECONDS, SECONDS = "serial days", "milliseconds since 1970", "seconds since 1970"
 SAMPLE = 300
 NEARLY = 0.9
 
 _CURRENCY = r"(?:[€$£¥₹]|EUR|USD|GBP|CHF|US\$|zł|Kč)"
 _BLANK = r"[ \x{00A0}\x{202F}]"
-_NUMBER = rf"^[-+]?{_BLANK}*{_CURRENCY}?{_BLANK}*[-+]?(?:\d{{1,3}}(?:[GROUP'’ \x{{00A0}}\x{{202F}}]\d{{3}})+|\d+)(?:MARK\d+)?{_BLANK}*(?:{_CURRENCY}|%)?$"
+_NUMBER = rf"^[-+]?{_BLANK}*{_CURRENCY}?{_BLANK}*[-+]?(?:[1-9]\d{{0,2}}(?:[GROUP'’ \x{{00A0}}\x{{202F}}]\d{{3}})+|\d+)(?:MARK\d+)?{_BLANK}*(?:{_CURRENCY}|%)?$"
 NUMBERS = {
     POINT: _NUMBER.replace("GROUP", ",").replace("MARK", r"\."),
     COMMA: _NUMBER.replace("GROUP", ".").replace("MARK", ","),
@@ -68,9 +54,9 @@ class Fit:
         return [way for way, rows in self.ways.items() if rows == self.filled > 0]
 
 
-def nothing(text: ir.StringColumn) -> ir.BooleanColumn:
-    """Whether a text is one of the usual placeholders."""
-    return text.lower().isin(NOTHING) | text.re_search(ZERO_DATE)
+def empty_word(value: str) -> bool:
+    """As ``nothing``, of one value."""
+    return value.lower() in NOTHING or value.startswith("0000-00-00")
 
 
 def number_as(text: ir.StringColumn, way: str) -> ir.FloatingColumn:
@@ -96,7 +82,7 @@ def time_as(text: ir.StringColumn, way: str) -> ir.TimestampColumn:
 
 def number_ways(sample: Sequence[str]) -> list[str]:
     """The ways worth trying as numbers, from some values."""
-    values = [value for value in sample if value.lower() not in NOTHING]
+    values = [value for value in sample if not empty_word(value)]
     patterns = {way: re.compile(_python(pattern)) for way, pattern in NUMBERS.items()}
     return [
         way
@@ -107,13 +93,11 @@ def number_ways(sample: Sequence[str]) -> list[str]:
 
 def time_ways(sample: Sequence[str], *, numbers: bool) -> list[str]:
     """The formats worth trying as times, from some values; ``numbers`` says that numbers may be times."""
-    values = [
-        value for value in sample if value.lower() not in NOTHING and not value.startswith("0000-00-00")
-    ]
+    values = [value for value in sample if not empty_word(value)]
     if not values:
         return []
     if sum(bool(re.match(r"\d{4}-\d{1,2}-\d{1,2}", value)) for value in values) >= NEARLY * len(values):
-        return ["%Y-%m-%d"]
+        return [ISO]
     shapes = [_NUMERIC_DATE.match(value) for value in values]
     if sum(map(bool, shapes)) >= NEARLY * len(values):
         mark, year = next((shape[1], "%Y" if len(shape[2]) == 4 else "%y") for shape in shapes if shape)
@@ -133,6 +117,12 @@ def fit(text: ir.StringColumn, table: ir.Table, ways: Sequence[str]) -> Fit:
     counts = {way: (number_as if way in NUMBERS else time_as)(rows.text, way).notnull().sum() for way in ways}
     seen = rows.aggregate(filled=rows.count(), **counts).to_pyarrow().to_pylist()[0]
     return Fit(filled=seen["filled"], ways={way: seen[way] or 0 for way in ways})
+
+
+def same_either_way(text: ir.StringColumn, raw: ir.Table) -> bool:
+    """Whether both decimal marks give the same numbers."""
+    rows = raw.select(point=number_as(text, POINT), comma=number_as(text, COMMA))
+    return not rows.filter(rows.point != rows.comma).count().to_pyarrow().as_py()
 
 
 def sampled(text: ir.StringColumn, table: ir.Table) -> list[str]:
