@@ -92,7 +92,7 @@ def test_who_was_forgotten_since_a_backup_stays_so_also_when_the_first_restore_w
     assert known(tmp_path / "home.before-1") == everybody - {"L1"}
     assert not list(tmp_path.glob(".*"))
     assert leadsieve("user", "list", "--json", home=desk.home).json["people"] == [
-        {"name": "ann", "role": "rep"}
+        {"name": "ann", "role": "rep", "team": None}
     ]
     # and a restore of what was restored
     assert leadsieve("restore", tmp_path / "monday", home=desk.home).code == 0

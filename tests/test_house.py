@@ -29,8 +29,8 @@ FLOORS = {
     ),
     "pipelines": (
         "addresses files sbom | prefect_server | environment feature_files progress simulation"
-        " | sinks sources reports | settings store"
-        " | home settings_schema version_files | backup deciding | flows | preview | cli | notebook"
+        " | sinks sources reports schedule | settings store"
+        " | home settings_schema version_files | deciding maintenance | flows | preview | cli | notebook"
     ),
     "app": "desk | sessions scoring | api | pages middleware server | web | cli",
 }

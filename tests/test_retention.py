@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from pipelines.retention import prune, unneeded
+from pipelines.maintenance.retention import prune, unneeded
 from pipelines.settings import load_settings
 from pipelines.sources.manifest import read_note
 from pipelines.sources.snapshots import pull

@@ -17,7 +17,7 @@ def backup(
 ) -> None:
     """Copy the home, with the configuration, into a new folder; whatever runs may go on."""
     now = standing(folder := home_folder(home))
-    from pipelines.backup import back_up
+    from pipelines.maintenance.backup import back_up
 
     made = back_up(settings_of(config, None), folder, to.absolute(), at=now, config=config)
     words = f"{made.files:,} files, {made.size / 1e6:,.1f} MB, are in {made.folder}"
@@ -36,7 +36,7 @@ def restore(
     beside it, and whoever was forgotten in it stays so.
     """
     now = standing(folder := home_folder(home))
-    from pipelines.backup import restore as put_in_place
+    from pipelines.maintenance.backup import restore as put_in_place
 
     done = put_in_place(settings_of(config, None), folder, backup.absolute(), at=now)
     words = f"{done.home} is as it was in {backup}"
@@ -56,9 +56,9 @@ def prune(
     """Remove old snapshots, and Prefect's old runs, as [retention] says; what a version or the leak guard needs stays."""
     with running(folder := home_folder(home), quiet=as_json) as now:
         from pipelines.flows.runs import remove_old
+        from pipelines.maintenance.retention import prune as remove
         from pipelines.reports import summaries
         from pipelines.reports.render import terminal
-        from pipelines.retention import prune as remove
 
         settings = settings_of(config, None)
         result = remove(settings, folder, now, done=yes, old_runs=remove_old).to_json()

@@ -35,13 +35,13 @@ from pipelines.flows.monitor import monitor_leads
 from pipelines.flows.retrain import retrain as train_and_promote
 from pipelines.flows.runs import TAG, remove_old
 from pipelines.flows.score import score_leads
+from pipelines.maintenance.retention import prune as remove
 from pipelines.prefect_server import address_of, secret_file
 from pipelines.progress import hushed
 from pipelines.reports import alignment as alignments
 from pipelines.reports import monitor as reports
 from pipelines.reports import summaries
 from pipelines.reports.render import markdown, terminal
-from pipelines.retention import prune as remove
 from pipelines.schedule import OFF, ScheduleSettings
 from pipelines.settings import Settings, load_settings
 from pipelines.sources.changes import look_at
