@@ -77,7 +77,7 @@ reps win equally well. Where they do not (`skill`), its level is off by up to a 
 forced leads are the better witness; they outvote it as soon as there are some.
 
 In a whole version the figures are alike: over the same grid without skill, in four markets of 6,000 to 25,000 leads a cell, the mean of
-`p_worked` was .88 to 1.35 times the truth, 1.10 on the mean, where that of `p_convert` was 1.2 to 2.0; the truth lay in the interval of the
+`p_worked` was .88 to 1.35 times the truth, 1.09 on the mean, where that of `p_convert` was 1.2 to 2.0; the truth lay in the interval of the
 mean in each of the 24 markets, and the interval of a single lead held the chance that columns can tell of 85 to 93 % of the leads.
 
 ## One score
