@@ -19,6 +19,7 @@ from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
+import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from features.tables import row_time
@@ -36,6 +37,13 @@ LATE = datetime(2030, 1, 1)
 PLAIN = {"objective": "binary", "learning_rate": 0.05, "num_leaves": 31, "verbose": -1, "num_threads": 2}
 ROUNDS = 100
 FEWEST = 20  # later leads with the outcome, and without
+IN_ORDER = {
+    "table": "leads.csv",
+    "lead_id": "Prospect ID",
+    "channel": "Lead Source",
+    "order": "rows",
+    "empty": ["Select"],
+}
 # By name: example, what is changed in it, as of when the version is delivered (or a share of the leads), and until when
 # its later leads came.
 CASES = {
@@ -44,6 +52,7 @@ CASES = {
     "loan_applications": ("loan_applications", {}, 0.8, LATE),
     "loan_applications_1h": ("loan_applications", {"label": {"delay": "1h"}}, 0.8, LATE),
     "x_education": ("x_education", {}, 0.8, row_time(10**6)),
+    "x_education_in_order": ("x_education", {"source": {"leads": IN_ORDER}}, 0.8, row_time(10**6)),
     "simulator": (
         None,
         {"source": {"url": "simulated:?leads=20000&start=2024-01-01"}},
@@ -56,12 +65,21 @@ CASES = {
 def learned(name: str, data: Path) -> tuple[LearningSet, Settings]:
     """All leads of a case, and its settings."""
     example, changed, _, _ = CASES[name]
-    if example is not None:
-        changed = changed | {"source": {"url": f"files:{data / example}"}}
-    settings = load_settings(example and HERE.parent / "examples" / f"{example}.toml", changed, environ={})
     home = Path(tempfile.mkdtemp())
+    if example is not None:
+        folder = in_order(data / example, home) if name == "x_education_in_order" else data / example
+        changed = changed | {"source": changed.get("source", {}) | {"url": f"files:{folder}"}}
+    settings = load_settings(example and HERE.parent / "examples" / f"{example}.toml", changed, environ={})
     with closing(pull(settings.source, settings.label, home=home, until=LATE)) as snapshot:
         return learning_set(snapshot.tables, settings), settings
+
+
+def in_order(folder: Path, home: Path) -> Path:
+    """The leads of a folder by their number, which rises with time: the publisher's file begins with the newest."""
+    (home / "sorted").mkdir()
+    leads = pd.read_csv(folder / "leads.csv", dtype=str)
+    leads.iloc[leads["Lead Number"].astype(int).argsort()].to_csv(home / "sorted" / "leads.csv", index=False)
+    return home / "sorted"
 
 
 def delivered(name: str, leads: LearningSet, settings: Settings) -> Iterator[str]:

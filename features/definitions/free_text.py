@@ -16,6 +16,7 @@ import ibis.expr.types as ir
 import numpy as np
 from scipy.sparse import csr_array
 
+from features.definitions.attributes import AT_SOURCE
 from features.register import feature
 from features.tables import Tables
 
@@ -140,7 +141,7 @@ def learn_texts(tables: Tables, names: Sequence[str]) -> dict[str, TextModel | N
     group="{attribute}",
     words="what its {attribute} says",
     unit="a direction in which the words of such texts differ; each of 12, from -1 to 1",
-    empty="no text at the source",
+    empty=AT_SOURCE,
 )
 def text_part(lead: ir.Table, attribute: str, part: int) -> ir.FloatingValue:
     """What a free text says, as numbers: its words by how rare they are, drawn together to 12 directions. Used only where later leads are told apart better with them."""
