@@ -160,16 +160,19 @@ def attribution(
         moves = transitions(touches, divided, code, len(weights))
         chain = removal(np.asarray(moves.sum(axis=0)).reshape(1, -1), channels)
         chains = removal(np.asarray(moves.T @ weights).T, channels)
+    # Few leads are won, and an account's have touched few channels: what is divided is kept sparse.
+    theirs = np.flatnonzero(divided[touches.lead])
+    lead, channel, shape = touches.lead[theirs], touches.channel[theirs], (channels, len(weights))
     for name, value in (("wins", 1.0 * divided), ("margin", margin * divided)):
         by_account = np.bincount(code, value, minlength=len(weights))
         for rule in rules:
             if rule == "markov":
-                found = chain[0] * by_account.sum(), chains.T * (by_account @ weights)
+                drawn = by_account.astype(np.float32) @ weights
+                found = chain[0] * by_account.sum(), chains.T * drawn
             else:
-                cell = code[touches.lead] * channels + touches.channel
-                sums = np.bincount(cell, given[rule] * value[touches.lead], minlength=len(weights) * channels)
-                sums = sums.reshape(-1, channels)
-                found = sums.sum(axis=0), sums.T @ weights
+                part = given[rule][theirs] * value[lead]
+                held = scipy.sparse.coo_matrix((part.astype(np.float32), (channel, code[lead])), shape=shape)
+                found = np.bincount(channel, part, minlength=channels), held.tocsr() @ weights
             total[name, rule] = found
 
     def of(name: str, channel: int) -> dict[str, Estimate]:

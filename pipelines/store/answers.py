@@ -147,8 +147,10 @@ def pulled_out(store: Store) -> set[str]:
     filter.
     """
     log = answers_table.c
+    some = sa.select(log.lead_id).where(log.kind == "released")
+    query = sa.select(log.lead_id, log.kind).where(log.lead_id.in_(some))
     with store.reading() as connection:
-        rows = connection.execute(sa.select(log.lead_id, log.kind).order_by(log.lead_id, log.turn)).all()
+        rows = connection.execute(query.order_by(log.lead_id, log.turn)).all()
     found, before = set(), None
     for lead_id, kind in rows:
         if kind == "released":

@@ -4,7 +4,7 @@ A store that lacks migrations goes through them, all or none; one that has gone 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache, cached_property
@@ -152,11 +152,13 @@ class Store:
         as_of: datetime | None = None,
         lead_ids: Iterable[str] | None = None,
         batch: int | None = None,
+        columns: Collection[str] | None = None,
     ) -> pd.DataFrame:
-        """What was decided, with all columns of the log, in the order of as-of time and id; ``reasons`` and
-        ``weights`` are lists.
+        """What was decided, with all columns of the log or some, in the order of as-of time and id; ``reasons``
+        and ``weights`` are lists.
         """
-        query = sa.select(*(as_stored(column, self.dialect) for column in decisions_table.c))
+        wanted = [each for each in decisions_table.c if columns is None or each.name in columns]
+        query = sa.select(*(as_stored(column, self.dialect) for column in wanted))
         query = query.order_by(decisions_table.c.as_of, decisions_table.c.lead_id)
         if as_of is not None:
             query = query.where(decisions_table.c.as_of == as_of)
@@ -167,7 +169,7 @@ class Store:
         with self.reading() as connection:
             rows = connection.execute(query).all()
         found = {}
-        for position, column in enumerate(decisions_table.c):
+        for position, column in enumerate(wanted):
             values = [row[position] for row in rows]
             if column.name in LISTS:
                 found[column.name] = pd.Series(

@@ -136,7 +136,7 @@ def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
     drawn = {"resamples": settings.evaluation.resamples, "seed": settings.evaluation.seed}
     judged = ledger.judged
     if len(judged):
-        judged = judged[judged["settled"] & judged["lead_id"].isin(here.leads["lead_id"])]
+        judged = judged[judged["settled"] & mask[judged["row"]]]
     credit = partial(
         attribution,
         won=here.has("won"),

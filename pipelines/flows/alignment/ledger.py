@@ -29,6 +29,9 @@ UNDATED = (
     "Name a column of dates in [source.leads] created_at."
 )
 SAID = ("channel", "campaign", "owner")
+# What is looked at of a decision.
+LOGGED = ("lead_id", "account_id", "as_of", "decided_at", "p_pursue", "p_convert", "p_both", "grade", "action", "arm", "propensity", "score",
+          "cut")  # fmt: skip
 MICROSECONDS = 86_400_000_000  # of a day
 
 
@@ -43,7 +46,7 @@ class Ledger:
         Of each lead by its row in the book: the channel that brought it, and those of its events until it was
         answered, or its time was over. What comes later is sales' own work.
     judged : DataFrame
-        The decisions with what became of them, as ``reckoned`` has them.
+        The decisions with what became of them, as ``reckoned`` has them, and the ``row`` of each in the book.
     choices : dict of str to list of str
         What can be asked for, by name.
     events : bool
@@ -70,7 +73,7 @@ def ledger_of(
     """
     if tables.clock != "time" or not tables.outcome_times or tables.outcomes is None:
         raise TooLittleDataError(UNDATED)
-    log = store.decisions() if store.is_there() else pd.DataFrame()
+    log = store.decisions(columns=LOGGED) if store.is_there() else pd.DataFrame()
     log = log[log["decided_at"] <= until] if len(log) else log
     released = pulled_out(store) if len(log) else set()
     teams = teams_of(store, settings.alignment, settings.assignment)
@@ -78,6 +81,8 @@ def ledger_of(
     choices = {name: sorted(book.leads[name].dropna().astype(str).unique()) for name in NAMED}
     events = tables.events is not None and "channel" in tables.events.columns
     judged = reckoned(log, tables, settings) if len(log) else pd.DataFrame()
+    if len(judged):
+        judged = judged.assign(row=pd.Index(book.leads["lead_id"]).get_indexer(judged["lead_id"]))
     touches = touches_of(tables, book, events=events)
     return Ledger(book, touches, judged, choices, events, (*warnings, *_without_team(choices, teams)))
 
