@@ -208,6 +208,12 @@ class Gone:
     seconds: float
 
 
+def _read(value: dict) -> str:
+    """What the table of values says of a column."""
+    gaps = f"; {value['empty']} placeholders count as empty" * bool(value["empty"])
+    return f"'{value['column']}' is a {value['taken_for']}, {value['how']}{gaps}" if value["told"] else ""
+
+
 def gone_through(folder: Path, home: Path) -> Gone:
     """The whole way of one export, each command as its user would give it."""
     alone = leadsieve("check", "--source", f"files:{folder}", "--json", home=home / "alone")
@@ -218,11 +224,8 @@ def gone_through(folder: Path, home: Path) -> Gone:
     if config.exists():
         check = leadsieve("check", "--config", config, "--json", home=home)
         seconds = time.perf_counter() - start
-        said = (
-            "; ".join(check.json["warnings"])
-            if check.out
-            else " ".join(check.err.splitlines()[1:]).strip() or check.err
-        )
+        told = [] if not check.out else check.json["warnings"] + list(map(_read, check.json["values"]))
+        said = "; ".join(filter(None, told)) or " ".join(check.err.splitlines()[1:]).strip()
         train = leadsieve("train", "--config", config, "--json", home=home) if check.code == 0 else None
         if train is not None and train.out:
             models = train.json["models"]

@@ -450,6 +450,12 @@ def test_times_empty_words_and_texts_are_said_by_column(tmp_path):
         LeadsSource(timezone={"seen": "Mars"})
 
 
+@pytest.mark.parametrize("separator", ["ab", "", '"', "\n"])
+def test_a_separator_is_one_character_or_refused_in_a_sentence(separator):
+    with pytest.raises(ValueError, match="is no separator; say one character"):
+        LeadsSource(separator=separator)
+
+
 @pytest.mark.parametrize(
     ("cells", "mark"),
     [

@@ -306,6 +306,19 @@ def test_a_difference_is_more_or_fewer_and_never_more_by_less_than_nothing(value
     assert difference(value) == expected
 
 
+@pytest.mark.parametrize(
+    ("value", "said"), [(1.0, "touches include Demo"), (0.0, "touches do not include Demo")]
+)
+def test_a_value_of_a_cell_of_several_reads_as_people_speak(world, value, said):
+    scorer, frame = world
+    held = REGISTER["includes"].column_for({"attribute": "touches", "mark": ";", "member": "Demo"})
+    told = replace(scorer, recipe=SimpleNamespace(columns=(held,)), usual={"touches_Demo": 0.0})
+    assert (
+        Wording(told, frame.head(1).assign(touches_Demo=value)).of(0, 0, raises=True)
+        == f"counts for it: {said}"
+    )
+
+
 def test_fewer_events_than_usual_are_a_sentence(world):
     scorer, frame = world
     trend = column("trend", "number", "all events", REGISTER["trend"].words)

@@ -93,6 +93,13 @@ class TableSource(Section):
             _known_zone(zone)
         return zones
 
+    @field_validator("separator")
+    @classmethod
+    def _one_character(cls, separator: str | None) -> str | None:
+        if separator is not None and (len(separator) != 1 or separator in '"\r\n\0'):
+            raise ValueError(f"{separator!r} is no separator; say one character, such as ';' or a tab")
+        return separator
+
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, encoding: str | None) -> str | None:

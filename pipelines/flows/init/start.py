@@ -268,6 +268,9 @@ def _tried(
             draft.exclude(leak.column, f"{leak.verdict}: {leak.why}")
     if report is None:
         return None, ["its breaches were not mended: leadsieve check names them"], ContractError.exit_code
+    for read in report.values:
+        if read.worth_telling and draft.taken.get(read.column, "").startswith("learned from"):
+            draft.taken[read.column] = f"learned from: {read.taken_for}, {read.how}"
     remains = [] if report.passes else list(report.readiness.reasons)
     return report.readiness.verdict, remains, 0 if report.passes else TooLittleDataError.exit_code
 

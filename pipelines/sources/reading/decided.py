@@ -56,7 +56,8 @@ class ReadAs:
         if not self.way:
             return "plainly"
         why = f"as [source.{self.table}] {self.key} says" if self.because == "told" else WHY[self.because]
-        return f"{named_way(self.way)}, {why}" if why else named_way(self.way)
+        way = f"told apart at '{self.way}'" if self.taken_for == "list" else named_way(self.way)
+        return f"{way}, {why}" if why else way
 
     @property
     def sentence(self) -> str:
@@ -67,9 +68,9 @@ class ReadAs:
                 f"{named_way(self.way)} and {self.unread:,} do not, such as '{self.example}', so that they are words; "
                 f"name those that mean nothing in [source.{self.table}] empty"
             )
-        verb = "told apart at" if self.taken_for == "list" else "read by"
+        verb = "" if self.taken_for == "list" else "read by "
         gaps = f"; {self.empty:,} placeholders count as empty" if self.empty else ""
-        return f"{self.table}: '{self.column}' is written like '{self.example}' and {verb} {self.how}{gaps}"
+        return f"{self.table}: '{self.column}' is written like '{self.example}' and {verb}{self.how}{gaps}"
 
 
 def named_way(way: str) -> str:
