@@ -53,8 +53,11 @@ class Touches:
         anew[kept] = np.arange(len(kept))
         joined = (OTHER,) if (counts > 0).sum() > len(kept) else ()
         codes = anew[codes]
+        named = (*names[kept].tolist(), *joined)
+        if _in_order(lead, day, codes):
+            return cls(lead, codes, day, named)
         order = np.lexsort((codes, day, lead))
-        return cls(lead[order], codes[order], day[order], (*names[kept].tolist(), *joined))
+        return cls(lead[order], codes[order], day[order], named)
 
     def rows(self, mask: np.ndarray) -> "Touches":
         """The touches of the leads in a mask, which are numbered anew."""
@@ -74,6 +77,12 @@ class Touches:
     def counts(self) -> np.ndarray:
         """How many touches each lead has that has any."""
         return np.diff(np.r_[self.firsts, len(self.lead)])
+
+
+def _in_order(lead: np.ndarray, day: np.ndarray, channel: np.ndarray) -> bool:
+    """Whether touches are by lead, then by time, then by channel already."""
+    leads, days, channels = (np.diff(each) for each in (lead, day, channel))
+    return bool(((leads > 0) | ((leads == 0) & ((days > 0) | ((days == 0) & (channels >= 0))))).all())
 
 
 @dataclass(frozen=True)
@@ -154,7 +163,7 @@ def attribution(
     if not divided.any():
         return Attribution(0, unattributed, 0.0, (), np.nan, ())
     channels, total = len(touches.names), {}
-    given = shares(touches, half_life)
+    given = shares(touches, half_life, rules)
     chain, chains = np.zeros((1, channels)), np.zeros((weights.shape[1], channels))
     if "markov" in rules:
         moves = transitions(touches, divided, code, len(weights))
@@ -182,10 +191,9 @@ def attribution(
         }
 
     wins = {rule: total["wins", rule][0] for rule in rules}
-    leads = np.bincount(
-        np.unique(touches.lead * channels + touches.channel) % channels,
-        minlength=channels,
-    )
+    touched_by = np.zeros((len(won), channels), dtype=bool)
+    touched_by[touches.lead, touches.channel] = True
+    leads = touched_by.sum(axis=0)
     mean = np.mean(list(wins.values()), axis=0)
     moved, apart = disagreement(wins)
     return Attribution(
@@ -201,7 +209,7 @@ def attribution(
     )
 
 
-def shares(touches: Touches, half_life: float) -> dict[str, np.ndarray]:
+def shares(touches: Touches, half_life: float, rules: tuple[str, ...] = RULES) -> dict[str, np.ndarray]:
     """How much of its lead's win each touch gets, by the rules that look at one lead at a time."""
     firsts, counts = touches.firsts, touches.counts
     size = np.repeat(counts, counts)
@@ -211,23 +219,29 @@ def shares(touches: Touches, half_life: float) -> dict[str, np.ndarray]:
     position = np.where(size == 1, 1.0, np.where((place == 0) | (place == size - 1), ends, inside))
     age = np.repeat(touches.day[firsts + counts - 1], counts) - touches.day
     decay = 0.5 ** (age / half_life)
-    # A lead's different channels: of each the first touch.
-    pair = touches.lead * len(touches.names) + touches.channel
-    new = np.zeros(len(pair))
-    new[np.unique(pair, return_index=True)[1]] = 1.0
+
+    def newly() -> np.ndarray:
+        """A lead's different channels: of each the first touch."""
+        pair = touches.lead * len(touches.names) + touches.channel
+        places = np.full(int(pair.max(initial=-1)) + 1, -1)
+        places[pair[::-1]] = np.arange(len(pair))[::-1]  # of several the last that is written stays
+        new = np.zeros(len(pair))
+        new[places[places >= 0]] = 1.0
+        return new
 
     def of_lead(weight: np.ndarray) -> np.ndarray:
         sums = np.add.reduceat(weight, firsts) if len(firsts) else np.zeros(0)
         return weight / np.repeat(sums, counts)
 
-    return {
-        "first": first,
-        "last": last,
-        "linear": 1 / size,
-        "position": position,
-        "decay": of_lead(decay),
-        "shapley": of_lead(new),
+    found = {
+        "first": lambda: first,
+        "last": lambda: last,
+        "linear": lambda: 1 / size,
+        "position": lambda: position,
+        "decay": lambda: of_lead(decay),
+        "shapley": lambda: of_lead(newly()),
     }
+    return {rule: found[rule]() for rule in rules if rule in found}
 
 
 def transitions(
