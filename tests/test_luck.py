@@ -98,6 +98,11 @@ def test_its_chances_are_true_of_all_leads_where_those_of_leads_taken_up_promise
     assert np.corrcoef(value, seen.p_worked)[0, 1] > 0.97
 
 
+def test_no_lead_is_worth_more_than_its_like_that_sales_took_up(seen):
+    for chance in seen.selection().worked(seen.p_pursue, seen.p_convert):
+        assert (chance <= seen.p_convert).all()
+
+
 def test_a_lead_that_sales_has_taken_up_keeps_its_chance(seen):
     found = seen.selection().worked(np.array([1.0, 0.3]), np.array([0.2, 0.2]))
     assert [chance[0] for chance in found] == [0.2, 0.2, 0.2]

@@ -59,7 +59,8 @@ class IfWorked:
     def chance(self, p_pursue: np.ndarray, p_convert: np.ndarray) -> np.ndarray:
         """Of leads with these chances to be taken up, and to become a customer once taken up."""
         found = self.platt.apply(if_worked(p_pursue, p_convert, self.correlation))
-        return np.where(np.asarray(p_pursue) < 1, found, p_convert)  # of a lead taken up nothing is unseen
+        # Of a lead taken up nothing is unseen, and no other is better than its like that was.
+        return np.where(np.asarray(p_pursue) < 1, np.fmin(found, p_convert), p_convert)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ NOTE, FORMAT = "backup.json", 1
 CONFIGURATION = "configuration.toml"
 STORE, REGISTRY = "store.db", "mlflow.db"
 FOLDERS = ("artifacts", "snapshots", "backtests")
+LISTS = "lists.json"  # how lists dropped at the desk are read
 BEFORE = ".before-"  # and a number end the name of a home that another one took the place of
 
 
@@ -82,7 +83,7 @@ def back_up(settings: Settings, home: Path, to: Path, *, at: datetime, config: P
             _copy_database(home / REGISTRY, draft / REGISTRY)
             for name in (POINTER, FOLDER):
                 _copy(home / name, draft / name)
-        for name in (*FOLDERS, KEY):
+        for name in (*FOLDERS, KEY, LISTS):
             _copy(home / name, draft / name)
         if config is not None:
             shutil.copyfile(config, draft / CONFIGURATION)
