@@ -312,7 +312,9 @@ def test_a_difference_is_more_or_fewer_and_never_more_by_less_than_nothing(value
 def test_a_value_of_a_cell_of_several_reads_as_people_speak(world, value, said):
     scorer, frame = world
     held = REGISTER["includes"].column_for({"attribute": "touches", "mark": ";", "member": "Demo"})
-    told = replace(scorer, recipe=SimpleNamespace(columns=(held,)), usual={"touches_Demo": 0.0})
+    told = replace(
+        scorer, recipe=SimpleNamespace(columns=(held,), attributes=()), usual={"touches_Demo": 0.0}
+    )
     assert (
         Wording(told, frame.head(1).assign(touches_Demo=value)).of(0, 0, raises=True)
         == f"counts for it: {said}"

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -143,7 +143,7 @@ def served(
         get_client(sync_client=True) as client,
         running(*command, folder=folder, api=prefect_server) as serving,
     ):
-        until(lambda: len(client.read_deployments(limit=9, sort="NAME_ASC")) == 4, serving)
+        until(lambda: len(client.read_deployments(limit=9, sort="NAME_ASC")) == 5, serving)
         yield folder
 
 
@@ -241,6 +241,19 @@ def test_a_run_that_fails_says_why_in_a_sentence_tells_people_and_hides_password
 
 
 @pytest.mark.usefixtures("prefect_server")
+def test_old_runs_are_counted_first_and_then_removed(served, prefect_server, monkeypatch):
+    from pipelines.flows.runs import remove_old
+
+    assert run("prune").state.message.startswith("Nothing is to go")
+    monkeypatch.setenv("PREFECT_API_URL", prefect_server)
+    longer_ago, tomorrow = datetime(2020, 1, 1), datetime.now() + timedelta(days=1)
+    assert remove_old(longer_ago, True) == 0
+    there = remove_old(tomorrow, False)
+    assert there >= 2  # this run and those before it
+    assert remove_old(tomorrow, True) == there
+    assert remove_old(tomorrow, False) == 0
+
+
 def test_retraining_promotes_only_by_rule_and_says_so(world, home):
     from pipelines.flows.deployments import retrain
     from pipelines.home import registry_of
