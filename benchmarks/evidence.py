@@ -73,8 +73,8 @@ twin is not. `luck held` says in how many of the worlds its interval holds the t
 With nothing unseen, the naive model is right and neither correction costs anything. With something unseen it promises up to that many
 times too much, and weighting does not help, for it assumes that nothing is unseen. The luck of who got a lead shows it without a single lead
 worked at random, and *ranks* better besides, which forced leads in such numbers cannot: they set the level alone. What it assumes is that
-reps win equally well. Where they do not (`skill`), its level is off by up to a sixth on the mean, its interval grows as they disagree, and
-forced leads are the better witness; they outvote it as soon as there are some.
+reps win equally well. Where they do not (`skill`), its level is off by up to a fifth on the mean, its interval grows as they
+disagree, though not enough (`luck held`), and forced leads are the better witness: they take its place as soon as twenty are settled.
 
 In a whole version the figures are alike: over the same grid without skill, in four markets of 6,000 to 25,000 leads a cell, the mean of
 `p_worked` was .88 to 1.35 times the truth, 1.09 on the mean, where that of `p_convert` was 1.2 to 2.0; the truth lay in the interval of the
