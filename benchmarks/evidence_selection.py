@@ -144,7 +144,7 @@ def luck_of(
         pursue=settled(use, accepted),
         convert=settled(accepted, world.truth["would_win_if_pursued"].to_numpy()),
         use=use,
-        chances=chances,
+        chances=lambda rows: (chances[0][rows], chances[1][rows]),
         reps=leads["owner"].to_numpy(object),
         accounts=pd.factorize(leads["account_id"])[0],
     )

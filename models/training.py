@@ -247,6 +247,11 @@ def luck_of(learning: LearningSet, scorer: Scorer, learn: np.ndarray) -> Selecti
         for column in learning.recipe.columns
         if column.group == REP or any(value == REP for _, value in column.arguments)
     }
+
+    def chances(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        encoded = learning.encoded.iloc[rows]
+        return scorer.pursue.probability(encoded), scorer.convert.probability(encoded)
+
     return fit_selection(
         learning.encoded,
         categorical_columns(learning.categories),
@@ -254,7 +259,7 @@ def luck_of(learning: LearningSet, scorer: Scorer, learn: np.ndarray) -> Selecti
         pursue=learning.labels("pursue"),
         convert=learning.labels("convert"),
         use=learn,
-        chances=tuple(model.probability(learning.encoded) for model in scorer.models.values()),
+        chances=chances,
         reps=reps,
         accounts=pd.factorize(learning.frame["account_id"])[0],
     )

@@ -42,6 +42,11 @@ def replaced(path: Path) -> Iterator[Path]:
         raise kind(f"'{path}' cannot be written; nothing was written: {error.strerror or error}") from error
 
 
+def set_aside(folder: Path) -> Path:
+    """Give a folder, at once, the name of a draft that nobody guards: should it not be removed, a sweep does it."""
+    return folder.rename(folder.with_name(f".{secrets.token_hex(8)}.draft"))
+
+
 @contextmanager
 def made_once(path: Path) -> Iterator[Path]:
     """A draft, in a folder that nobody else reads, that takes the name ``path`` once it is whole, unless

@@ -39,7 +39,7 @@ class Market:
             "pursue": labels(at, self.took),
             "convert": labels(self.took, self.won),
             "use": at,
-            "chances": (self.p_pursue, self.p_convert),
+            "chances": lambda rows: (self.p_pursue[rows], self.p_convert[rows]),
             "reps": np.array([f"rep {name}" for name in self.rep], dtype=object),
             "accounts": np.arange(len(at)),
         }

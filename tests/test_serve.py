@@ -254,6 +254,24 @@ def test_old_runs_are_counted_first_and_then_removed(served, prefect_server, mon
     assert remove_old(tomorrow, False) == 0
 
 
+def test_only_our_own_runs_are_asked_for_whatever_prefect_marks_scheduled_runs_with(
+    prefect_server, tmp_path, monkeypatch
+):
+    from prefect import tags
+
+    from pipelines.flows import deployments
+
+    asked = []
+    monkeypatch.setattr(deployments, "remove_old", lambda before, done, tag: asked.append(tag) or 0)
+    (tmp_path / "crm.toml").write_text("[retention]\nrun_days = 30\n")
+    with tags("auto-scheduled"):
+        state = deployments.prune(
+            tmp_path / "crm.toml", tmp_path / "home", as_of="2026-01-01", return_state=True
+        )
+    assert state.is_completed(), state.message
+    assert asked == ["leadsieve"]
+
+
 def test_retraining_promotes_only_by_rule_and_says_so(world, home):
     from pipelines.flows.deployments import retrain
     from pipelines.home import registry_of

@@ -98,14 +98,17 @@ class CalibratedHazard:
         """Calibrated probability within a horizon of days; a shorter one than the fit's keeps its share of
         the whole.
         """
-        raw = self.hazard.raw(encoded)
+        return self.of_raw(self.hazard.raw(encoded), horizon)
+
+    def of_raw(self, raw: np.ndarray, horizon: float | np.ndarray | None = None) -> np.ndarray:
+        """The same of leads whose ``hazard.raw`` is known, which is what takes the time."""
         whole = self.hazard.probability(raw)
         calibrated = self.platt.apply(whole)
         return calibrated if horizon is None else calibrated * self.hazard.probability(raw, horizon) / whole
 
-    def from_now(self, encoded: pd.DataFrame, days: np.ndarray) -> np.ndarray:
+    def from_now(self, raw: np.ndarray, days: np.ndarray) -> np.ndarray:
         """Calibrated probability of what is left of the horizon, of leads to which nothing has happened in so many days."""
-        whole = self.probability(encoded)
+        whole = self.of_raw(raw)
         # Who has been with sales for longer than that may still be won: as in the last tenth of the time.
-        gone = self.probability(encoded, np.minimum(days, LONGEST * self.hazard.edges[-1]))
+        gone = self.of_raw(raw, np.minimum(days, LONGEST * self.hazard.edges[-1]))
         return np.clip((whole - gone) / np.maximum(1 - gone, FLOOR), 0.0, 1.0)

@@ -144,12 +144,13 @@ class Scorer:
         categories.
         """
         scores = {"p_pursue": np.full(len(encoded), np.nan), "p_convert": np.full(len(encoded), np.nan)}
+        raw = {name: model.hazard.raw(encoded) for name, model in self.models.items()}
         for name, model in self.models.items():
-            scores[f"p_{name}"] = model.probability(encoded)
+            scores[f"p_{name}"] = model.of_raw(raw[name])
         if taken_days is not None and self.pursue and (taken := np.isfinite(taken_days)).any():
             scores["p_pursue"][taken] = 1.0
             if self.convert:
-                scores["p_convert"][taken] = self.convert.from_now(encoded[taken], taken_days[taken])
+                scores["p_convert"][taken] = self.convert.from_now(raw["convert"][taken], taken_days[taken])
         scores["p_both"] = np.prod([scores[f"p_{name}"] for name in self.models], axis=0)
         scores["score"] = self.score_from(scores)
         scores["grade"] = self.grades(scores["score"])
@@ -157,7 +158,7 @@ class Scorer:
         chance = low = high = scores[f"p_{decisive}"]
         if self.worked_by in ("luck", "bounds"):
             p_pursue = scores["p_pursue"]
-            still = self._still(encoded, p_pursue, waited_days)
+            still = self._still(raw["pursue"], p_pursue, waited_days)
             if self.selection:
                 chance, low, high = (
                     left_waiting(worked, p_pursue, scores["p_convert"], still)
@@ -172,13 +173,11 @@ class Scorer:
         scores["p_worked"] = chance if known else np.full(len(encoded), np.nan)
         return pd.DataFrame({**scores, "low": low, "high": high}, index=encoded.index)
 
-    def _still(
-        self, encoded: pd.DataFrame, p_pursue: np.ndarray, waited_days: np.ndarray | None
-    ) -> np.ndarray:
+    def _still(self, raw: np.ndarray, p_pursue: np.ndarray, waited_days: np.ndarray | None) -> np.ndarray:
         """The chance that sales takes up a lead that has waited so long."""
         still = p_pursue.copy()
         if waited_days is not None and (late := (waited_days > 0) & (p_pursue < 1)).any():
-            still[late] = self.pursue.from_now(encoded[late], waited_days[late])
+            still[late] = self.pursue.from_now(raw[late], waited_days[late])
         return still
 
     def score_from(self, chances: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -16,7 +16,7 @@ Heckman (1979), Sample selection bias as a specification error; Kleinberg et al.
 predictions; Arnold, Dobbie, Hull (2022), Measuring racial discrimination in bail decisions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -169,7 +169,7 @@ def fit_selection(
     pursue: Labels,
     convert: Labels,
     use: np.ndarray,
-    chances: tuple[np.ndarray, np.ndarray],
+    chances: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
     reps: np.ndarray,
     accounts: np.ndarray,
 ) -> Selection | str:
@@ -184,8 +184,8 @@ def fit_selection(
     pursue, convert : Labels
     use : array of bool
         Leads that may be learned from.
-    chances : two arrays of float
-        Each lead's ``p_pursue`` and ``p_convert``, as the version says them.
+    chances : function
+        Rows to their ``p_pursue`` and ``p_convert``, as the version says them; asked for the rows learned from alone.
     reps : array of str or None
         Who got each lead.
     accounts : array of int
@@ -216,11 +216,7 @@ def fit_selection(
     rep = np.searchsorted(names, reps[rows].astype(str))
     owner = pd.factorize(accounts[rows])[0]
     drawn = np.random.default_rng(0).permutation(owner.max() + 1)[owner]
-
-    def folds_of(count: int) -> np.ndarray:
-        return drawn % count
-
-    fold = folds_of(FOLDS)
+    fold = drawn % FOLDS
     matrix = Design(block, kinds).matrix
     dealt = _told_apart(matrix, rep, fold)
     if dealt > MOST_DEALT:
@@ -228,7 +224,7 @@ def fit_selection(
             f"leads are not dealt by turn: who gets a lead can be told from it (AUC {dealt:.2f}, by turn .50)"
         )
     wider = np.column_stack([block, rep]).astype(np.float32)
-    index = _index(Design(wider, [*kinds, len(own)]), took, folds_of(INDEX_FOLDS))
+    index = _index(Design(wider, [*kinds, len(own)]), took, drawn % INDEX_FOLDS)
     x = np.column_stack([np.ones(len(matrix), np.float32), matrix])
     likelihoods = _profile(x[told], won[told], index[told], fold[told])
     correlation, reach = _best(likelihoods, rep[told])
@@ -237,12 +233,13 @@ def fit_selection(
             "reps take up their leads too much alike, or disagree too much, to tell what the others are worth"
         )
 
+    p_pursue, p_convert = chances(rows)
     error = 1.96 / np.sqrt(won[told].sum())  # of the level itself, in logits: so many wins say no more
 
     def reading(r: float, aside: float = 0.0) -> IfWorked:
         r = float(np.clip(r, 0, CORRELATIONS[-1]))
         coefficients = _fitted(x[told], won[told], index[told], r, _start(x, won[told]))
-        said = if_worked(chances[0][rows], chances[1][rows], r)
+        said = if_worked(p_pursue, p_convert, r)
         return IfWorked(r, fit_platt(said, ndtr(x @ coefficients)).then(Platt(shift=aside)))
 
     rates = np.bincount(rep, took) / np.bincount(rep)

@@ -22,6 +22,7 @@ from prefect.events.actions import SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import FailedRun, ObjectNotFound
 from prefect.logging import get_run_logger
+from prefect.runtime import deployment as deployment_run
 from prefect.runtime import flow_run
 from prefect.schedules import Cron
 from prefect.settings import PREFECT_API_URL, PREFECT_RUNNER_POLL_FREQUENCY, temporary_settings
@@ -136,7 +137,8 @@ def alignment(config: Path | None, home: Path, as_of: datetime | None = None) ->
 def prune(config: Path | None, home: Path, as_of: datetime | None = None) -> State:
     """Old snapshots, and old runs of these flows."""
     settings = load_settings(config)
-    tags = flow_run.tags or [TAG]
+    # Not by this run's own tags: Prefect gives one of its own to every scheduled run of every project.
+    tags = {TAG, deployment_run.name or TAG}
 
     def old_runs(before: datetime, done: bool) -> int | None:
         return sum(remove_old(before, done, tag=tag) or 0 for tag in tags)

@@ -2,8 +2,6 @@
 what is gone can be pulled again as the source is today.
 """
 
-import os
-import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -11,11 +9,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipelines.files import set_aside
 from pipelines.home import registry_of
 from pipelines.settings import Settings
 from pipelines.sources.manifest import Note, read_note
-
-DRAFT = ".{}.draft"  # a name that the next pull sweeps, should this process be killed in between
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ def prune(
         old = [Old(each.name, _pulled(note), note.source, _size(each)) for each, note in gone.items()]
     if done:
         for each in old:
-            _remove(store / each.snapshot)
+            shutil.rmtree(set_aside(store / each.snapshot))  # so that nobody reads half a snapshot
     runs = None
     if old_runs is not None and keep.run_days is not None:
         runs = old_runs(at - timedelta(days=keep.run_days), done)
@@ -111,10 +108,3 @@ def _pulled(note: Note) -> datetime:
 
 def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.iterdir())
-
-
-def _remove(folder: Path) -> None:
-    """At once, so that nobody reads half a snapshot."""
-    away = folder.with_name(DRAFT.format(secrets.token_hex(8)))
-    os.rename(folder, away)
-    shutil.rmtree(away)

@@ -20,7 +20,7 @@ from features.labels import Horizons
 from features.tables import Tables
 from pipelines.addresses import redacted
 from pipelines.files import held as guarded
-from pipelines.files import sweep, synced
+from pipelines.files import set_aside, sweep, synced
 from pipelines.sources.canonical import Canonical
 from pipelines.sources.connections import MemorySource, Source, open_source
 from pipelines.sources.engine import let_go, local_engine, quoted
@@ -262,7 +262,7 @@ def _named(folder: Path, snapshot: Path) -> bool:
     beside us.
     """
     if snapshot.exists() and not whole(snapshot):
-        snapshot.rename(snapshot.with_name(f".{secrets.token_hex(8)}.draft"))  # which the next pull sweeps
+        set_aside(snapshot)
     try:
         folder.rename(snapshot)
     except OSError:
