@@ -244,12 +244,13 @@ def test_a_run_that_fails_says_why_in_a_sentence_tells_people_and_hides_password
 def test_old_runs_are_counted_first_and_then_removed(served, prefect_server, monkeypatch):
     from pipelines.flows.runs import remove_old
 
-    assert run("prune").state.message.startswith("Nothing is to go")
+    for _ in range(2):
+        assert run("prune").state.message.startswith("Nothing is to go")
     monkeypatch.setenv("PREFECT_API_URL", prefect_server)
     longer_ago, tomorrow = datetime(2020, 1, 1), datetime.now() + timedelta(days=1)
     assert remove_old(longer_ago, True) == 0
     there = remove_old(tomorrow, False)
-    assert there >= 2  # this run and those before it
+    assert there >= 2
     assert remove_old(tomorrow, True) == there
     assert remove_old(tomorrow, False) == 0
 
