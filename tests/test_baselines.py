@@ -1,3 +1,5 @@
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from math import sqrt
 
 import numpy as np
@@ -164,3 +166,13 @@ def test_logistic_regression_stands_empty_constant_and_wild_columns():
     assert np.isfinite(p).all()
     assert auc(outcome, p) > 0.7
     assert np.ptp(logistic(frame[["empty", "constant"]], outcome, frame[["empty", "constant"]])) == 0.0
+
+
+def test_an_empty_column_is_no_trouble_to_blocks_judged_side_by_side():
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"visits": rng.normal(size=400), "amount": np.full(400, np.nan)})
+    won = rng.random(400) < 0.3
+    with warnings.catch_warnings(), ThreadPoolExecutor(8) as pool:
+        warnings.simplefilter("error")
+        said = list(pool.map(lambda _: logistic(frame, won, frame), range(200)))
+    assert all(np.array_equal(said[0], one) for one in said)

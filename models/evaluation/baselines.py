@@ -99,8 +99,7 @@ def column_score(known: pd.Series, outcome: np.ndarray, asked: pd.Series) -> np.
         rates = pd.Series((wins + PRIOR_ROWS * rate) / (sizes + PRIOR_ROWS), index=known.cat.categories)
         levels = rates.reindex(asked.cat.categories).fillna(rate).to_numpy(float)
         return np.append(levels, rate)[asked.cat.codes.to_numpy()]
-    middle = known.median()
-    middle = 0.0 if np.isnan(middle) else float(middle)
+    middle = _median(known)
     values = known.fillna(middle).to_numpy(float)
     direction = 1.0 if np.nan_to_num(auc(outcome, values), nan=0.5) >= 0.5 else -1.0
     return direction * asked.fillna(middle).to_numpy(float)
@@ -132,9 +131,16 @@ def logistic(train: pd.DataFrame, outcome: np.ndarray, test: pd.DataFrame) -> np
     )[:, 1]
 
 
+def _median(column: pd.Series) -> float:
+    """The median of what is filled, 0 of nothing."""
+    # Of an empty column numpy warns, and what silences it within pandas is not safe among threads.
+    filled = column.dropna()
+    return float(filled.median()) if len(filled) else 0.0
+
+
 def _standardised(train: pd.Series, test: pd.Series) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    middle, mean, deviation = train.median(), train.mean(), train.std()
-    middle, mean = (0.0 if np.isnan(value) else value for value in (middle, mean))
+    middle, mean, deviation = _median(train), train.mean(), train.std()
+    mean = 0.0 if np.isnan(mean) else mean
     deviation = deviation if deviation > 0 else 1.0
 
     def of(column: pd.Series) -> list[np.ndarray]:
