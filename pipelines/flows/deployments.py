@@ -85,6 +85,7 @@ def score(config: Path | None, home: Path, as_of: datetime | None = None) -> Sta
     """Score what waits at the scheduled time; a file besides the log if [schedule] output says so."""
     settings, moment = load_settings(config), scheduled(as_of)
     report = score_leads(settings, home, moment, output=settings.schedule.output_at(moment))
+    keep_for_the_desk(settings, home, moment)
     return completed(summaries.score(report.to_json(), report.decisions))
 
 
@@ -124,8 +125,9 @@ def alignment(config: Path | None, home: Path, as_of: datetime | None = None) ->
     from pipelines.flows.alignment.align import align
     from pipelines.flows.alignment.digest import send
 
-    settings = load_settings(config)
-    found = align(settings, home, scheduled(as_of)).to_json()
+    settings, moment = load_settings(config), scheduled(as_of)
+    found = align(settings, home, moment).to_json()
+    keep_for_the_desk(settings, home, moment, found)
     subject, body = alignments.digest(found, desk=settings.desk.url)
     if settings.schedule.digest:
         send(found, subject, body, block=settings.schedule.digest)
@@ -145,6 +147,18 @@ def prune(config: Path | None, home: Path, as_of: datetime | None = None) -> Sta
 
     found = remove(settings, home, scheduled(as_of), done=True, old_runs=old_runs).to_json()
     return completed(summaries.prune(found, asked=settings.retention.on))
+
+
+def keep_for_the_desk(
+    settings: Settings, home: Path, moment: datetime, found: dict[str, Any] | None = None
+) -> None:
+    """Keep the figures of the alignment; a run that did its own work is no failure where nothing can be counted."""
+    from pipelines.flows.alignment.kept import keep_figures
+
+    try:
+        keep_figures(settings, home, moment, found)
+    except LeadsieveError as error:
+        get_run_logger().warning("no figures are kept for the desk: %s", error)
 
 
 def scheduled(as_of: datetime | None) -> datetime:

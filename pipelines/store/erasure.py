@@ -1,8 +1,8 @@
 """A person erased: attributes, events and texts go from snapshots and store, the id from what versions say of whom
 they learned from; the decision stays, without a name.
 
-The hash comes first, so that no pull beside us brings the lead back; then the snapshots and the versions, then the
-store. A run that is killed is run again.
+The hash comes first, so that no pull beside us brings the lead back; then the snapshots, the versions and the kept
+figures, then the store. A run that is killed is run again.
 """
 
 import secrets
@@ -20,6 +20,7 @@ from models.registry.place import CHANGING, my_turn
 from models.registry.published import FOLDER as PUBLISHED
 from models.registry.published import LEARNED, MANIFEST, Publication
 from pipelines.files import kept_secret, replaced, scratch_in, sweep
+from pipelines.reports import kept
 from pipelines.sources.engine import quoted
 from pipelines.sources.erased import Forgotten, remembering
 from pipelines.sources.lead_lookup import PROPERTIES
@@ -84,6 +85,7 @@ def forget(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> 
         _erase(folder, lead_id, counts)
         rows = {name: rows[name] + counts.get(name, 0) for name in rows}
     _unlearn(home, lead_id, learned)
+    kept.leave_out(home, lead_id)
     decisions, answers = _make_anonymous(store, lead_id, at=at, by=by)
     return Erasure(len(holding), rows, decisions, answers)
 
