@@ -78,11 +78,12 @@ def score_leads(
     everything: bool = False,
     reasons: int = 20_000,
     output: Path | None = None,
+    incremental: bool = False,
 ) -> ScoringReport:
     """Decide every lead that waits for a decision at ``as_of``; run again, it decides nobody twice.
 
     Without ``leads`` those are the source's leads that sales has not answered and that are younger than the
-    champion's pursue horizon.
+    champion's pursue horizon. An ``incremental`` run pulls from a server only what has changed.
     """
     watch = Stopwatch()
     if output:
@@ -91,7 +92,9 @@ def score_leads(
     recipe = champion.scorer.recipe
     store = store_of(settings, home)
     with watch.step("pull", "pull what has changed"):
-        snapshot = pull_source(settings, home=home, until=as_of, leads_file=leads)
+        snapshot = pull_source(
+            settings, home=home, until=as_of, leads_file=leads, whole_tables=not incremental
+        )
         tables = snapshot.tables
         as_of = min(as_of, tables.end)
 

@@ -22,6 +22,7 @@ from models.registry.published import LEARNED, MANIFEST, Publication
 from pipelines.files import kept_secret, replaced, scratch_in, sweep
 from pipelines.sources.engine import quoted
 from pipelines.sources.erased import Forgotten, remembering
+from pipelines.sources.landing import let_copies_go
 from pipelines.sources.lead_lookup import PROPERTIES
 from pipelines.sources.manifest import NOTE, noted_and_held
 from pipelines.store.audit import note
@@ -77,6 +78,7 @@ def forget(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> 
         )
     _remember(store, home, lead_id, at=at, by=by)
     sweep_uploads(home)
+    let_copies_go(home)
     for folder in set(folders) - set(readable):  # who is in it nobody can tell, so it goes as a whole
         shutil.rmtree(folder)
     rows = dict.fromkeys(TABLES, 0)
