@@ -35,6 +35,7 @@ from pipelines.store.schema import (
     decisions_table,
     forgotten_table,
     notes_table,
+    rescores_table,
     worklist_table,
 )
 
@@ -214,7 +215,7 @@ def _make_anonymous(store: Store, lead_id: str, *, at: datetime, by: str) -> tup
             notes_table.update().where(notes_table.c.lead_id == lead_id).values(lead_id=nobody, words=None)
         )
         connection.execute(audit.update().where(audit.c.lead_id == lead_id).values(lead_id=nobody))
-        for table in (work, arrivals_table):
+        for table in (work, arrivals_table, rescores_table):
             connection.execute(table.delete().where(table.c.lead_id == lead_id))
         note(
             connection,
