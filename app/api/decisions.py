@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from app.api.errors import RefusedError
-from app.api.schemas import Breach, Decided, DecidedLeads, DecisionRequest, Logged
+from app.api.schemas import Breach, Decided, DecidedLeads, DecisionRequest, Logged, Rescored
 from app.api.tables import Tables, read
 from app.desk import Desk
 from app.scoring.realtime import LiveScorer
@@ -150,6 +150,7 @@ def _decisions(
 ) -> Iterator[Decided]:
     for row in (logged[lead_id] for lead_id in ids if lead_id in logged):  # all but who was forgotten since
         told = {name: plain(row[name]) for name in Logged.model_fields}
+        told["rescored"] = rescored_of(row["rescored"])
         told["this_week"] = None if row["this_week"] is None else bool(row["this_week"])
         yield Decided(**told, decided_before=row["batch"] != batch)
 
@@ -157,3 +158,8 @@ def _decisions(
 def plain(value: Any) -> Any:
     """A value of the log as JSON has it."""
     return value.isoformat() if isinstance(value, datetime) else value
+
+
+def rescored_of(score: Mapping[str, Any] | None) -> Rescored | None:
+    """A score that stands beside a decision; None where it is the decision's own."""
+    return None if score is None else Rescored(**{name: plain(score[name]) for name in Rescored.model_fields})

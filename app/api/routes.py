@@ -15,7 +15,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.datastructures import State
 
 from app.api import errors
-from app.api.decisions import Asking, decide, plain
+from app.api.decisions import Asking, decide, plain, rescored_of
 from app.api.errors import AGAIN, RefusedError
 from app.api.queries import LogQuery
 from app.api.schemas import (
@@ -264,9 +264,10 @@ def decision(row: dict[str, Any], *, arms: bool) -> Decision:
     of held leads, those show that passed whatever their score.
     """
     told = {name: plain(value) for name, value in row.items()}
+    told["rescored"] = rescored_of(row["rescored"])
     if not arms:
         held = row["action"] == "hold" and row["state"] in (None, "held")
-        told |= dict.fromkeys((*ARMS, *FIGURES, "rank") if held else ARMS)
+        told |= dict.fromkeys((*ARMS, *FIGURES, "rank", "rescored") if held else ARMS)
     return Decision(
         **{name: told[name] for name in Decision.model_fields} | {"this_week": _truth(row["this_week"])}
     )

@@ -208,6 +208,26 @@ class Scores(BaseModel):
     scores: list[Score]
 
 
+class Rescored(BaseModel):
+    """The score that stands since a lead that waited has done something; the decision stays beside it."""
+
+    at: str
+    because: Annotated[str, Field(description="What it had done, such as demo_request.")]
+    version: str
+    grade: str | None
+    score: float | None
+    p_pursue: float | None
+    p_convert: float | None
+    p_both: float | None
+    p_worked: float | None
+    low: float | None
+    high: float | None
+    p_worked_by: str | None
+    value: float | None
+    action: Annotated[str, Field(description="What this score would decide.")]
+    reasons: list[str]
+
+
 class Logged(BaseModel):
     """A decision as it was logged."""
 
@@ -238,6 +258,7 @@ class Logged(BaseModel):
     propensity: float | None = None
     cut: float | None = None
     cut_by: str | None = None
+    rescored: Rescored | None = None
 
 
 class Decision(Logged):

@@ -81,11 +81,13 @@ def without_traceback(record: logging.LogRecord) -> bool:
 
 @flow(name="score", description="Decide the leads that wait, each once, as of the scheduled time.")
 @in_a_sentence
-def score(config: Path | None, home: Path, as_of: datetime | None = None) -> State:
+def score(config: Path | None, home: Path, as_of: datetime | None = None, incremental: bool = False) -> State:
     """Score what waits at the scheduled time; a file besides the log if [schedule] output says so."""
     settings, moment = load_settings(config), scheduled(as_of)
-    report = score_leads(settings, home, moment, output=settings.schedule.output_at(moment))
-    keep_for_the_desk(settings, home, moment)
+    output = settings.schedule.output_at(moment)
+    report = score_leads(settings, home, moment, output=output, incremental=incremental)
+    if not incremental:
+        keep_for_the_desk(settings, home, moment)
     return completed(summaries.score(report.to_json(), report.decisions))
 
 
@@ -280,7 +282,13 @@ def score_what_is_new(
         with suppress(LeadsieveError):
             found = look_at(source)
             if found != seen:
-                run(f"{score.name}/{name}", timeout=LONGEST, poll_interval=1, as_subflow=False)
+                run(
+                    f"{score.name}/{name}",
+                    parameters={"incremental": True},
+                    timeout=LONGEST,
+                    poll_interval=1,
+                    as_subflow=False,
+                )
                 seen = found  # what came while it ran is seen by the next look
 
 

@@ -92,6 +92,36 @@ worklist_table = sa.Table(
     sa.Column("due", sa.DateTime),
     sa.Column("assigned_to", sa.Text),  # whose desk it is on; null: the pool
     sa.Column("assigned_at", sa.DateTime),
+    sa.Column("rescored_at", sa.DateTime),  # when it was last scored anew, null where it never was
+    sa.Column("because", sa.Text),  # of what it had done
+    sa.Column("was_grade", sa.Text),  # of the decision
+    sa.Column("was_score", sa.Float),
+)
+rescores_table = sa.Table(
+    "rescores",
+    metadata,
+    sa.Column("entry", sa.Integer, primary_key=True),
+    sa.Column("lead_id", sa.Text, nullable=False),
+    sa.Column("at", sa.DateTime, nullable=False),  # the as-of time
+    sa.Column("since", sa.DateTime, nullable=False),  # when the first of what it had done was recorded
+    sa.Column("because", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("p_pursue", sa.Float),
+    sa.Column("p_convert", sa.Float),
+    sa.Column("p_both", sa.Float),
+    sa.Column("p_worked", sa.Float),
+    sa.Column("low", sa.Float),
+    sa.Column("high", sa.Float),
+    sa.Column("p_worked_by", sa.Text),
+    sa.Column("extrapolated", sa.Integer),
+    sa.Column("value", sa.Float),
+    sa.Column("score", sa.Float),
+    sa.Column("grade", sa.Text),
+    sa.Column("action", sa.Text, nullable=False),  # what the score would decide now
+    sa.Column("cut", sa.Float),
+    sa.Column("cut_by", sa.Text),
+    sa.Column("reasons", sa.Text, nullable=False),
+    sa.Column("weights", sa.Text, nullable=False),
 )
 WORK = worklist_table.c
 notes_table = sa.Table(
@@ -201,7 +231,7 @@ requests_table = sa.Table(
 TABLES = (
     answers_table, worklist_table, people_table, sessions_table, tries_table, keys_table, audit_table, forgotten_table,
     arrivals_table, requests_table, notes_table, views_table,
-    assignments_table,
+    assignments_table, rescores_table,
 )  # fmt: skip
 
 
@@ -223,6 +253,9 @@ sa.Index(
 
 
 sa.Index("assignments_by_lead", assignments_table.c.lead_id, assignments_table.c.entry)
+
+
+sa.Index("rescores_by_lead", rescores_table.c.lead_id, rescores_table.c.at, unique=True)
 
 
 sa.Index("worklist_by_desk", WORK.assigned_to, WORK.state, WORK.assigned_at)
