@@ -1,0 +1,34 @@
+"""What is written to other systems, and the decisions as a warehouse reads them."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "outbox",
+        sa.Column("entry", sa.Integer, primary_key=True),
+        sa.Column("target", sa.Text, nullable=False),
+        sa.Column("lead_id", sa.Text, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("tries", sa.Integer, nullable=False),
+        sa.Column("said", sa.Text),
+        sa.Column("made_at", sa.DateTime, nullable=False),
+        sa.Column("due_at", sa.DateTime, nullable=False),
+        sa.Column("ended_at", sa.DateTime),
+    )
+    op.create_index("outbox_by_lead", "outbox", ["target", "lead_id", "entry"])
+    op.create_index("outbox_by_state", "outbox", ["target", "state", "lead_id", "entry"])
+    op.execute("""
+        CREATE VIEW current_decisions AS
+        SELECT d.lead_id, d.account_id, d.grade, d.score, d.p_pursue, d.p_convert, d.p_worked, d.low, d.high, d.value, d.action,
+               COALESCE(w.state, CASE d.action WHEN 'hold' THEN 'held' ELSE 'open' END) AS state, w.until, d.reasons,
+               d.channel, d.owner, d.batch, d.version, d.as_of, d.decided_at
+        FROM decisions d LEFT JOIN worklist w ON w.lead_id = d.lead_id
+        WHERE substr(d.lead_id, 1, 10) <> 'forgotten-'
+    """)
