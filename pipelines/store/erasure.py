@@ -19,6 +19,7 @@ from features.errors import UsageError
 from models.registry.place import CHANGING, my_turn
 from models.registry.published import FOLDER as PUBLISHED
 from models.registry.published import LEARNED, MANIFEST, Publication
+from pipelines.crm.mirror import forget_mirrors
 from pipelines.files import kept_secret, replaced, scratch_in, sweep
 from pipelines.reports import kept
 from pipelines.sources.engine import quoted
@@ -36,6 +37,7 @@ from pipelines.store.schema import (
     decisions_table,
     forgotten_table,
     notes_table,
+    outbox_table,
     rescores_table,
     worklist_table,
 )
@@ -81,6 +83,7 @@ def forget(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> 
     _remember(store, home, lead_id, at=at, by=by)
     sweep_uploads(home)
     let_copies_go(home)
+    forget_mirrors(home)
     for folder in set(folders) - set(readable):  # who is in it nobody can tell, so it goes as a whole
         shutil.rmtree(folder)
     rows = dict.fromkeys(TABLES, 0)
@@ -217,7 +220,7 @@ def _make_anonymous(store: Store, lead_id: str, *, at: datetime, by: str) -> tup
             notes_table.update().where(notes_table.c.lead_id == lead_id).values(lead_id=nobody, words=None)
         )
         connection.execute(audit.update().where(audit.c.lead_id == lead_id).values(lead_id=nobody))
-        for table in (work, arrivals_table, rescores_table):
+        for table in (work, arrivals_table, rescores_table, outbox_table):
             connection.execute(table.delete().where(table.c.lead_id == lead_id))
         note(
             connection,
