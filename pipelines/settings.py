@@ -119,7 +119,7 @@ class DeskSettings(Section):
         return tuple(redacted(url) for url in urls)
 
 
-def webhook(address: str | None) -> str | None:
+def hook(address: str | None) -> str | None:
     parts = urlsplit(address or "")
     local = parts.hostname in ("127.0.0.1", "localhost", "::1")
     if address is not None and not (
@@ -141,7 +141,7 @@ class WritebackSettings(Section):
     """
 
     crm: bool = True
-    webhook: Annotated[str | None, AfterValidator(webhook)] = Field(default=None, repr=False)
+    webhook: Annotated[str | None, AfterValidator(hook)] = Field(default=None, repr=False)
 
     @field_serializer("webhook", when_used="json")
     def _without_secrets(self, url: str | None) -> str | None:

@@ -1,7 +1,7 @@
 """What runs in Tryton's own processes: its client making a year of leads, and its server under a clock that tests set.
 
-Called as ``python tryton_program.py make FOLDER`` and ``python tryton_program.py serve FOLDER PORT``. A folder holds the
-database, the configuration and a file ``clock`` with how many seconds the server's clock is off.
+``make FOLDER``, ``serve FOLDER PORT`` or ``act FOLDER DATABASE ACTIONS``. A folder holds databases, the configuration
+and a file ``clock`` with how many seconds the server's clock is off.
 """
 
 import datetime as real
@@ -163,17 +163,62 @@ def happen(folder: Path, Model, people) -> None:
 def serve(folder: Path, port: int) -> None:
     configured(folder, port)
     from trytond.pool import Pool
-
-    Pool.start()
-    Pool("crm").init()
     from trytond.wsgi import app
     from werkzeug.serving import run_simple
 
+    Pool.start()
     run_simple("127.0.0.1", port, app, threaded=True)
+
+
+def act(folder: Path, database: str, actions: list) -> None:
+    """What a person does at Tryton's own client, as JSON: how every opportunity stands afterwards."""
+    from proteus import Model
+    from proteus import config as proteus_config
+
+    # On the same database, not through the server: that would hash the password for each of a thousand calls.
+    configured(folder)
+    proteus_config.set_trytond(database, config_file=str(folder / "trytond.conf"))
+    Opportunity, Note, Party = (Model.get(name) for name in ("sale.opportunity", "ir.note", "party.party"))
+    for what, lead_id, value in actions:
+        if what == "create":
+            Opportunity(amount=Decimal(900), start_date=real.date(2026, 11, 1), **value).save()
+            continue
+        lead = Opportunity(lead_id)
+        if what == "write":
+            for name, said in value.items():
+                setattr(lead, name, Decimal(said) if name == "amount" else said)
+            lead.save()
+        elif what == "note":
+            Note(resource=lead, message=value).save()
+        elif what == "opportunity":
+            lead.party, lead.employee = Party.find()[0], Model.get("company.employee").find()[0]
+            lead.save()
+            lead.click("opportunity")
+        elif what == "delete":
+            lead.delete()
+        else:
+            lead.click(what)
+    notes = {}
+    for note in Note.find():
+        notes.setdefault(str(note.resource.id), []).append(note.message)
+    print(
+        json.dumps(
+            {
+                str(lead.id): {
+                    "state": lead.state,
+                    "chance": lead.conversion_probability,
+                    "notes": notes.get(str(lead.id), []),
+                }
+                for lead in Opportunity.find()
+            }
+        )
+    )
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "make":
         make(Path(sys.argv[2]))
-    else:
+    elif sys.argv[1] == "serve":
         serve(Path(sys.argv[2]), int(sys.argv[3]))
+    else:
+        act(Path(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4]))

@@ -53,9 +53,7 @@ def said_of(row: sa.RowMapping) -> str:
     """What is told of a decision, as JSON: the row of ``current_decisions``, with reasons as a list."""
     said: dict[str, Any] = {}
     for name, value in row.items():
-        said[name] = round(value, DIGITS) if isinstance(value, float) else value
-        if isinstance(value, datetime):
-            said[name] = value.isoformat(timespec="seconds")
+        said[name] = round(value, DIGITS) if isinstance(value, float) else _text(value)
     said["reasons"] = json.loads(said["reasons"])
     return json.dumps(said, ensure_ascii=False, sort_keys=True)
 
@@ -115,4 +113,8 @@ def dead(store: Store, targets: Iterable[str]) -> list[dict[str, Any]]:
         rows = connection.execute(
             query.where(BOX.target.in_(list(targets)), BOX.state == DEAD).order_by(BOX.entry)
         ).mappings()
-        return [dict(row) for row in rows]
+        return [{name: _text(value) for name, value in row.items()} for row in rows]
+
+
+def _text(value: Any) -> Any:
+    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else value
