@@ -61,7 +61,12 @@ def create_app(
     """
     desk = Desk(settings, home, clock)
     app = Web(title="Leadsieve", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_living)
-    champions = Champions(registry_of(settings, home), settings.features.files, desk.dossiers.newest)
+    champions = Champions(
+        registry_of(settings, home),
+        settings.features.files,
+        desk.dossiers.newest,
+        rules=settings.policy.rules,
+    )
     app.state.desk, app.state.champions, app.state.uploads = desk, champions, Uploads(desk, champions)
     app.add_middleware(Guard, hosts=(*LOCAL, *hosts, *settings.desk.hosts), largest=LARGEST)
     app.add_middleware(Proxies, trusted_hosts=list(settings.desk.proxies))

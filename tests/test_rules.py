@@ -14,7 +14,7 @@ from models.policy.arms import PASS_THROUGH, POLICY, Arms
 from models.policy.certification import policy_of
 from models.policy.decisions import decide_all
 from models.policy.policy import Policy
-from models.policy.rules import Rule
+from models.policy.rules import Rule, costs, tolls
 from models.policy.settings import PolicySettings
 from pipelines.settings import load_settings
 from tests.test_certifying import aside, times
@@ -108,6 +108,8 @@ def test_what_a_rule_loses_counts_against_the_promise_and_is_told():
     assert cost.leads == pytest.approx(128, abs=35)
     assert 15 <= cost.customers <= 50
     assert with_rule.to_json()["rules"][0]["reason"] == "students never buy"
+    assert cost.share["low"] < cost.share["value"] < cost.share["high"] < 0.05
+    assert cost.hours is None, "whom nobody works takes no hours"
     assert Policy.from_dict(with_rule.to_dict()) == with_rule
     assert with_rule.name != without.name
 
@@ -116,6 +118,30 @@ def test_nothing_is_promised_where_the_rules_alone_lose_more_than_the_filter_may
     policy = certified(0.2)
     assert (policy.promise.certified, policy.cut) == (False, None)
     assert "the rules alone" in policy.promise.why
+
+
+def test_a_rule_that_hands_everybody_off_costs_the_hours_of_those_that_the_cut_would_hold():
+    leads = pd.DataFrame({"channel": ["partner"] * 10 + ["web"] * 10})
+    score = np.tile([0.1, 0.9], 10)
+    (cost,) = costs((PARTNERS,), leads, np.zeros(20, bool), score, 0.5, hours_per_lead=1.5)
+    assert (cost.leads, cost.changed, cost.hours, cost.share) == (10, 5, 7.5, None)
+
+
+def test_what_a_rule_did_is_counted_by_what_became_of_its_leads():
+    decided = pd.DataFrame(
+        {
+            "cut_by": ["rule: no", "rule: no", "rule: yes", "certified", None],
+            "action": ["hold", "hold", "hand off", "hold", "hand off"],
+            "p_both": [0.5, 0.5, 0.1, 0.9, 0.9],
+        }
+    )
+    won, taken_up = np.array([1, 0, 1, 1, 0], bool), np.array([0, 0, 1, 0, 1], bool)
+    no, yes = tolls(decided, won, taken_up, hours_per_lead=2.0)
+    assert (no.reason, no.held, no.handed_off, no.lost, no.hours) == ("no", 2, 0, 1, None)
+    assert no.expected["value"] == 1.0
+    assert no.expected["high"] == pytest.approx(1 + 1.96 * 0.5**0.5)
+    assert (yes.held, yes.handed_off, yes.taken_up, yes.won, yes.hours) == (0, 1, 1, 1, 2.0)
+    assert yes.expected is None
 
 
 def test_a_mistyped_key_of_a_rule_is_named_with_what_was_meant(tmp_path):
