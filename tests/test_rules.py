@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from features.errors import UsageError
+from models.backtest import Replayed
 from models.policy import decisions
 from models.policy.arms import PASS_THROUGH, POLICY, Arms
 from models.policy.certification import policy_of
@@ -16,6 +17,8 @@ from models.policy.decisions import decide_all
 from models.policy.policy import Policy
 from models.policy.rules import Rule, costs, tolls
 from models.policy.settings import PolicySettings
+from pipelines.flows.backtest import BacktestReport
+from pipelines.reports.summaries import value
 from pipelines.settings import load_settings
 from tests.test_certifying import aside, times
 from tests.test_decisions import CERTIFIED, Fixed
@@ -150,3 +153,36 @@ def test_a_mistyped_key_of_a_rule_is_named_with_what_was_meant(tmp_path):
     )
     with pytest.raises(UsageError, match=r"policy\.rules\.colum: no such key; did you mean 'column'"):
         load_settings(tmp_path / "a.toml", environ={})
+
+
+def test_a_backtest_adds_up_what_each_rule_did_and_says_what_share_of_the_customers_it_lost():
+    toll = {"reason": "no", "held": 10, "handed_off": 0, "lost": 2, "expected": None}
+    toll |= {"taken_up": 0, "won": 0, "hours": None}
+    nothing = dict.fromkeys(Replayed.__dataclass_fields__, 0) | {"rivals": {}, "rules": (toll,)}
+    spans = tuple(Replayed(**nothing | {"customers": 20, "start": at}) for at in (date(2026, 1, 1),) * 2)
+    (rule,) = BacktestReport(spans, "time", 0.05, (), {}).total()["rules"]
+    assert (rule["held"], rule["lost"], rule["hours"]) == (20, 4, None)
+    assert rule["share"]["value"] == 0.1
+    assert rule["share"]["low"] < 0.1 < rule["share"]["high"]
+
+
+def test_the_value_of_a_filter_names_what_its_rules_did_in_words():
+    told = {"reason": "no", "held": 10, "handed_off": 0, "lost": 1, "taken_up": 0, "won": 0, "hours": None}
+    told |= {"expected": {"value": 2.34, "low": 0.5, "high": 4.2}}
+    gave = {"reason": "yes", "held": 0, "handed_off": 7, "lost": 0, "taken_up": 5, "won": 2, "hours": 10.0}
+    words = value(
+        {
+            "settled": 20,
+            "decided": 30,
+            "since": "2026-01-01T00:00:00",
+            "promise": {"why": "it is kept"},
+            "overrides": {"pulled_out": 0},
+            "rules": [told, gave | {"expected": None}],
+            "worth": {},
+            "leniency": None,
+            "warnings": [],
+        }
+    )
+    assert "“no” held 10; the version foretold 2.3 customers among them (0.5 – 4.2)" in words
+    assert "1 became customers all the same" in words
+    assert "“yes” handed off 7: 5 were taken up (10 hours), 2 won." in words
