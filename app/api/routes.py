@@ -38,6 +38,7 @@ from app.desk import Desk, desk_of
 from app.scoring.champion import Champions
 from app.scoring.realtime import AT_ONCE, LiveScorer
 from app.sessions import AskedFirst, ForbiddenError, NotSignedInError, address_of, first
+from models.policy.rules import rule_of
 from pipelines.store import worklist
 from pipelines.store.answers import give
 from pipelines.store.database import Store
@@ -191,7 +192,17 @@ def ready(champions: Champions) -> LiveScorer:
 def scored(asked: ScoreRequest, live: LiveScorer, *, now: datetime) -> Scores:
     """The answer to a request."""
     tables = read(asked.leads, live, now=now, as_of=asked.as_of, undone="no lead was scored")
-    names = ("lead_id", "as_of", "grade", "p_worked_by", "extrapolated", "action", "reasons", *FIGURES)
+    names = (
+        "lead_id",
+        "as_of",
+        "grade",
+        "p_worked_by",
+        "extrapolated",
+        "action",
+        "cut_by",
+        "reasons",
+        *FIGURES,
+    )
     found = live.score(tables.leads, tables.events, tables.as_of, worded=asked.reasons)
     rows = (
         dict(zip(names, values, strict=True))
@@ -205,6 +216,7 @@ def scored(asked: ScoreRequest, live: LiveScorer, *, now: datetime) -> Scores:
             p_worked_by=row["p_worked_by"],
             extrapolated=bool(row["extrapolated"]),
             action=row["action"],
+            rule=rule_of(row["cut_by"]),
             reasons=row["reasons"],
             **{name: as_json_number(row[name]) for name in FIGURES},
         )

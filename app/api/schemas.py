@@ -195,8 +195,10 @@ class Score(BaseModel):
         Field(description="Expected value of working it; null where nothing is known of amounts."),
     ]
     action: Annotated[
-        Literal["hand off", "hold"], Field(description="What the cut says. A decision also draws an arm.")
+        Literal["hand off", "hold"],
+        Field(description="What the cut and the rules say. A decision also draws an arm."),
     ]
+    rule: Annotated[str | None, Field(description="The reason of the rule that decides, if one does.")]
     reasons: list[str]
 
 

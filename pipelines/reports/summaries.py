@@ -27,6 +27,7 @@ CUT_ON = {
     "p_both": "chance to be taken up and become a customer",
 }
 RIVALS = ("random", "logistic", "naive_bayes")
+SHOWN_CHANGES = 20  # of each kind
 SHOWN_LEADS, SHOWN_CHANNELS, SHOWN_REASONS, SHOWN_COLUMNS, SHOWN_DEAD = 5, 8, 12, 40, 20
 
 
@@ -230,3 +231,17 @@ def demo(result: Result, decisions: pd.DataFrame, home: Path, config: Path) -> s
     return markdown(
         "demo", **{name: Markup(words) for name, words in parts.items()}, home=str(home), config=str(config)
     )
+
+
+def compare(result: Result) -> str:
+    """Who would be decided otherwise, by name; of very many the first."""
+    told = []
+    for what in result["counts"]:
+        those = [each for each in result["changes"] if each["what"] == what]
+        names = [
+            f"{each['name']} ({each['lead_id']}, {each['from']} → {each['to']})"
+            for each in those[:SHOWN_CHANGES]
+        ]
+        if those:
+            told.append([what, names, max(0, len(those) - SHOWN_CHANGES)])
+    return markdown("compare", **result, told=told)

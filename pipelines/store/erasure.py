@@ -44,6 +44,7 @@ from pipelines.store.schema import (
 
 TABLES = ("leads", "events", "outcomes")
 UPLOADS = "upload-"  # begins the name of a folder with a file that marketing dropped
+PREVIEW = "preview.json"  # in a home: the latest comparison of two versions, lead by lead
 KEY = "forget.key"  # kept apart from the store: whoever has the hashes alone cannot try ids on them
 NOBODY = "forgotten-"  # begins the name under which the decision of a forgotten lead stays
 
@@ -84,6 +85,7 @@ def forget(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> 
     sweep_uploads(home)
     let_copies_go(home)
     forget_mirrors(home)
+    (home / PREVIEW).unlink(missing_ok=True)
     for folder in set(folders) - set(readable):  # who is in it nobody can tell, so it goes as a whole
         shutil.rmtree(folder)
     rows = dict.fromkeys(TABLES, 0)
