@@ -41,7 +41,7 @@ class ScheduleSettings:
 
     Attributes
     ----------
-    score, monitor, retrain, alignment, prune
+    score, monitor, retrain, alignment, prune, writeback
         Cron texts, or "off".
     score_minutes
         Within about so many minutes a new lead is decided, besides; 0 for at the times of ``score`` alone.
@@ -67,6 +67,7 @@ class ScheduleSettings:
     retrain: Annotated[str, AfterValidator(cron)] = "0 5 1 * *"
     alignment: Annotated[str, AfterValidator(cron)] = "0 6 1 * *"
     prune: Annotated[str, AfterValidator(cron)] = "30 3 * * *"
+    writeback: Annotated[str, AfterValidator(cron)] = OFF
     score_minutes: Annotated[int, Field(ge=0, le=1440)] = 0
     rescore_days: Annotated[float, Field(ge=0, le=365)] = 0
     timezone: Annotated[str, AfterValidator(zone)] = "UTC"

@@ -135,7 +135,7 @@ def test_who_asks_again_waits_for_no_figures_that_have_grown_old_or_for_a_new_pu
     browser = desk.browser("ann")
     site = browser.client.app.state.desk
     site.keep_fresh()
-    assert site.alignment._kept is None  # nobody has asked
+    assert site.alignment._last is None  # nobody has asked
     browser.get("/alignment")
     browser.answer("L1", "accepted")
     desk.later(minutes=9)

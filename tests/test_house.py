@@ -28,7 +28,7 @@ FLOORS = {
         " | promotion monitoring alignment readiness training | backtest"
     ),
     "pipelines": (
-        "addresses files sbom | prefect_server | environment feature_files progress simulation"
+        "addresses files sbom | prefect_server | environment feature_files progress simulation | crm"
         " | sinks sources reports schedule | settings store"
         " | home settings_schema version_files | deciding maintenance | rescoring | flows | preview | cli | notebook"
     ),

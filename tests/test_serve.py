@@ -172,6 +172,7 @@ def test_a_late_run_decides_as_of_the_time_it_was_scheduled_for(world, served, t
     pd.testing.assert_frame_equal(decided(served / "home"), decided(home))
     assert f"scored {expected.json['scored']} leads as of 2024-11-15 02:00" in done.state.message
     assert kept["flow_run_id"] == str(done.id)
+    assert '"counted_at": "2024-11-15T02:00:00"' in (served / "home/alignment/figures.json").read_text()
     for channel, counts in expected.json["by_channel"].items():
         assert f"| {as_text(channel)} | {counts['handed_off']} | {counts['held']} |" in kept["data"]
 
@@ -197,6 +198,7 @@ def test_runs_are_scheduled_as_configured_and_a_flow_that_is_off_is_not(served):
             "retrain": [],
             "alignment": [],
             "prune": [],
+            "writeback": [],
         }
         coming = until(
             lambda: [
@@ -500,6 +502,7 @@ def test_the_scheduled_flow_sends_its_sentences_to_the_block_that_is_named(world
     said = json.loads(alarm[1].pop())["said"]
     assert said.startswith(f"What became of the leads: 1 to talk about | {state.message}")
     assert "Fewer than half of the leads are answered within the 24 hours agreed on" in said
+    assert '"counted_at": "2025-01-01T00:00:00"' in (world / "home/alignment/figures.json").read_text()
 
 
 @pytest.mark.usefixtures("prefect_server")

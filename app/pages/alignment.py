@@ -58,6 +58,8 @@ def alignment(
         title=reports.title(found),
         period=reports.period(found),
         leads=found["leads"],
+        counted_at=told.counted_at,
+        old=told.old,
         contents=told.contents,
         body=told.body,
         given=given | {"from": found["asked"]["since"], "to": to},

@@ -163,15 +163,15 @@ def attribution(
     if not divided.any():
         return Attribution(0, unattributed, 0.0, (), np.nan, ())
     channels, total = len(touches.names), {}
-    given = shares(touches, half_life, rules)
     chain, chains = np.zeros((1, channels)), np.zeros((weights.shape[1], channels))
     if "markov" in rules:
         moves = transitions(touches, divided, code, len(weights))
         chain = removal(np.asarray(moves.sum(axis=0)).reshape(1, -1), channels)
         chains = removal(np.asarray(moves.T @ weights).T, channels)
     # Few leads are won, and an account's have touched few channels: what is divided is kept sparse.
-    theirs = np.flatnonzero(divided[touches.lead])
-    lead, channel, shape = touches.lead[theirs], touches.channel[theirs], (channels, len(weights))
+    theirs = touches.rows(divided)
+    given = shares(theirs, half_life, rules)
+    lead, shape = np.flatnonzero(divided)[theirs.lead], (channels, len(weights))
     for name, value in (("wins", 1.0 * divided), ("margin", margin * divided)):
         by_account = np.bincount(code, value, minlength=len(weights))
         for rule in rules:
@@ -179,9 +179,10 @@ def attribution(
                 drawn = by_account.astype(np.float32) @ weights
                 found = chain[0] * by_account.sum(), chains.T * drawn
             else:
-                part = given[rule][theirs] * value[lead]
-                held = scipy.sparse.coo_matrix((part.astype(np.float32), (channel, code[lead])), shape=shape)
-                found = np.bincount(channel, part, minlength=channels), held.tocsr() @ weights
+                part = given[rule] * value[lead]
+                cells = theirs.channel, code[lead]
+                held = scipy.sparse.coo_matrix((part.astype(np.float32), cells), shape=shape)
+                found = np.bincount(theirs.channel, part, minlength=channels), held.tocsr() @ weights
             total[name, rule] = found
 
     def of(name: str, channel: int) -> dict[str, Estimate]:

@@ -16,6 +16,7 @@ from typing import Any
 from prefect import Flow, flow, serve
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas import State
+from prefect.context import FlowRunContext
 from prefect.deployments import run_deployment
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events.actions import SendNotification
@@ -36,6 +37,7 @@ from pipelines.flows.monitor import monitor_leads
 from pipelines.flows.retrain import retrain as train_and_promote
 from pipelines.flows.runs import TAG, notifying, remove_old
 from pipelines.flows.score import score_leads
+from pipelines.flows.writeback.run import write_back
 from pipelines.maintenance.retention import prune as remove
 from pipelines.prefect_server import address_of, secret_file
 from pipelines.progress import hushed
@@ -86,6 +88,8 @@ def score(config: Path | None, home: Path, as_of: datetime | None = None, increm
     settings, moment = load_settings(config), scheduled(as_of)
     output = settings.schedule.output_at(moment)
     report = score_leads(settings, home, moment, output=output, incremental=incremental)
+    if not incremental:
+        keep_for_the_desk(settings, home, moment)
     if settings.schedule.a_leads and (told := summaries.a_leads(report.decisions, desk=settings.desk.url)):
         key, what = "schedule.a_leads", "the leads of grade A, which are decided and on the desk all the same"
         with notifying(settings.schedule.a_leads, key=key, what=what) as block:
@@ -129,8 +133,9 @@ def alignment(config: Path | None, home: Path, as_of: datetime | None = None) ->
     from pipelines.flows.alignment.align import align
     from pipelines.flows.alignment.digest import send
 
-    settings = load_settings(config)
-    found = align(settings, home, scheduled(as_of)).to_json()
+    settings, moment = load_settings(config), scheduled(as_of)
+    found = align(settings, home, moment).to_json()
+    keep_for_the_desk(settings, home, moment, found)
     subject, body = alignments.digest(found, desk=settings.desk.url)
     if settings.schedule.digest:
         send(found, subject, body, block=settings.schedule.digest)
@@ -152,12 +157,39 @@ def prune(config: Path | None, home: Path, as_of: datetime | None = None) -> Sta
     return completed(summaries.prune(found, asked=settings.retention.on))
 
 
+def keep_for_the_desk(
+    settings: Settings, home: Path, moment: datetime, found: dict[str, Any] | None = None
+) -> None:
+    """Keep the figures of the alignment; a run that did its own work is no failure where nothing can be counted."""
+    from pipelines.flows.alignment.kept import keep_figures
+
+    try:
+        keep_figures(settings, home, moment, found)
+    except LeadsieveError as error:
+        get_run_logger().warning("no figures are kept for the desk: %s", error)
+
+
+@flow(name="writeback", description="Write decisions, and what changed of them, to CRM and webhook.")
+@in_a_sentence
+def writeback(config: Path | None, home: Path) -> State:
+    """What is not written yet, whenever that was due. What was not taken ends the run as failed, so that somebody hears of it."""
+    found = write_back(load_settings(config), home, begun()).to_json()
+    words = summaries.writeback(found)
+    return Failed(message=plain(words.partition("\n")[0])) if found["dead"] else completed(words)
+
+
 def scheduled(as_of: datetime | None) -> datetime:
     """The moment asked for, else the one that this run was scheduled for; UTC without a zone, and no kin of
     datetime, as Prefect's are.
     """
     moment = datetime.fromisoformat((as_of or flow_run.scheduled_start_time).isoformat())
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def begun() -> datetime:
+    """When this run began: receivers of a webhook refuse what was signed long ago."""
+    context = FlowRunContext.get()
+    return scheduled(None if context is None else context.start_time)
 
 
 def completed(words: str, name: str = "Completed") -> State:
@@ -218,6 +250,7 @@ FLOWS: dict[str, Flow[..., Any]] = {
     "retrain": retrain,
     "alignment": alignment,
     "prune": prune,
+    "writeback": writeback,
 }
 
 

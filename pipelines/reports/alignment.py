@@ -92,7 +92,7 @@ def alignment_page(result: Result, pictures: Mapping[str, "Figure"]) -> str:
     return page(title(result), words, pictures, foot=f"As of {short(result['as_of'], 16)} (UTC).")
 
 
-def body(result: Result, pictures: Mapping[str, "Figure"], *, leads_at: str | None = None) -> str:
+def body(result: Result, pictures: Mapping[str, Any], *, leads_at: str | None = None) -> str:
     """The words of a page; ``leads_at`` is the address below which leads have pages of their own."""
     return _markdown(result, pictures=pictures, page=None, whole=True, leads_at=leads_at)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -14,8 +14,9 @@ from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.token import Token
 from markupsafe import Markup
-from matplotlib import rc_context
-from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Mood = Literal["good", "doubtful", "bad", "plain"]
 
@@ -44,7 +45,7 @@ class Verdict:
 def page(
     title: str,
     words: str,
-    figures: Mapping[str, Figure] | None = None,
+    figures: "Mapping[str, Figure | str] | None" = None,
     *,
     verdicts: Sequence[Verdict] = (),
     foot: str = "",
@@ -58,8 +59,8 @@ def page(
     words : str
         Markdown. Parts that are named become contents; what follows a heading of the sixth level is folded
         away under it.
-    figures : mapping of str to Figure
-        Those that the Markdown names.
+    figures : mapping of str to Figure, or to str
+        Those that the Markdown names; one that is drawn already is the address of itself.
     verdicts : sequence of Verdict
         What is said first.
     foot : str
@@ -73,7 +74,9 @@ def page(
     )
 
 
-def inside(words: str, figures: Mapping[str, Figure] | None = None) -> tuple[list[tuple[str, str]], Markup]:
+def inside(
+    words: str, figures: "Mapping[str, Figure | str] | None" = None
+) -> tuple[list[tuple[str, str]], Markup]:
     """Markdown as HTML to stand in a page: the addresses and titles of its parts, and the HTML."""
     tokens = PARSER.parse(words)
     contents = _named(tokens)
@@ -124,7 +127,7 @@ def _headed(tokens: list[Token]) -> None:
             token.tag = opened.tag
 
 
-def _drawn(tokens: list[Token], figures: Mapping[str, Figure]) -> Iterable[Token]:
+def _drawn(tokens: list[Token], figures: "Mapping[str, Figure | str]") -> Iterable[Token]:
     """Paragraphs of pictures as figures, several side by side; tables in a frame that can be moved about, with
     the keys as well.
     """
@@ -160,7 +163,7 @@ def narrow_name(name: str) -> str:
     return f"{name} narrow"
 
 
-def _figure(image: Token, figures: Mapping[str, Figure]) -> str:
+def _figure(image: Token, figures: "Mapping[str, Figure | str]") -> str:
     name = unquote(str(image.attrs["src"]).removeprefix("picture:"))
     narrow = figures.get(narrow_name(name))
     instead = "" if narrow is None else f'<source media="(max-width: 34rem)" srcset="{as_uri(narrow)}">\n'
@@ -194,10 +197,14 @@ def _html(content: str) -> Token:
     return Token("html_block", "", 0, content=content)
 
 
-def as_uri(figure: Figure) -> str:
+def as_uri(figure: "Figure | str") -> str:
     """A figure as the address of itself; the same figure gives the same text. Letters stay letters: outlines
     are five times as large.
     """
+    if isinstance(figure, str):
+        return figure
+    from matplotlib import rc_context  # which whoever shows what is drawn already does without
+
     drawn = io.BytesIO()
     with rc_context({"svg.hashsalt": "leadsieve", "svg.fonttype": "none"}):
         figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})

@@ -29,7 +29,7 @@ CUT_ON = {
 }
 RIVALS = ("random", "logistic", "naive_bayes")
 SHOWN_CHANGES = 20  # of each kind
-SHOWN_LEADS, SHOWN_CHANNELS, SHOWN_REASONS, SHOWN_COLUMNS = 5, 8, 12, 40
+SHOWN_LEADS, SHOWN_CHANNELS, SHOWN_REASONS, SHOWN_COLUMNS, SHOWN_DEAD = 5, 8, 12, 40, 20
 
 
 def init(result: Result) -> str:
@@ -143,6 +143,18 @@ def score(result: Result, decisions: pd.DataFrame) -> str:
         channels.append([f"and {len(ordered) - SHOWN_CHANNELS} more", "", ""])
     ranked = decisions.sort_values(["rank", "lead_id"]).head(SHOWN_LEADS)
     return markdown("score", **result, channels=channels, best=[_lead(lead) for lead in ranked.itertuples()])
+
+
+def writeback(result: Result) -> str:
+    """What was written to other systems, and what they did not take."""
+    targets = [
+        [each["name"], *(number(each[name]) for name in ("queued", "sent", "waiting", "dead"))]
+        for each in result["targets"]
+    ]
+    dead = [[each["lead_id"], each["target"], each["said"] or ""] for each in result["dead"]]
+    sent = number(sum(each["sent"] for each in result["targets"]))
+    more = len(dead[SHOWN_DEAD:])
+    return markdown("writeback", targets=targets, dead=dead[:SHOWN_DEAD], sent=sent, more=more)
 
 
 def _lead(lead: Any) -> dict[str, Any]:

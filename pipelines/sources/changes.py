@@ -5,6 +5,7 @@ from pathlib import Path
 
 import ibis.expr.types as ir
 
+from pipelines.crm.door import is_crm, look_at_crm
 from pipelines.sources.connections import DatabaseSource, FolderSource, open_source
 from pipelines.sources.engine import local_engine
 from pipelines.sources.mapping import SourceSettings
@@ -22,6 +23,8 @@ def look_at(settings: SourceSettings) -> str:
     UsageError, ContractError, UnreachableError
         As ``open_source`` and ``resolve``.
     """
+    if is_crm(settings.url):
+        return look_at_crm(settings.url)
     with closing(open_source(settings.url, connection=local_engine(sparing=True))) as source:
         if isinstance(source, FolderSource):
             return " ".join(_written(source.folder / name) for name in source.names())

@@ -22,7 +22,7 @@ from pipelines.addresses import redacted
 from pipelines.files import held as guarded
 from pipelines.files import replaced, set_aside, sweep, synced
 from pipelines.sources.canonical import Canonical
-from pipelines.sources.connections import Source, open_source
+from pipelines.sources.connections import Kept, Source, open_source
 from pipelines.sources.engine import let_go, local_engine, quoted
 from pipelines.sources.erased import Forgotten, remembering
 from pipelines.sources.landing import Copies, landed
@@ -119,7 +119,7 @@ def pull(
         reader, connection = local_engine(home / "tmp"), local_engine(home / "tmp")
         held.callback(let_go, reader)
         held.callback(let_go, connection)
-        source = open_source(settings.url, connection=reader)
+        source = open_source(settings.url, connection=reader, kept=Kept(home, forgotten))
         held.callback(source.close)
         with source.answering():
             resolved = resolve(source, settings)

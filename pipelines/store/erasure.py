@@ -1,8 +1,8 @@
 """A person erased: attributes, events and texts go from snapshots and store, the id from what versions say of whom
 they learned from; the decision stays, without a name.
 
-The hash comes first, so that no pull beside us brings the lead back; then the snapshots and the versions, then the
-store. A run that is killed is run again.
+The hash comes first, so that no pull beside us brings the lead back; then the snapshots, the versions and the kept
+figures, then the store. A run that is killed is run again.
 """
 
 import secrets
@@ -19,7 +19,9 @@ from features.errors import UsageError
 from models.registry.place import CHANGING, my_turn
 from models.registry.published import FOLDER as PUBLISHED
 from models.registry.published import LEARNED, MANIFEST, Publication
+from pipelines.crm.mirror import forget_mirrors
 from pipelines.files import kept_secret, replaced, scratch_in, sweep
+from pipelines.reports import kept
 from pipelines.sources.engine import quoted
 from pipelines.sources.erased import Forgotten, remembering
 from pipelines.sources.landing import let_copies_go
@@ -35,6 +37,7 @@ from pipelines.store.schema import (
     decisions_table,
     forgotten_table,
     notes_table,
+    outbox_table,
     rescores_table,
     worklist_table,
 )
@@ -82,6 +85,7 @@ def forget(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> 
     sweep_uploads(home)
     let_copies_go(home)
     (home / PREVIEW).unlink(missing_ok=True)
+    forget_mirrors(home)
     for folder in set(folders) - set(readable):  # who is in it nobody can tell, so it goes as a whole
         shutil.rmtree(folder)
     rows = dict.fromkeys(TABLES, 0)
@@ -89,6 +93,7 @@ def forget(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> 
         _erase(folder, lead_id, counts)
         rows = {name: rows[name] + counts.get(name, 0) for name in rows}
     _unlearn(home, lead_id, learned)
+    kept.leave_out(home, lead_id)
     decisions, answers = _make_anonymous(store, lead_id, at=at, by=by)
     return Erasure(len(holding), rows, decisions, answers)
 
@@ -217,7 +222,7 @@ def _make_anonymous(store: Store, lead_id: str, *, at: datetime, by: str) -> tup
             notes_table.update().where(notes_table.c.lead_id == lead_id).values(lead_id=nobody, words=None)
         )
         connection.execute(audit.update().where(audit.c.lead_id == lead_id).values(lead_id=nobody))
-        for table in (work, arrivals_table, rescores_table):
+        for table in (work, arrivals_table, rescores_table, outbox_table):
             connection.execute(table.delete().where(table.c.lead_id == lead_id))
         note(
             connection,

@@ -228,10 +228,38 @@ requests_table = sa.Table(
     sa.Column("batch", sa.Integer),  # what it decided, null where all had been decided before
     sa.Column("at", sa.DateTime, nullable=False),
 )
+outbox_table = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("entry", sa.Integer, primary_key=True),
+    sa.Column("target", sa.Text, nullable=False),  # where it goes, without a secret
+    sa.Column("lead_id", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),  # of the body: what says the same is not sent again
+    sa.Column("body", sa.Text, nullable=False),  # JSON
+    sa.Column("state", sa.Text, nullable=False),  # waiting · sent · dead
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("said", sa.Text),  # by the other side, when it did not take it
+    sa.Column("made_at", sa.DateTime, nullable=False),
+    sa.Column("due_at", sa.DateTime, nullable=False),  # not tried before
+    sa.Column("ended_at", sa.DateTime),
+)
+# A view, made by the step "the way back": what a warehouse reads, and what is written back.
+current_decisions = sa.table(
+    "current_decisions",
+    *(
+        sa.column(name, sa.Text)
+        for name in ("lead_id", "account_id", "grade", "action", "state", "reasons", "version")
+    ),
+    *(
+        sa.column(name, sa.Float)
+        for name in ("score", "p_pursue", "p_convert", "p_worked", "low", "high", "value")
+    ),
+    *(sa.column(name, sa.DateTime) for name in ("until", "as_of", "decided_at")),
+)
 TABLES = (
     answers_table, worklist_table, people_table, sessions_table, tries_table, keys_table, audit_table, forgotten_table,
     arrivals_table, requests_table, notes_table, views_table,
-    assignments_table, rescores_table,
+    assignments_table, rescores_table, outbox_table,
 )  # fmt: skip
 
 
@@ -280,3 +308,15 @@ sa.Index("requests_by_time", requests_table.c.at)
 
 
 sa.Index("audit_by_time", audit_table.c.what, audit_table.c.at)
+
+
+sa.Index("outbox_by_lead", outbox_table.c.target, outbox_table.c.lead_id, outbox_table.c.entry)
+
+
+sa.Index(
+    "outbox_by_state",
+    outbox_table.c.target,
+    outbox_table.c.state,
+    outbox_table.c.lead_id,
+    outbox_table.c.entry,
+)
