@@ -58,6 +58,8 @@ class ScheduleSettings:
         retrained.
     digest
         A notification block that is sent what the alignment finds to talk about, with two pictures.
+    a_leads
+        A notification block that is told of each scoring's new leads of grade A: ids and links, nothing else.
     """
 
     score: Annotated[str, AfterValidator(cron)] = "0 2 * * *"
@@ -72,6 +74,7 @@ class ScheduleSettings:
     output: Path | None = None
     alert: Annotated[str | None, AfterValidator(block)] = None
     digest: Annotated[str | None, AfterValidator(block)] = None
+    a_leads: Annotated[str | None, AfterValidator(block)] = None
 
     def output_at(self, as_of: datetime) -> Path | None:
         """The file of a scoring that was scheduled for a moment (UTC, without a zone)."""

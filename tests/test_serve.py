@@ -27,7 +27,9 @@ import pandas as pd
 import pytest
 
 from features.errors import UnreachableError, UsageError
+from pipelines.home import store_of
 from pipelines.reports.render import as_text
+from pipelines.settings import load_settings
 from tests.commands import brief, leadsieve, written
 from tests.conftest import REPOSITORY
 
@@ -395,6 +397,58 @@ def test_prefects_own_command_deploys_prefect_yaml_and_a_worker_scores(prefect_s
             state = run("score", name="by-a-worker").state
     assert state.name == "Completed"
     assert state.message.startswith("version 1 scored ")
+
+
+# ── new leads of grade A ──
+
+
+def test_the_message_of_new_a_leads_has_their_ids_and_links_and_nothing_else_of_them():
+    from pipelines.reports.summaries import a_leads
+
+    rows = [("L 2/x", "A", "hand off", 2), ("L1", "A", "hand off", 1), ("L3", "B", "hand off", 3)]
+    rows += [("L4", "A", "hold", 4)]
+    decisions = pd.DataFrame(rows, columns=["lead_id", "grade", "action", "rank"])
+    decisions = decisions.assign(owner="ann", channel="event", reasons=[["title: CEO"]] * 4)
+    title, body = a_leads(decisions, desk="https://leads.example.com/")
+    assert title == "2 new leads of grade A"
+    assert body.splitlines() == [
+        "- [L1](https://leads.example.com/leads/L1)",
+        "- [L 2/x](https://leads.example.com/leads/L%202%2Fx)",
+    ]
+    assert a_leads(decisions, desk=None)[1].splitlines() == ["- L1", "- L 2/x"]
+    assert a_leads(decisions[decisions["grade"] == "B"], desk=None) is None
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_the_scheduled_scoring_tells_a_block_of_new_a_leads_once_and_decides_where_it_does_not_answer(
+    world, home, alarm, tmp_path
+):
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+
+    from pipelines.flows.deployments import score
+
+    alarm[1].clear()
+    said = {"said": "{{subject}} | {{body}}"}
+    CustomWebhookNotificationBlock(name="best", url=alarm[0], json_data=said).save("best")
+    gone = f"http://127.0.0.1:{free_port()}/"
+    CustomWebhookNotificationBlock(name="deaf", url=gone, json_data={}).save("deaf")
+    base = (world / "quick.toml").read_text()
+    files = {
+        f"{name}.toml": f'{base}[schedule]\na_leads = "custom-webhook/{name}"\n[desk]\nurl = "https://desk.example"\n'
+        for name in ("best", "deaf")
+    }
+    folder = written(tmp_path, files)
+    state = score(folder / "best.toml", home, as_of="2024-11-12T12:30:00", return_state=True)
+    assert state.name == "Completed", state.message
+    told = json.loads(alarm[1].pop())["said"]
+    assert "grade A | - [L" in told
+    assert "(https://desk.example/leads/L" in told
+    score(folder / "best.toml", home, as_of="2024-11-12T12:30:00", return_state=True)
+    assert alarm[1] == []
+    state = score(folder / "deaf.toml", home, as_of="2024-11-15T12:30:00", return_state=True)
+    assert "custom-webhook/deaf' did not take the leads of grade A" in state.message
+    store = store_of(load_settings(folder / "deaf.toml", environ={}), home)
+    assert store.decisions()["as_of"].nunique() == 2, "its leads are decided all the same"
 
 
 # ── the digest ──

@@ -35,7 +35,7 @@ from features.errors import LeadsieveError, UnreachableError, UsageError
 from models.registry.place import shown
 from pipelines.flows.monitor import monitor_leads
 from pipelines.flows.retrain import retrain as train_and_promote
-from pipelines.flows.runs import TAG, remove_old
+from pipelines.flows.runs import TAG, notifying, remove_old
 from pipelines.flows.score import score_leads
 from pipelines.flows.writeback.run import write_back
 from pipelines.maintenance.retention import prune as remove
@@ -90,6 +90,10 @@ def score(config: Path | None, home: Path, as_of: datetime | None = None, increm
     report = score_leads(settings, home, moment, output=output, incremental=incremental)
     if not incremental:
         keep_for_the_desk(settings, home, moment)
+    if settings.schedule.a_leads and (told := summaries.a_leads(report.decisions, desk=settings.desk.url)):
+        key, what = "schedule.a_leads", "the leads of grade A, which are decided and on the desk all the same"
+        with notifying(settings.schedule.a_leads, key=key, what=what) as block:
+            block.notify(told[1], told[0])
     return completed(summaries.score(report.to_json(), report.decisions))
 
 
@@ -343,4 +347,5 @@ def serving(schedule: ScheduleSettings, home: Path) -> str:
         secret=secret_file(home) if ours else None,
         alert=schedule.alert,
         digest=schedule.digest,
+        a_leads=schedule.a_leads,
     )

@@ -5,13 +5,13 @@ It is there where PREFECT_API_URL names one, or while ``leadsieve serve`` runs o
 
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from features.errors import UnreachableError
+from features.errors import UnreachableError, UsageError
 from models.registry.place import shown
 from pipelines.environment import variables
 
@@ -84,6 +84,43 @@ def remove_old(before: datetime, done: bool, *, tag: str = TAG) -> int | None:
             for run in page:
                 client.delete_flow_run(run.id)
     return count
+
+
+@contextmanager
+def notifying(block: str, *, key: str, what: str) -> Iterator[Any]:
+    """A notification block of Prefect, by type and name, while something is told to it.
+
+    Parameters
+    ----------
+    key, what : str
+        The settings key that names the block, and what it is told.
+
+    Raises
+    ------
+    UsageError
+        If there is no such block, or it is none that notifies.
+    UnreachableError
+        If what it tells did not get through.
+    """
+    import httpx
+    from prefect.blocks.abstract import NotificationBlock, NotificationError
+    from prefect.blocks.core import Block
+
+    try:
+        told = Block.load(block)
+    except ValueError:
+        told = None
+    if not isinstance(told, NotificationBlock):
+        raise UsageError(
+            f"{key}: Prefect has no notification block '{block}'; nothing was sent. Make it on Prefect's page Blocks."
+        )
+    try:
+        yield told
+    except (NotificationError, OSError, httpx.HTTPError) as error:
+        raise UnreachableError(
+            f"{key}: block '{block}' did not take {what}; nothing was sent. Its address may be wrong, or its "
+            "service out of reach: send it a test on Prefect's page Blocks."
+        ) from error
 
 
 def retried(function: Callable[Given, Result]) -> Callable[Given, Result]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 from markupsafe import Markup
@@ -245,3 +246,17 @@ def compare(result: Result) -> str:
         if those:
             told.append([what, names, max(0, len(those) - SHOWN_CHANGES)])
     return markdown("compare", **result, told=told)
+
+
+def a_leads(decisions: pd.DataFrame, *, desk: str | None) -> tuple[str, str] | None:
+    """The title of a message and its Markdown: the new leads of grade A that are handed off, the best first, by id and
+    with the way to each at the desk; None without one. Of a person it says nothing else, for a service outside hears it.
+    """
+    best = decisions[(decisions["grade"] == "A") & (decisions["action"] != "hold")]
+    if best.empty:
+        return None
+    ids = best.sort_values(["rank", "lead_id"])["lead_id"].tolist()
+    at = desk and desk.rstrip("/")
+    shown = [(lead_id, at and f"{at}/leads/{quote(lead_id, safe='')}") for lead_id in ids[:SHOWN_CHANGES]]
+    title = "A new lead of grade A" if len(ids) == 1 else f"{len(ids):,} new leads of grade A"
+    return title, markdown("a_leads", leads=shown, more=len(ids) - len(shown))

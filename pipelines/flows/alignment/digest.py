@@ -4,12 +4,10 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
 from apprise.attachment.memory import AttachMemory
-from prefect.blocks.abstract import NotificationBlock, NotificationError
-from prefect.blocks.core import Block
+from prefect.blocks.abstract import NotificationError
 
-from features.errors import UnreachableError, UsageError
+from pipelines.flows.runs import notifying
 from pipelines.reports.plots.alignment import pictures_of
 
 PICTURES = 2
@@ -35,21 +33,8 @@ def send(found: Mapping[str, Any], subject: str, body: str, *, block: str) -> No
     UnreachableError
         If what it tells did not get through.
     """
-    try:
-        told = Block.load(block)
-    except ValueError:
-        told = None
-    if not isinstance(told, NotificationBlock):
-        raise UsageError(
-            f"schedule.digest: Prefect has no notification block '{block}'; nothing was sent. Make it on Prefect's page Blocks."
-        )
-    try:
+    with notifying(block, key="schedule.digest", what="the digest") as told:
         _tell(told, subject, body, found)
-    except (NotificationError, OSError, httpx.HTTPError) as error:
-        raise UnreachableError(
-            f"schedule.digest: block '{block}' did not take the digest; nothing was sent. Its address may be wrong, or its "
-            "service out of reach: send it a test on Prefect's page Blocks."
-        ) from error
 
 
 def pictures(found: Mapping[str, Any]) -> dict[str, bytes]:
