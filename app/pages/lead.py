@@ -17,7 +17,7 @@ from app.pages.queue import asked_at, first_list, wanted_of
 from app.pages.rendering import inside, plainly, render
 from app.pages.score_history import moves, picture
 from app.sessions import signed_in
-from models.alignment.settings import DID, WordSettings
+from models.alignment.settings import WordSettings
 from pipelines.sources.lead_lookup import Happening
 from pipelines.store import answers, worklist
 from pipelines.store.answers import REASONS, Answer, told
@@ -182,8 +182,8 @@ def timeline(
     done = (words.own("held") or "Held back") if row.state == "held" else "Scored and decided"
     found.append(Moment(row.decided_at, "ours", done, f"grade {row.grade}" if row.grade else ""))
     for answer in given:
-        own = words.own(answer.kind)
-        said = f": {told(answer).replace(DID[answer.kind], own, 1)}" if own else f" {told(answer)}"
+        ours = told(answer)
+        said = f" {ours}" if (own := words.noted(ours)) == ours else f": {own}"
         found.append(Moment(answer.at, "answer", f"{answer.who}{said}", answer.words or ""))
     found += desks(moved)
     for note in written:

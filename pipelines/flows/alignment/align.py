@@ -49,6 +49,8 @@ class Alignment:
         Which leads they are about.
     choices : dict of str to list of str
         What else could be asked for.
+    joined_teams : tuple of str
+        So small that they are counted as one team, lest figures of single people be told.
     leads : int
     talk : tuple of Finding
         What to talk about.
@@ -70,6 +72,7 @@ class Alignment:
     as_of: str
     asked: Asked
     choices: dict[str, list[str]]
+    joined_teams: tuple[str, ...]
     leads: int
     talk: tuple[Finding, ...]
     funnel: Funnel
@@ -155,6 +158,7 @@ def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
         as_of=moment(book.end, "time"),
         asked=asked,
         choices=ledger.choices,
+        joined_teams=ledger.joined,
         leads=len(here.leads),
         talk=findings(*parts, brought),
         funnel=parts[0],
