@@ -1,5 +1,7 @@
 """The alignment by its command and on the desk: the same figures in the terminal, as JSON and as pages."""
 
+import csv
+import io
 import json
 import re
 
@@ -8,6 +10,7 @@ import pytest
 from pipelines.flows.alignment import kept
 from pipelines.reports import alignment_parts as parts
 from pipelines.sources.snapshots import pull
+from pipelines.store.audit import entries
 from pipelines.store.schema import decisions_table
 from tests.commands import leadsieve, written
 from tests.desks import NOW, make_desk
@@ -141,6 +144,28 @@ def test_the_list_behind_a_number_leads_to_each_lead(desk):
     page = desk.browser("bea").get("/alignment").text
     assert "The list behind it: 1 lead<" in page
     assert '<a href="/leads/L1">L1</a>' in page
+
+
+def test_the_leads_behind_the_figures_are_one_click_away_and_on_record(desk):
+    browser = desk.browser("ann")
+    page = browser.get("/alignment?team=North").text
+    assert (
+        '<a class="button" href="/alignment/leads.csv?team=North">The leads behind these figures (CSV)</a>'
+        in page
+    )
+    rows = list(csv.DictReader(io.StringIO(browser.get("/alignment/leads.csv?team=North").text)))
+    assert {row["lead_id"]: row["state"] for row in rows} == {"L1": "waiting", "L2": "waiting"}
+    whole = list(csv.DictReader(io.StringIO(browser.get("/alignment/leads.csv").text)))
+    assert len(whole) == 6
+    assert "rep" not in whole[0]
+    assert [row["lead_id"] for row in whole if row["accepted_at"]] == ["L6"]
+    assert browser.get("/alignment/leads.csv?rep=old+rep").status_code == 403
+    assert browser.get("/alignment/leads.csv?team=nobodys").status_code == 400
+    assert [each.words for each in entries(desk.store, what="export")[0]] == [
+        "6 leads of 'alignment'",
+        "2 leads of 'alignment'",
+    ]
+    assert desk.browser().get("/alignment/leads.csv").status_code == 303
 
 
 def test_an_answer_counts_on_the_desk_within_ten_minutes_and_a_new_pull_at_once(desk, monkeypatch):

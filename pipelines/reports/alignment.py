@@ -118,6 +118,7 @@ def _markdown(
         said=said,
         heads=["month", words["leads"], *(words[step] for step in found["total"]["steps"]), "open"],
         cohorts=[_cohort(each) for each in (*found["months"], found["total"])],
+        counts=[_counts(each) for each in (*found["months"], found["total"])] if whole else [],
         steps=[_step(step, found, words) for step in found["total"]["steps"]],
         before=found["before"],
         still_open=found["total"]["open"],
@@ -166,6 +167,15 @@ def _cohort(each: Result) -> list[str]:
         for step in each["steps"]
     ]
     return [each["month"] or "all", number(each["leads"]), *shares, number(each["open"])]
+
+
+def _counts(each: Result) -> list[str]:
+    """The same with what was counted, and intervals."""
+    steps = each["steps"].values()
+    return [
+        each["month"] or "all",
+        *(f"{number(step['count'])}: {share(step)}" if step["count"] else "–" for step in steps),
+    ]
 
 
 def _decided(each: Result) -> int:
