@@ -19,7 +19,9 @@ AS_OF = ("--as-of", "2025-01-01")
 
 
 @pytest.fixture
-def desk(tmp_path):
+def desk(tmp_path, monkeypatch):
+    """A desk whose figures are counted at once when they are old, however slow this machine is."""
+    monkeypatch.setattr(kept, "AT_ONCE", 600.0)
     more = '[words]\naccepted = "SAL"\n[alignment.teams]\nNorth = ["north", "nora", "ned"]\nSouth = ["south", "sue", "sam"]\n'
     return make_desk(tmp_path, more=more)
 
@@ -168,8 +170,7 @@ def test_the_leads_behind_the_figures_are_one_click_away_and_on_record(desk):
     assert desk.browser().get("/alignment/leads.csv").status_code == 303
 
 
-def test_an_answer_counts_on_the_desk_within_ten_minutes_and_a_new_pull_at_once(desk, monkeypatch):
-    monkeypatch.setattr(kept, "AT_ONCE", 60.0)  # however slow this machine is
+def test_an_answer_counts_on_the_desk_within_ten_minutes_and_a_new_pull_at_once(desk):
     browser = desk.browser("ann")
     assert "1 of 6" in browser.get("/alignment").text
     browser.answer("L1", "accepted")
