@@ -15,7 +15,7 @@ from app.api.routes import LARGEST as API_LARGEST
 from app.api.routes import create_api
 from app.desk import Desk
 from app.middleware import LONGEST_FORM, Guard, Proxies, SecurityHeaders
-from app.pages import alignment, errors, export, lead, queue, upload, users, working
+from app.pages import alignment, errors, export, lead, preview, queue, upload, users, working
 from app.pages.rendering import FOLDER
 from app.scoring.champion import Champions
 from app.scoring.uploads import Uploads
@@ -27,7 +27,7 @@ EVERY = 5.0  # seconds between looks for new decisions
 EVERY_FIGURES = 20.0  # and for figures that grow old
 ENOUGH = 10.0  # seconds that the end waits for figures
 LOCAL = ("127.0.0.1", "localhost", "::1")
-PAGES = (users, queue, working, lead, export, upload, alignment)
+PAGES = (users, queue, working, lead, export, upload, alignment, preview)
 LARGEST = {
     "/api/scores": API_LARGEST,
     "/api/decisions": API_LARGEST,
@@ -61,7 +61,12 @@ def create_app(
     """
     desk = Desk(settings, home, clock)
     app = Web(title="Leadsieve", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_living)
-    champions = Champions(registry_of(settings, home), settings.features.files, desk.dossiers.newest)
+    champions = Champions(
+        registry_of(settings, home),
+        settings.features.files,
+        desk.dossiers.newest,
+        rules=settings.policy.rules,
+    )
     app.state.desk, app.state.champions, app.state.uploads = desk, champions, Uploads(desk, champions)
     app.add_middleware(Guard, hosts=(*LOCAL, *hosts, *settings.desk.hosts), largest=LARGEST)
     app.add_middleware(Proxies, trusted_hosts=list(settings.desk.proxies))

@@ -5,7 +5,7 @@ For every past span of time a version is trained as of its beginning, certified,
 that then arrived. No arm is drawn and no filter had run: every win of those leads is there to be counted.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from models.evaluation.evaluate import evaluate
 from models.evaluation.settings import EvaluationPlan
 from models.policy.decisions import decide_all
 from models.policy.policy import HOLD
+from models.policy.rules import tolls
 from models.policy.settings import PolicySettings
 from models.survival.hazard import HazardParameters
 from models.training import Challenger, fit_challenger
@@ -60,6 +61,8 @@ class Replayed:
         Customers among the held, and what they brought.
     rivals : dict
         Customers lost by baselines that hold as many leads; "random" is what chance would lose.
+    rules : tuple of dict
+        What each rule did, as ``models.policy.rules.RuleToll`` has it. ``held`` and ``lost`` count it, too.
     """
 
     start: datetime
@@ -78,6 +81,7 @@ class Replayed:
     lost: int
     lost_margin: float | None
     rivals: dict[str, float]
+    rules: tuple[dict[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """With times as text; ``from_json`` reads it back."""
@@ -91,6 +95,7 @@ class Replayed:
                 **values,
                 "start": datetime.fromisoformat(values["start"]),
                 "end": datetime.fromisoformat(values["end"]),
+                "rules": tuple(values["rules"]),
             }
         )
 
@@ -141,6 +146,7 @@ def replay(
         challenger = _trained(known, plan, parameters, settings, **wording)
     except TooLittleDataError as error:
         held, policy, why, wins = np.zeros(len(rows), bool), None, str(error), 0
+        ruled = ()
     else:
         policy, why, wins = challenger.policy, challenger.policy.promise.why, challenger.policy.promise.wins
         everybody = replace(policy, arms=replace(policy.arms, pass_through=0.0, forced=0.0))
@@ -153,6 +159,8 @@ def replay(
             taken_days=learning.taken_days[rows],
         )
         held = (decided["action"] == HOLD).to_numpy()
+        worked = np.zeros(len(rows), bool) if taken_up is None else taken_up
+        ruled = tolls(decided, won, worked, hours_per_lead=settings.hours_per_lead)
     has_margin = np.isfinite(margins[won]).any()
     return Replayed(
         start=span.start,
@@ -171,6 +179,7 @@ def replay(
         lost=int((held & won).sum()),
         lost_margin=float(np.nansum(margins[held & won])) if has_margin else None,
         rivals=_rivals(known, learning.frame.iloc[rows], won, int(held.sum())),
+        rules=tuple(asdict(each) for each in ruled),
     )
 
 

@@ -190,6 +190,7 @@ def _fitted(
                 )
             },
             worked_by="forced",
+            level_error=recalibration.level_error,
             grade_edges=grade_edges(_product(forward, parts)),
         )
 

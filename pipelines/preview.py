@@ -1,5 +1,8 @@
-"""What would change for the leads of today if another version took over, by name: nothing is decided by it."""
+"""What would change for the leads of today if another version took over, by name: nothing is decided by it. The latest
+is kept for the desk.
+"""
 
+import json
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -13,15 +16,16 @@ from features.tables import scoring_cohort, unanswered
 from models.policy.decisions import decide_all
 from models.policy.policy import HOLD
 from models.policy.rules import GRADES
+from pipelines.files import replaced
 from pipelines.flows.dataset import pull_source
 from pipelines.home import registry_of
 from pipelines.settings import Settings
 from pipelines.sources.lead_lookup import Dossiers
 from pipelines.store.decisions import said_of
+from pipelines.store.erasure import PREVIEW
 from pipelines.version_files import load_record
 
 TOP = 0.1  # of the leads: the list whose overlap is told
-SHOWN = 20  # names of each change in the terminal
 
 
 def preview(settings: Settings, home: Path, as_of: datetime, versions: tuple[str, str]) -> dict[str, Any]:
@@ -55,7 +59,9 @@ def preview(settings: Settings, home: Path, as_of: datetime, versions: tuple[str
     dossiers.close()
     for each in found["changes"]:
         each["name"] = names.get(each["lead_id"], each["lead_id"])
-    return {"versions": numbers, "as_of": as_of.isoformat(), **found}
+    result = {"versions": numbers, "as_of": as_of.isoformat(), **found}
+    keep(home, result)
+    return result
 
 
 def changes(one: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:
@@ -94,25 +100,14 @@ def changes(one: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def words(result: dict[str, Any]) -> str:
-    """The result for the terminal."""
-    one, other = result["versions"]
-    counts, overlap = result["counts"], result["overlap"]
-    lines = [
-        f"# What version {other} would do otherwise than version {one}",
-        "",
-        f"- Of {result['leads']:,} leads that wait, {result['held'][0]:,} are held by version {one} and "
-        f"{result['held'][1]:,} by version {other}.",
-        f"- {counts['held']:,} would be held, {counts['let go']:,} let go; {counts['better grade']:,} would get a "
-        f"better grade, {counts['worse grade']:,} a worse one.",
-        f"- Of the {overlap['of']:,} best of each, {overlap['shared']:,} are the same.",
-    ]
-    for name in counts:
-        those = [each for each in result["changes"] if each["what"] == name]
-        if those:
-            more = f", and {len(those) - SHOWN:,} more (--json has all)" if len(those) > SHOWN else ""
-            said = "; ".join(
-                f"{each['name']} ({each['lead_id']}, {each['from']} → {each['to']})" for each in those[:SHOWN]
-            )
-            lines += ["", f"**{name.capitalize()}:** {said}{more}."]
-    return "\n".join(lines)
+def keep(home: Path, result: dict[str, Any]) -> None:
+    """Leave a preview for the desk's page, without names: those are looked up when it is shown."""
+    bare = [{**each, "name": None} for each in result["changes"]]
+    with replaced(home / PREVIEW) as draft:
+        draft.write_text(json.dumps({**result, "changes": bare}))
+
+
+def kept(home: Path) -> dict[str, Any] | None:
+    """The latest preview; None where there is none, or somebody was forgotten since."""
+    file = home / PREVIEW
+    return json.loads(file.read_text()) if file.is_file() else None

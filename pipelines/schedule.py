@@ -41,10 +41,13 @@ class ScheduleSettings:
 
     Attributes
     ----------
-    score, monitor, retrain, alignment, prune
+    score, monitor, retrain, alignment, prune, writeback
         Cron texts, or "off".
     score_minutes
         Within about so many minutes a new lead is decided, besides; 0 for at the times of ``score`` alone.
+    rescore_days
+        For so many days after its decision a lead that waits is scored anew when it has done something; 0 for
+        never.
     timezone
         In which the cron texts are meant.
     output
@@ -62,7 +65,9 @@ class ScheduleSettings:
     retrain: Annotated[str, AfterValidator(cron)] = "0 5 1 * *"
     alignment: Annotated[str, AfterValidator(cron)] = "0 6 1 * *"
     prune: Annotated[str, AfterValidator(cron)] = "30 3 * * *"
+    writeback: Annotated[str, AfterValidator(cron)] = OFF
     score_minutes: Annotated[int, Field(ge=0, le=1440)] = 0
+    rescore_days: Annotated[float, Field(ge=0, le=365)] = 0
     timezone: Annotated[str, AfterValidator(zone)] = "UTC"
     output: Path | None = None
     alert: Annotated[str | None, AfterValidator(block)] = None

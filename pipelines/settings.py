@@ -9,6 +9,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Self, Union, get_args, get_origin
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -118,6 +119,35 @@ class DeskSettings(Section):
         return tuple(redacted(url) for url in urls)
 
 
+def hook(address: str | None) -> str | None:
+    parts = urlsplit(address or "")
+    local = parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if address is not None and not (
+        parts.hostname and parts.scheme in (("https", "http") if local else ("https",))
+    ):
+        raise ValueError("a webhook is an https:// address")
+    return address
+
+
+class WritebackSettings(Section):
+    """The [writeback] section: where decisions go besides the log.
+
+    Attributes
+    ----------
+    crm : bool
+        Whether they are written to the CRM that the source is, where it is one.
+    webhook : str, optional
+        An address that every decision and every change of one is posted to, signed.
+    """
+
+    crm: bool = True
+    webhook: Annotated[str | None, AfterValidator(hook)] = Field(default=None, repr=False)
+
+    @field_serializer("webhook", when_used="json")
+    def _without_secrets(self, url: str | None) -> str | None:
+        return None if url is None else redacted(url)
+
+
 class Settings(Section):
     """A whole configuration.
 
@@ -125,7 +155,7 @@ class Settings(Section):
     ----------
     source : SourceSettings or None
         None where nobody said where the data are: commands that read none need none.
-    label, features, model, evaluation, policy, assignment, promotion, monitor, alignment, words, schedule, retention, registry, store, desk
+    label, features, model, evaluation, policy, assignment, promotion, monitor, alignment, words, schedule, retention, registry, store, desk, writeback
         The sections of the same names.
     """
 
@@ -145,6 +175,7 @@ class Settings(Section):
     registry: Place = Place()
     store: Place = Place()
     desk: DeskSettings = DeskSettings()
+    writeback: WritebackSettings = WritebackSettings()
 
 
 def load_settings(
@@ -185,6 +216,8 @@ def load_settings(
     for section in ("source", "registry", "store"):
         if isinstance(url := _url(content, section), str):
             content[section]["url"] = _filled(url, environ, f"{section}.url")
+    if isinstance(back := content.get("writeback"), Mapping) and isinstance(url := back.get("webhook"), str):
+        content["writeback"] = {**back, "webhook": _filled(url, environ, "writeback.webhook")}
     if isinstance(desk := content.get("desk"), Mapping) and isinstance(secret := desk.get("secret"), str):
         content["desk"] = {**desk, "secret": _filled(secret, environ, "desk.secret")}
     if isinstance(desk := content.get("desk"), Mapping) and isinstance(urls := desk.get("sources"), list):
@@ -314,6 +347,6 @@ def _sentence(error: Mapping[str, Any]) -> str:
         return f"{key}: say it like '1h', '3d' or '30m', not {error['input']!r}."
     said = error["msg"].removeprefix("Value error, ").rstrip(".")
     given = error.get("input")
-    simple = isinstance(given, str | int | float | bool) and not key.endswith((".url", ".secret"))
+    simple = isinstance(given, str | int | float | bool) and not key.endswith((".url", ".secret", ".webhook"))
     shown = f", not {given!r}" if simple and error["type"] != "value_error" else ""
     return f"{key}: {said[:1].lower()}{said[1:]}{shown}."

@@ -1,3 +1,4 @@
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from math import sqrt
@@ -169,10 +170,14 @@ def test_logistic_regression_stands_empty_constant_and_wild_columns():
 
 
 def test_an_empty_column_is_no_trouble_to_blocks_judged_side_by_side():
-    rng = np.random.default_rng(5)
-    frame = pd.DataFrame({"visits": rng.normal(size=400), "amount": np.full(400, np.nan)})
-    won = rng.random(400) < 0.3
-    with warnings.catch_warnings(), ThreadPoolExecutor(8) as pool:
-        warnings.simplefilter("error")
-        said = list(pool.map(lambda _: logistic(frame, won, frame), range(200)))
-    assert all(np.array_equal(said[0], one) for one in said)
+    """What silences warnings is shared by all threads: switched often, some see them as errors."""
+    empty, won = pd.Series(np.full(50, np.nan)), np.arange(50) % 2 == 0
+    often = sys.getswitchinterval()
+    try:
+        sys.setswitchinterval(1e-6)
+        with warnings.catch_warnings(), ThreadPoolExecutor(8) as pool:
+            warnings.simplefilter("error")
+            said = list(pool.map(lambda _: column_score(empty, won, empty), range(5_000)))
+    finally:
+        sys.setswitchinterval(often)
+    assert all(not one.any() for one in said)

@@ -13,5 +13,5 @@ def test_a_few_runs_make_the_whole_page_with_its_pictures(tmp_path):
     text = page.read_text(encoding="utf-8")
     for picture in re.findall(r"\]\((evidence-\w+\.png)\)", text):
         assert (page.parent / picture).stat().st_size > 10_000
-    assert text.count("\n|---|") == 8
+    assert text.count("\n|---|") == 9
     assert "nan" not in text

@@ -22,7 +22,7 @@ from pipelines.store import erasure
 from pipelines.store.answers import give
 from pipelines.store.database import Store
 from pipelines.store.schema import forgotten_table, metadata, worklist_table
-from tests.commands import Said, leadsieve
+from tests.commands import Said, leadsieve, written
 from tests.desks import NOW, make_desk
 
 TEXTS = [
@@ -83,6 +83,7 @@ def lead_ids(desk) -> set[str]:
 
 def test_nothing_of_a_person_is_left_and_no_pull_brings_it_back(desk):
     assert "L1" in lead_ids(desk)
+    written(desk.home / "pulled" / "of-a-server", {"leads.parquet": "L1, ann smith"})
     said = forgetting(desk, "L1", "--json")
     assert said.code == 0, said.err
     assert said.json == {
@@ -93,6 +94,7 @@ def test_nothing_of_a_person_is_left_and_no_pull_brings_it_back(desk):
         "answers": 1,
     }
     assert lead_ids(desk) == {"L2", "L3", "L4", "L5", "L6"}
+    assert not (desk.home / "pulled").exists(), "the copies of a server's tables may hold the person"
     kept = everything(desk)
     assert not [text for text in TEXTS if text in kept]
 

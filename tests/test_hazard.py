@@ -232,6 +232,21 @@ def test_where_columns_work_only_together_trees_carry_it():
     assert both > trees - 0.05  # what the mean costs where lines tell next to nothing
 
 
+def test_leads_beyond_all_that_was_seen_are_told_apart_by_the_slope_and_a_wild_value_is_not_believed():
+    """A world that drifts: tomorrow's values lie beyond yesterday's."""
+    rng = np.random.default_rng(8)
+    x = np.r_[rng.normal(size=4_000), rng.uniform(3.5, 6.0, 2_000)][:, None]
+    outcome = (rng.random(6_000) < 1 / (1 + np.exp(2 + 0.7 * x[:, 0]))).astype(float)
+    known = frame(x[:4_000])
+    hazard = fit_hazard(known, flat(outcome[:4_000]), horizon=HORIZON, parameters=HazardParameters())
+    beyond = hazard.raw(frame(np.array([[3.5], [4.5], [5.5]])))
+    assert np.diff(beyond) == pytest.approx([-0.35, -0.35], abs=0.1)  # half of the score is lines
+    assert later_auc(hazard, x[4_000:], outcome[4_000:]) > 0.6  # of .5 where all lie beyond the last knot
+    wild = hazard.raw(frame(np.array([[9.0], [1e30], [np.inf]])))
+    assert np.ptp(wild) == 0
+    assert wild[0] > beyond[-1] - 1.0
+
+
 def test_the_penalty_is_the_one_that_the_coefficients_were_drawn_with():
     rng = np.random.default_rng(20)
     x = rng.choice([-1.0, 1.0], size=(8_000, 120))

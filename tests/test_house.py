@@ -28,9 +28,9 @@ FLOORS = {
         " | promotion monitoring alignment readiness training | backtest"
     ),
     "pipelines": (
-        "addresses files sbom | prefect_server | environment feature_files progress simulation"
+        "addresses files sbom | prefect_server | environment feature_files progress simulation | crm"
         " | sinks sources reports schedule | settings store"
-        " | home settings_schema version_files | deciding maintenance | flows | preview | cli | notebook"
+        " | home settings_schema version_files | deciding maintenance | rescoring | flows | preview | cli | notebook"
     ),
     "app": "desk | sessions scoring | api | pages middleware server | web | cli",
 }

@@ -280,3 +280,21 @@ def test_the_line_of_the_readme_begins_with_any_export(tmp_path, monkeypatch):
 def test_every_real_data_set_is_configured_without_a_line_edited(name, tmp_path, shared_data):
     said, _ = began(tmp_path, shared_data / name)
     assert said.code == 0, said.json["remains"]
+
+
+def test_a_server_says_when_rows_were_changed_and_files_do_not_need_to(tmp_path):
+    from pipelines.flows.init.columns import look
+    from pipelines.flows.init.guess import guessed
+    from pipelines.flows.init.times import set_changed
+    from pipelines.sources.connections import open_source
+    from pipelines.sources.engine import local_engine
+
+    made = plain_leads(SystemModstamp=lambda row: minute(datetime(2025, 1, 1) + timedelta(hours=row)))
+    written(tmp_path, {"leads.csv": table(made)})
+    engine = local_engine()
+    tables = [look(open_source(f"files:{tmp_path}", connection=engine), "leads.csv", engine)]
+    draft = guessed(tables, lambda _, options: options[0])
+    assert draft.value("source.leads", "updated_at") is None
+    set_changed(draft, tables)
+    assert draft.value("source.leads", "updated_at") == "SystemModstamp"
+    assert draft.taken["SystemModstamp"] == "when the row was last changed"

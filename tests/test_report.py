@@ -232,6 +232,16 @@ def test_what_there_is_to_worry_about_is_said_with_the_part_that_has_more_of_it(
     assert [worry.where for worry in found] == [where]
 
 
+@pytest.mark.parametrize(("by", "doubts"), [("bounds", 1), ("luck", 0), ("forced", 0)])
+def test_what_sales_sees_and_the_model_does_not_is_a_worry_only_where_nothing_corrects_it(card, by, doubts):
+    told = with_changes(
+        card,
+        leniency={"warns": True, "words": "reps who take fewer leads win more of them"},
+        worked={"by": by, "words": ""},
+    )
+    assert [worry.words.startswith("Sales may see") for worry in worries(told)].count(True) == doubts
+
+
 # ── groups ──
 
 

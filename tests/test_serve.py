@@ -196,6 +196,7 @@ def test_runs_are_scheduled_as_configured_and_a_flow_that_is_off_is_not(served):
             "retrain": [],
             "alignment": [],
             "prune": [],
+            "writeback": [],
         }
         coming = until(
             lambda: [

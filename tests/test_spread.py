@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from models.scoring.scorer import Target, fit_scorer
+from models.policy.selective_labels import recalibrate
+from models.scoring.scorer import Scorer, Target, fit_scorer
 from models.scoring.selection import Selection
 from models.scoring.spread import between
 from models.survival.hazard import HazardParameters
@@ -27,6 +28,12 @@ def test_more_outcomes_make_it_narrower_and_one_number_is_less_sure_than_two_bou
     assert few > many > 0
     low, high = between(np.array([0.199]), np.array([0.201]), 5_000, "bounds")
     assert high - low < many
+
+
+def test_a_level_set_by_few_forced_leads_is_less_sure_than_one_set_by_many():
+    one = np.array([0.2])
+    few, many = (between(one, one, 400, "forced", level_error=error) for error in (0.3, 0.01))
+    assert few[0] < many[0] < 0.2 < many[1] < few[1]
 
 
 def test_it_holds_the_chance_itself_stays_within_0_and_1_and_is_empty_where_that_is():
@@ -51,19 +58,43 @@ def test_nine_leads_in_ten_have_their_true_chance_in_it_whether_or_not_sales_see
     ) as snapshot:
         learning = learning_set(snapshot.tables, settings)
     truth = simulate(SimulatorSettings(**made)).truth.to_pandas().set_index("lead_id")
+    truth = truth.reindex(learning.frame["lead_id"])
     known = expit(truth["visible_logit"].to_numpy()[:, None] + unseen * NODES) @ (WEIGHTS / WEIGHTS.sum())
-    newest = learning.frame.iloc[-1_250:]
-    chance = truth.assign(known=known)["known"].reindex(newest["lead_id"]).to_numpy()
-    scorer = fit_scorer(
-        learning.frame,
-        pursue=Target(learning.labels("pursue")),
-        convert=Target(learning.labels("convert")),
-        recipe=learning.recipe,
-        parameters=HazardParameters(),
-    )
+    old, newest = learning.frame.iloc[:-1_250], learning.frame.iloc[-1_250:]
+
+    def fitted(weights: np.ndarray | None = None) -> Scorer:
+        return fit_scorer(
+            learning.frame,
+            pursue=Target(learning.labels("pursue"), weights=weights),
+            convert=Target(learning.labels("convert"), weights=weights),
+            recipe=learning.recipe,
+            parameters=HazardParameters(),
+        )
+
+    def covered(scorer: Scorer) -> float:
+        scores, chance = scorer.score(newest), known[-1_250:]
+        return ((scores["low"] <= chance) & (chance <= scores["high"])).mean()
+
+    scorer = fitted()
     luck = luck_of(learning, scorer, np.ones(len(learning.frame), bool))
     assert isinstance(luck, Selection), luck
-    for known in (scorer, replace(scorer, selection=luck, worked_by="luck")):
-        scores = known.score(newest)
-        covered = ((scores["low"] <= chance) & (chance <= scores["high"])).mean()
-        assert 0.83 <= covered <= 0.97, known.worked_by
+    for of in (scorer, replace(scorer, selection=luck, worked_by="luck")):
+        assert 0.83 <= covered(of) <= 0.97, of.worked_by
+
+    # Some 600 leads that sales was asked to work, and the few of them that have been settled after some weeks.
+    rng = np.random.default_rng(seed)
+    accounts = rng.permutation(old["account_id"].unique())
+    asked = learning.frame["account_id"].isin(accounts[:300]).to_numpy() & (np.arange(len(known)) < len(old))
+    scorer = fitted((~asked).astype(float))
+    chances = scorer.score(learning.frame)["p_convert"].to_numpy()
+    for leads, draws in ((40, 20), (600, 1)):
+        held = []
+        for _ in range(draws):
+            drawn = rng.permutation(np.flatnonzero(asked))[:leads]
+            won = truth["would_win_if_pursued"].to_numpy()[drawn].astype(float)
+            right = recalibrate(chances[drawn], won, learning.frame["account_id"].to_numpy()[drawn])
+            convert = replace(scorer.convert, platt=scorer.convert.platt.then(right.platt))
+            held.append(
+                covered(replace(scorer, convert=convert, worked_by="forced", level_error=right.level_error))
+            )
+        assert 0.8 <= np.mean(held) <= 0.98, f"{leads} leads worked because sales was asked to"

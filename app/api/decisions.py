@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import pandas as pd
-
 from app.api.errors import RefusedError
-from app.api.schemas import Breach, Decided, DecidedLeads, DecisionRequest, Logged
+from app.api.schemas import Breach, Decided, DecidedLeads, DecisionRequest, Logged, Rescored
 from app.api.tables import Tables, read
 from app.desk import Desk
-from app.scoring.realtime import LiveScorer
+from app.scoring.realtime import LiveScorer, said_at_hand
 from models.policy.policy import HOLD
 from pipelines.deciding import propose, put_on_record
 from pipelines.store import arrivals, requests
 from pipelines.store.audit import note
-from pipelines.store.decisions import SAID, logged_of
+from pipelines.store.decisions import logged_of
 from pipelines.store.erasure import forgotten_of
 from pipelines.store.requests import RequestKey
 
@@ -60,7 +58,7 @@ def decide(asked: DecisionRequest, live: LiveScorer, desk: Desk, asking: Asking)
         if before is not None:  # most often a program that did not hear it; nothing is scored for it
             return before
     tables = read(asked.leads, live, now=now, undone=UNDONE)
-    said = _said(tables)
+    said = said_at_hand(tables.leads)
     found = live.known(tables.leads, tables.events, tables.as_of)
     proposed = propose(
         live.champion,
@@ -100,19 +98,6 @@ def _answered(
     return None if before is None else _answer(ids, logged_of(desk.store, connection, ids), before.batch)
 
 
-def _said(tables: Tables) -> pd.DataFrame:
-    """What a scoring run knows of each lead beside its features."""
-    there = tables.leads.column_names
-    return pd.DataFrame(
-        {
-            name: pd.Series(
-                tables.leads[name].to_pylist() if name in there else [None] * len(tables.leads), dtype="str"
-            )
-            for name in SAID
-        }
-    )
-
-
 def _events(tables: Tables) -> dict[str, list[Mapping[str, Any]]]:
     found: dict[str, list[Mapping[str, Any]]] = {}
     for event in () if tables.events is None else tables.events.to_pylist():
@@ -150,6 +135,7 @@ def _decisions(
 ) -> Iterator[Decided]:
     for row in (logged[lead_id] for lead_id in ids if lead_id in logged):  # all but who was forgotten since
         told = {name: plain(row[name]) for name in Logged.model_fields}
+        told["rescored"] = rescored_of(row["rescored"])
         told["this_week"] = None if row["this_week"] is None else bool(row["this_week"])
         yield Decided(**told, decided_before=row["batch"] != batch)
 
@@ -157,3 +143,8 @@ def _decisions(
 def plain(value: Any) -> Any:
     """A value of the log as JSON has it."""
     return value.isoformat() if isinstance(value, datetime) else value
+
+
+def rescored_of(score: Mapping[str, Any] | None) -> Rescored | None:
+    """A score that stands beside a decision; None where it is the decision's own."""
+    return None if score is None else Rescored(**{name: plain(score[name]) for name in Rescored.model_fields})

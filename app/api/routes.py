@@ -15,7 +15,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.datastructures import State
 
 from app.api import errors
-from app.api.decisions import Asking, decide, plain
+from app.api.decisions import Asking, decide, plain, rescored_of
 from app.api.errors import AGAIN, RefusedError
 from app.api.queries import LogQuery
 from app.api.schemas import (
@@ -38,6 +38,7 @@ from app.desk import Desk, desk_of
 from app.scoring.champion import Champions
 from app.scoring.realtime import AT_ONCE, LiveScorer
 from app.sessions import AskedFirst, ForbiddenError, NotSignedInError, address_of, first
+from models.policy.rules import rule_of
 from pipelines.store import worklist
 from pipelines.store.answers import give
 from pipelines.store.database import Store
@@ -191,7 +192,17 @@ def ready(champions: Champions) -> LiveScorer:
 def scored(asked: ScoreRequest, live: LiveScorer, *, now: datetime) -> Scores:
     """The answer to a request."""
     tables = read(asked.leads, live, now=now, as_of=asked.as_of, undone="no lead was scored")
-    names = ("lead_id", "as_of", "grade", "p_worked_by", "extrapolated", "action", "reasons", *FIGURES)
+    names = (
+        "lead_id",
+        "as_of",
+        "grade",
+        "p_worked_by",
+        "extrapolated",
+        "action",
+        "cut_by",
+        "reasons",
+        *FIGURES,
+    )
     found = live.score(tables.leads, tables.events, tables.as_of, worded=asked.reasons)
     rows = (
         dict(zip(names, values, strict=True))
@@ -205,6 +216,7 @@ def scored(asked: ScoreRequest, live: LiveScorer, *, now: datetime) -> Scores:
             p_worked_by=row["p_worked_by"],
             extrapolated=bool(row["extrapolated"]),
             action=row["action"],
+            rule=rule_of(row["cut_by"]),
             reasons=row["reasons"],
             **{name: as_json_number(row[name]) for name in FIGURES},
         )
@@ -264,9 +276,10 @@ def decision(row: dict[str, Any], *, arms: bool) -> Decision:
     of held leads, those show that passed whatever their score.
     """
     told = {name: plain(value) for name, value in row.items()}
+    told["rescored"] = rescored_of(row["rescored"])
     if not arms:
         held = row["action"] == "hold" and row["state"] in (None, "held")
-        told |= dict.fromkeys((*ARMS, *FIGURES, "rank") if held else ARMS)
+        told |= dict.fromkeys((*ARMS, *FIGURES, "rank", "rescored") if held else ARMS)
     return Decision(
         **{name: told[name] for name in Decision.model_fields} | {"this_week": _truth(row["this_week"])}
     )

@@ -195,8 +195,10 @@ class Score(BaseModel):
         Field(description="Expected value of working it; null where nothing is known of amounts."),
     ]
     action: Annotated[
-        Literal["hand off", "hold"], Field(description="What the cut says. A decision also draws an arm.")
+        Literal["hand off", "hold"],
+        Field(description="What the cut and the rules say. A decision also draws an arm."),
     ]
+    rule: Annotated[str | None, Field(description="The reason of the rule that decides, if one does.")]
     reasons: list[str]
 
 
@@ -206,6 +208,26 @@ class Scores(BaseModel):
     version: str
     known_until: Annotated[str | None, Field(description="Outcomes of other leads are known up to then.")]
     scores: list[Score]
+
+
+class Rescored(BaseModel):
+    """The score that stands since a lead that waited has done something; the decision stays beside it."""
+
+    at: str
+    because: Annotated[str, Field(description="What it had done, such as demo_request.")]
+    version: str
+    grade: str | None
+    score: float | None
+    p_pursue: float | None
+    p_convert: float | None
+    p_both: float | None
+    p_worked: float | None
+    low: float | None
+    high: float | None
+    p_worked_by: str | None
+    value: float | None
+    action: Annotated[str, Field(description="What this score would decide.")]
+    reasons: list[str]
 
 
 class Logged(BaseModel):
@@ -238,6 +260,7 @@ class Logged(BaseModel):
     propensity: float | None = None
     cut: float | None = None
     cut_by: str | None = None
+    rescored: Rescored | None = None
 
 
 class Decision(Logged):

@@ -4,7 +4,7 @@ answered.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -24,6 +24,7 @@ from pipelines.store.answers import REASONS, Answer, told
 from pipelines.store.users import Person, people
 from pipelines.store.work.assignment import moves_of
 from pipelines.store.work.notes import Note, notes_of
+from pipelines.store.work.rescores import history
 from pipelines.store.worklist import Listed
 
 router = APIRouter(include_in_schema=False)
@@ -66,7 +67,14 @@ def lead(
         people=[each.name for each in people(desk.store)] if desk.settings.assignment.on else [],
         attributes={name: value for name, value in known.items() if name not in KEYS and value is not None},
         timeline=timeline(
-            row, happened, given, written, moves_of(desk.store, lead_id), words=desk.settings.words, now=now
+            row,
+            happened,
+            given,
+            written,
+            moves_of(desk.store, lead_id),
+            history(desk.store, lead_id),
+            words=desk.settings.words,
+            now=now,
         ),
         answers=given,
         others=others,
@@ -88,7 +96,7 @@ def _waited(created_at: datetime | None, decision: dict, delay: timedelta) -> in
     """For how many whole days a lead that sales had not taken up had waited when it was scored."""
     if created_at is None or decision.get("as_of") is None or decision["p_pursue"] in (None, 1.0):
         return 0
-    return max(0, (decision["as_of"] - created_at - delay).days)
+    return max(0, (decision["scored_as_of"] - created_at - delay).days)
 
 
 def _beside(
@@ -155,6 +163,7 @@ def timeline(
     given: list[Answer],
     written: list[Note],
     moved: list[tuple[datetime, str, str | None, str]],
+    scored: list[dict[str, Any]],
     *,
     words: WordSettings,
     now: datetime,
@@ -180,11 +189,15 @@ def timeline(
             )
         )
     done = (words.own("held") or "Held back") if row.state == "held" else "Scored and decided"
-    found.append(Moment(row.decided_at, "ours", done, f"grade {row.grade}" if row.grade else ""))
+    grade = row.was_grade if row.rescored_at else row.grade
+    found.append(Moment(row.decided_at, "ours", done, f"grade {grade}" if grade else ""))
     for answer in given:
         ours = told(answer)
         said = f" {ours}" if (own := words.noted(ours)) == ours else f": {own}"
         found.append(Moment(answer.at, "answer", f"{answer.who}{said}", answer.words or ""))
+    for each in scored:
+        words_of = f"grade {each['grade']}, after {plainly(each['because'])}" if each["grade"] else ""
+        found.append(Moment(each["at"], "ours", "Scored anew", words_of))
     found += desks(moved)
     for note in written:
         more = f"for {note.due:%-d %b %Y}" if note.due else ""

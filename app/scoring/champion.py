@@ -11,6 +11,7 @@ from pathlib import Path
 
 from app.scoring.realtime import LiveScorer
 from features.errors import LeadsieveError
+from models.policy.rules import Rule
 from models.registry.published import Published
 from models.registry.registry import Registry
 from pipelines.version_files import load_champion
@@ -39,6 +40,8 @@ class Champions:
     registry : Registry
     files : sequence of Path
         The team's own files of features.
+    rules : sequence of Rule
+        Those of the configuration, which stand above the ones a version was made with.
     newest : function
         Gives the folder of the newest snapshot, None where there is none.
     every : float
@@ -51,11 +54,13 @@ class Champions:
         files: Sequence[Path],
         newest: Callable[[], Path | None],
         *,
+        rules: tuple[Rule, ...] = (),
         every: float = EVERY,
     ) -> None:
         self.registry = registry
         self.files = files
         self.newest = newest
+        self.rules = rules
         self.every = every
         self.live: LiveScorer | None = None
         self.trouble: str | None = None
@@ -92,6 +97,7 @@ class Champions:
                 if loaded and loaded.published == published
                 else load_champion(self.registry, self.files)
             )
+            champion = replace(champion, policy=replace(champion.policy, rules=self.rules))
             if (
                 loaded
                 and replace(loaded, published=published) == wanted

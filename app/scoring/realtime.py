@@ -4,7 +4,7 @@ never changed.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
@@ -23,6 +23,7 @@ from models.scoring.reasons import Reason, reasons
 from pipelines.sources.engine import let_go, local_engine
 from pipelines.sources.manifest import Note, read_note
 from pipelines.sources.snapshots import opened
+from pipelines.store.decisions import SAID
 from pipelines.version_files import Champion
 
 ALL, FAINTEST = 50, 0.02  # reasons of one lead, and logits that one of them must move
@@ -102,8 +103,8 @@ class LiveScorer:
         Returns
         -------
         DataFrame
-            As ``models.policy.decisions.decide_all`` gives it, but for ``action``: that of the cut alone,
-            whatever arm the lead's account is in.
+            As ``models.policy.decisions.decide_all`` gives it, but for ``action``: that of the cut and the rules
+            alone, whatever arm the lead's account is in.
         """
         known = self.known(leads, events, as_of)
         found = decide_all(
@@ -113,6 +114,7 @@ class LiveScorer:
             version=self.champion.version,
             with_reasons=len(leads) if worded else 0,
             taken_days=self.taken(known),
+            said=said_at_hand(leads),
         )
         below = found["score"].to_numpy() < found["cut"].to_numpy()
         return found.assign(action=np.where(below, HOLD, HAND_OFF))
@@ -143,7 +145,7 @@ class LiveScorer:
         champion, found = self.champion, frame(matrix, self.champion.scorer.recipe)
         decided = decide_all(
             champion.scorer,
-            champion.policy,
+            replace(champion.policy, rules=()),  # which change no score
             found,
             version=champion.version,
             with_reasons=0,
@@ -174,3 +176,14 @@ class LiveScorer:
             yield worker
         finally:
             self.workers.put(worker)
+
+
+def said_at_hand(leads: pa.Table) -> pd.DataFrame:
+    """What a scoring run knows of each lead beside its features."""
+    there = leads.column_names
+    return pd.DataFrame(
+        {
+            name: pd.Series(leads[name].to_pylist() if name in there else [None] * len(leads), dtype="str")
+            for name in SAID
+        }
+    )

@@ -174,7 +174,7 @@ def policy_of(
         arms=settings.arms,
         economics=economics,
         rules=counted,
-        rule_costs=_costs(rules, withheld, own, leads, cut),
+        rule_costs=_costs(rules, withheld, own, leads, cut, settings.hours_per_lead),
     )
 
 
@@ -184,12 +184,14 @@ def _costs(
     chance: Callable[[np.ndarray], np.ndarray],
     leads: pd.DataFrame | None,
     cut: float | None,
+    hours_per_lead: float,
 ) -> tuple[RuleCost, ...]:
     if not rules or leads is None:
         return ()
     won = np.zeros(len(leads), bool)
     won[withheld.wins] = won[withheld.older] = True
-    return costs(rules, leads, won, chance(np.arange(len(leads))), cut)
+    score = chance(np.arange(len(leads)))
+    return costs(rules, leads, won, score, cut, hours_per_lead=hours_per_lead)
 
 
 def newest_of(leads: int) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass as validated
+from scipy.stats import binomtest
 
 from features.errors import UsageError
 
@@ -141,6 +142,11 @@ def ruled(
     return Ruled(score, by, grades)
 
 
+def rule_of(cut_by: str | None) -> str | None:
+    """The reason of the rule that decided a lead, None where none did."""
+    return cut_by.removeprefix(BY) if isinstance(cut_by, str) and cut_by.startswith(BY) else None
+
+
 def after_rules(
     rules: Sequence[Rule], leads: pd.DataFrame, chance: Callable[[np.ndarray], np.ndarray]
 ) -> Callable[[np.ndarray], np.ndarray]:
@@ -169,6 +175,12 @@ class RuleCost:
         Leads that it means, and those of them that became customers.
     changed : int
         Leads that would be decided otherwise without it.
+    share : dict or None
+        Of a rule that hands nobody off: the customers that it costs, as a share of all that were counted, with the exact
+        95 % interval; None without a customer.
+    hours : float or None
+        Of a rule that hands everybody off: the hours of the leads that the cut would have held; None where nobody says what
+        a lead takes.
     """
 
     reason: str
@@ -177,10 +189,18 @@ class RuleCost:
     leads: int
     customers: int
     changed: int
+    share: dict[str, float] | None = None
+    hours: float | None = None
 
 
 def costs(
-    rules: Sequence[Rule], leads: pd.DataFrame, won: np.ndarray, score: np.ndarray, cut: float | None
+    rules: Sequence[Rule],
+    leads: pd.DataFrame,
+    won: np.ndarray,
+    score: np.ndarray,
+    cut: float | None,
+    *,
+    hours_per_lead: float | None = None,
 ) -> tuple[RuleCost, ...]:
     """What each rule costs: of a rule that hands nobody off, the customers among those whom the cut would have
     let through; of one that hands everybody off, the leads that the cut would have held.
@@ -199,7 +219,84 @@ def costs(
         does = f"{rule.handed_off} handed off" if rule.handed_off else f"graded {rule.at_most} at most"
         lost = (changed if rule.handed_off == "never" else meant) & won
         until = rule.until.isoformat() if rule.until else None
+        share = share_of(int(lost.sum()), int(won.sum())) if rule.handed_off == "never" else None
+        spends = rule.handed_off == "always" and hours_per_lead is not None
+        hours = float(changed.sum() * hours_per_lead) if spends else None
+        counts = int(meant.sum()), int(lost.sum()), int(changed.sum())
+        found.append(RuleCost(rule.reason, does, until, *counts, share, hours))
+    return tuple(found)
+
+
+def share_of(count: int, of: int) -> dict[str, float] | None:
+    """A share with its exact 95 % interval (Clopper and Pearson); None of nothing."""
+    if not of:
+        return None
+    interval = binomtest(count, of).proportion_ci(method="exact")
+    return {"value": count / of, "low": float(interval.low), "high": float(interval.high)}
+
+
+@dataclass(frozen=True)
+class RuleToll:
+    """What became of the leads that one rule decided.
+
+    Attributes
+    ----------
+    reason : str
+    held, handed_off : int
+        Leads that it decided, by what it did to them.
+    lost : int
+        Customers among those that it held, as far as they are seen.
+    expected : dict or None
+        How many customers the version foretold among those that it held, with a 95 % interval of chance: what nobody works
+        shows no outcome. None where it held nobody.
+    taken_up, won : int
+        Of those that it handed off.
+    hours : float or None
+        That those that it handed off take, as far as they were taken up.
+    """
+
+    reason: str
+    held: int
+    handed_off: int
+    lost: int
+    expected: dict[str, float] | None
+    taken_up: int
+    won: int
+    hours: float | None
+
+
+def tolls(
+    decided: pd.DataFrame, won: np.ndarray, taken_up: np.ndarray, *, hours_per_lead: float | None
+) -> tuple[RuleToll, ...]:
+    """What became of the leads that rules decided, rule by rule.
+
+    Parameters
+    ----------
+    decided : DataFrame
+        ``cut_by``, ``action`` and ``p_both`` as ``decide_all`` gives them.
+    won, taken_up : array of bool
+        Row by row.
+    """
+    reasons = decided["cut_by"].map(rule_of).to_numpy(object)
+    held = (decided["action"] == "hold").to_numpy()
+    chance = np.nan_to_num(decided["p_both"].to_numpy(float))
+    found = []
+    for reason in dict.fromkeys(each for each in reasons if isinstance(each, str)):
+        its = reasons == reason
+        kept, passed = its & held, its & ~held
+        mean, spread = chance[kept].sum(), 1.96 * np.sqrt((chance[kept] * (1 - chance[kept])).sum())
+        expected = {"value": mean, "low": max(0.0, mean - spread), "high": mean + spread}
+        worked = int((passed & taken_up).sum())
         found.append(
-            RuleCost(rule.reason, does, until, int(meant.sum()), int(lost.sum()), int(changed.sum()))
+            RuleToll(
+                reason,
+                held=int(kept.sum()),
+                handed_off=int(passed.sum()),
+                lost=int((kept & won).sum()),
+                expected={name: float(each) for name, each in expected.items()} if kept.any() else None,
+                taken_up=worked,
+                won=int((passed & won).sum()),
+                hours=None if hours_per_lead is None or not passed.any() else worked * hours_per_lead,
+            )
         )
     return tuple(found)

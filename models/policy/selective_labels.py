@@ -39,6 +39,8 @@ class Recalibration:
     ratio_before, ratio_after : Estimate
         Mean prediction over the realised rate on these leads, without and with the correction, each lead
         corrected by what others than its own account taught.
+    level_error : float
+        Squared logits by which the corrected level may be off: the fewer the leads, the more.
     """
 
     platt: Platt
@@ -46,6 +48,7 @@ class Recalibration:
     wins: int
     ratio_before: Estimate
     ratio_after: Estimate
+    level_error: float
 
 
 def recalibrate(
@@ -94,12 +97,15 @@ def recalibrate(
         inside = fold == part
         corrected[inside] = fit_platt(probability[~inside], outcome[~inside]).apply(probability[inside])
     weights = account_weights(len(names), resamples=resamples, seed=seed)
+    platt = fit_platt(probability, outcome)
+    chance = platt.apply(probability)
     return Recalibration(
-        platt=fit_platt(probability, outcome),
+        platt=platt,
         leads=len(outcome),
         wins=int(outcome.sum()),
         ratio_before=ratio_of_sums(probability, outcome, account=account, weights=weights),
         ratio_after=ratio_of_sums(corrected, outcome, account=account, weights=weights),
+        level_error=float(1 / np.sum(chance * (1 - chance))),
     )
 
 

@@ -26,7 +26,7 @@ from models.scoring.spread import between
 from models.survival.encoding import Categories, binned, categorical_columns, categories_of, encode
 from models.survival.hazard import Hazard, HazardParameters, fit_hazard
 
-FORMAT = 8
+FORMAT = 9
 GRADES = ("D", "C", "B", "A")
 GRADE_SHARES = (0.2, 0.5, 0.8)
 FILE = "scorer.json"
@@ -74,6 +74,8 @@ class Scorer:
         them, or between bounds; None where sales is not seen to choose among leads.
     selection : Selection or None
         What the luck of who got them tells; None where it tells nothing, or is not needed.
+    level_error : float
+        Squared logits by which the level that forced leads set may be off.
     """
 
     recipe: Recipe
@@ -87,6 +89,7 @@ class Scorer:
     filled: dict[str, float]
     worked_by: WorkedBy | None = None
     selection: Selection | None = None
+    level_error: float = 0.0
 
     @property
     def models(self) -> dict[str, CalibratedHazard]:
@@ -168,7 +171,8 @@ class Scorer:
                 # A lead that sales passes over is no better than its twin that was taken up, and no worse than one
                 # that never buys.
                 low = high * still
-        low, high = between(low, high, self.models[decisive].hazard.events, self.worked_by)
+        events = self.models[decisive].hazard.events
+        low, high = between(low, high, events, self.worked_by, level_error=self.level_error)
         known = self.worked_by in ("forced", "luck")
         scores["p_worked"] = chance if known else np.full(len(encoded), np.nan)
         return pd.DataFrame({**scores, "low": low, "high": high}, index=encoded.index)
@@ -213,6 +217,7 @@ class Scorer:
             "score_of": self.score_of,
             "worked_by": self.worked_by,
             "selection": self.selection and asdict(self.selection),
+            "level_error": self.level_error,
             "grade_edges": list(self.grade_edges),
             "usual": self.usual,
             "base_rates": self.base_rates,
@@ -263,6 +268,7 @@ def load_scorer(folder: Path) -> Scorer:
         score_of=content["score_of"],
         worked_by=content["worked_by"],
         selection=content["selection"] and Selection.from_dict(content["selection"]),
+        level_error=content["level_error"],
         grade_edges=tuple(content["grade_edges"]),
         usual=content["usual"],
         base_rates=content["base_rates"],

@@ -1,7 +1,9 @@
 """The linear part of a hazard: one term per column, added up, fitted by ridge-penalised Newton steps.
 
 A number's term is piecewise linear between knots at its quantiles, made of the value itself and of its rank;
-a category's is a level for each value that enough leads have, the rest joined; and empty has a level of its
+beyond the outermost it goes on by the value's slope for a few deviations, for where the world drifts, tomorrow's
+leads lie where none has been, and what leads them there still tells them apart; then it stays, so that no wild
+value carries a lead to certainty. A category's is a level for each value that enough leads have, the rest joined; and empty has a level of its
 own. Of the fit no more than a table of heights has to be kept.
 
 References
@@ -18,6 +20,7 @@ import pandas as pd
 from models.survival.discrete_time import GroupedTime, over_chunks
 
 KNOTS = np.r_[0.005, np.linspace(0.05, 0.95, 19), 0.995]
+BEYOND = 3.0  # deviations that a number's slope reaches beyond the outermost knots
 FEWEST_OF_LEVEL = 10  # a value that fewer leads have is joined with the other rare ones
 START, WEAKEST, STRONGEST = 30.0, 1.0, 1e4  # of penalties
 MOST_STEPS = 20
@@ -192,11 +195,13 @@ def _shape(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | No
     empty = np.isnan(values)
     filled = values[~empty].astype(float)
     knots = np.unique(np.quantile(filled, KNOTS)) if len(filled) else np.zeros(1)
-    columns = []
-    if len(knots) > 1:
+    columns = [knots] if len(knots) == 2 else []
+    if len(knots) > 2:
+        reach = BEYOND * np.clip(filled, knots[0], knots[-1]).std()
         ordered = np.sort(filled)
         rank = (np.searchsorted(ordered, knots, "left") + np.searchsorted(ordered, knots, "right")) / 2
-        columns = [knots, rank] if len(knots) > 2 else [knots]
+        knots = np.r_[knots[0] - reach, knots, knots[-1] + reach]
+        columns = [knots, np.r_[rank[0], rank, rank[-1]]]
     parts, heights = [], []
     for column in columns:
         over = np.interp(values, knots, column)

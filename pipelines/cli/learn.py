@@ -224,12 +224,13 @@ def compare(
     decided.
     """
     with running(folder := home_folder(home), quiet=as_json) as now:
-        from pipelines.preview import preview, words
+        from pipelines.preview import preview
+        from pipelines.reports import summaries
         from pipelines.reports.render import terminal
 
         settings = settings_of(config, source)
         result = preview(settings, folder, moment_of(as_of, now), (version, other))
-    show(result, terminal(words(result)), as_json=as_json)
+    show(result, terminal(summaries.compare(result)), as_json=as_json)
 
 
 def report(

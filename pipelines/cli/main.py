@@ -12,6 +12,7 @@ from pipelines.cli.learn import backtest, check, compare, promote, report, rollb
 from pipelines.cli.operate import alignment, demo, monitor, score, serve, value
 from pipelines.cli.streams import patient_streams
 from pipelines.cli.users import forget, key, user
+from pipelines.cli.writeback import writeback
 
 COMMANDS = (
     demo,
@@ -25,6 +26,7 @@ COMMANDS = (
     compare,
     report,
     score,
+    writeback,
     value,
     monitor,
     alignment,

@@ -54,6 +54,10 @@ def score(
         Path | None,
         typer.Option("--output", help="Decisions go to this .csv or .parquet file.", show_default=False),
     ] = None,
+    incremental: Annotated[
+        bool,
+        typer.Option("--incremental", help="Pull from a server only what has changed since the last pull."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Score new leads with the champion and decide: hand off or hold. No lead is decided twice."""
@@ -65,7 +69,14 @@ def score(
         settings = settings_of(config, source)
         moment = moment_of(as_of, now)
         report = score_leads(
-            settings, folder, moment, leads=leads, everything=everything, reasons=reasons, output=output
+            settings,
+            folder,
+            moment,
+            leads=leads,
+            everything=everything,
+            reasons=reasons,
+            output=output,
+            incremental=incremental,
         )
     show(report.to_json(), terminal(summaries.score(report.to_json(), report.decisions)), as_json=as_json)
 

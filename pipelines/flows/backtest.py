@@ -18,6 +18,7 @@ from features.errors import TooLittleDataError, UsageError
 from features.tables import Clock, moment
 from models.backtest import By, Replayed, Span, calendar, parts, replay
 from models.evaluation.texts import with_texts_that_tell
+from models.policy.rules import share_of
 from pipelines.files import replaced
 from pipelines.flows.dataset import learning_set, pull_source
 from pipelines.flows.runs import flow, publish
@@ -27,7 +28,7 @@ from pipelines.reports.plots.policy import drawn
 from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
 
-FORMAT = 1
+FORMAT = 2
 SECTIONS = ("label", "features", "model", "evaluation", "policy")
 
 
@@ -82,7 +83,17 @@ class BacktestReport:
             name: sum(span.rivals[name] for span in self.replayed)
             for name in (self.replayed[0].rivals if self.replayed else ())
         }
-        return {name: sum(values) if values else None for name, values in told.items()} | {"rivals": rivals}
+        totals = {name: sum(values) if values else None for name, values in told.items()}
+        return totals | {"rivals": rivals, "rules": self._rules(totals["customers"] or 0)}
+
+    def _rules(self, customers: int) -> list[dict[str, Any]]:
+        """What each rule did in all spans, and which share of the customers it lost."""
+        found: dict[str, dict[str, Any]] = {}
+        for each in (rule for span in self.replayed for rule in span.rules):
+            its = found.setdefault(each["reason"], {"reason": each["reason"]})
+            for name in ("held", "handed_off", "lost", "taken_up", "won", "hours"):
+                its[name] = its.get(name) if each[name] is None else (its.get(name) or 0) + each[name]
+        return [its | {"share": share_of(its["lost"], customers)} for its in found.values()]
 
 
 def folder_of(home: Path, fingerprints: tuple[str, str], settings: Settings, until: Any) -> Path:

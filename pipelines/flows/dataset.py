@@ -123,7 +123,7 @@ def _mapped(source: SourceSettings) -> tuple[dict[str, str], set[str]]:
         for ours in ("channel", "campaign", "owner")
         if (column := getattr(leads, ours)) and column != ours
     }
-    apart = {*LEAD_KEYS, leads.lead_id, leads.created_at, leads.account_id}
+    apart = {*LEAD_KEYS, leads.lead_id, leads.created_at, leads.account_id, leads.updated_at}
     if flat is not None:
         apart |= {flat.column, flat.occurred_at, flat.amount, flat.margin}
     if leads.stages:
@@ -133,7 +133,12 @@ def _mapped(source: SourceSettings) -> tuple[dict[str, str], set[str]]:
 
 @retried
 def pull_source(
-    settings: Settings, *, home: Path, until: datetime, leads_file: Path | None = None
+    settings: Settings,
+    *,
+    home: Path,
+    until: datetime,
+    leads_file: Path | None = None,
+    whole_tables: bool = True,
 ) -> Snapshot:
     """The source's tables as they were known at ``until``, kept as a snapshot, and the desk's answers and notes
     beside them.
@@ -145,7 +150,13 @@ def pull_source(
         return forgotten_of(store, home) if store.is_there() else Forgotten()
 
     snapshot = pull(
-        settings.source, settings.label, home=home, until=until, leads_file=leads_file, forgotten=forgotten
+        settings.source,
+        settings.label,
+        home=home,
+        until=until,
+        leads_file=leads_file,
+        forgotten=forgotten,
+        whole_tables=whole_tables,
     )
     given = standing_answers(store, until) if held else ()
     tables, more = with_answers(snapshot.tables, given, until)

@@ -16,6 +16,7 @@ from typing import Any
 from prefect import Flow, flow, serve
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas import State
+from prefect.context import FlowRunContext
 from prefect.deployments import run_deployment
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events.actions import SendNotification
@@ -36,6 +37,7 @@ from pipelines.flows.monitor import monitor_leads
 from pipelines.flows.retrain import retrain as train_and_promote
 from pipelines.flows.runs import TAG, remove_old
 from pipelines.flows.score import score_leads
+from pipelines.flows.writeback.run import write_back
 from pipelines.maintenance.retention import prune as remove
 from pipelines.prefect_server import address_of, secret_file
 from pipelines.progress import hushed
@@ -81,11 +83,13 @@ def without_traceback(record: logging.LogRecord) -> bool:
 
 @flow(name="score", description="Decide the leads that wait, each once, as of the scheduled time.")
 @in_a_sentence
-def score(config: Path | None, home: Path, as_of: datetime | None = None) -> State:
+def score(config: Path | None, home: Path, as_of: datetime | None = None, incremental: bool = False) -> State:
     """Score what waits at the scheduled time; a file besides the log if [schedule] output says so."""
     settings, moment = load_settings(config), scheduled(as_of)
-    report = score_leads(settings, home, moment, output=settings.schedule.output_at(moment))
-    keep_for_the_desk(settings, home, moment)
+    output = settings.schedule.output_at(moment)
+    report = score_leads(settings, home, moment, output=output, incremental=incremental)
+    if not incremental:
+        keep_for_the_desk(settings, home, moment)
     return completed(summaries.score(report.to_json(), report.decisions))
 
 
@@ -161,12 +165,27 @@ def keep_for_the_desk(
         get_run_logger().warning("no figures are kept for the desk: %s", error)
 
 
+@flow(name="writeback", description="Write decisions, and what changed of them, to CRM and webhook.")
+@in_a_sentence
+def writeback(config: Path | None, home: Path) -> State:
+    """What is not written yet, whenever that was due. What was not taken ends the run as failed, so that somebody hears of it."""
+    found = write_back(load_settings(config), home, begun()).to_json()
+    words = summaries.writeback(found)
+    return Failed(message=plain(words.partition("\n")[0])) if found["dead"] else completed(words)
+
+
 def scheduled(as_of: datetime | None) -> datetime:
     """The moment asked for, else the one that this run was scheduled for; UTC without a zone, and no kin of
     datetime, as Prefect's are.
     """
     moment = datetime.fromisoformat((as_of or flow_run.scheduled_start_time).isoformat())
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def begun() -> datetime:
+    """When this run began: receivers of a webhook refuse what was signed long ago."""
+    context = FlowRunContext.get()
+    return scheduled(None if context is None else context.start_time)
 
 
 def completed(words: str, name: str = "Completed") -> State:
@@ -227,6 +246,7 @@ FLOWS: dict[str, Flow[..., Any]] = {
     "retrain": retrain,
     "alignment": alignment,
     "prune": prune,
+    "writeback": writeback,
 }
 
 
@@ -280,7 +300,13 @@ def score_what_is_new(
         with suppress(LeadsieveError):
             found = look_at(source)
             if found != seen:
-                run(f"{score.name}/{name}", timeout=LONGEST, poll_interval=1, as_subflow=False)
+                run(
+                    f"{score.name}/{name}",
+                    parameters={"incremental": True},
+                    timeout=LONGEST,
+                    poll_interval=1,
+                    as_subflow=False,
+                )
                 seen = found  # what came while it ran is seen by the next look
 
 

@@ -1,7 +1,7 @@
 """The scoring flow: new leads get the champion's chances, a decision and its reasons, once."""
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ from pipelines.home import registry_of, store_of
 from pipelines.progress import Stopwatch
 from pipelines.reports import summaries
 from pipelines.reports.serialize import plain
+from pipelines.rescoring import Rescored, score_again
 from pipelines.settings import Settings
 from pipelines.sinks.tables import checked_output, write_decisions
 from pipelines.store.decisions import for_sales, pending_leads, said_of
 from pipelines.store.erasure import forgotten_of
+from pipelines.store.work.rescores import as_of_now
 from pipelines.version_files import load_champion
 
 FRESH = timedelta(days=1)
@@ -39,6 +41,7 @@ class ScoringReport:
     as_of: str | int | None
     decisions: pd.DataFrame
     already_decided: int
+    rescored: Rescored
     output: Path | None
     warnings: tuple[str, ...]
     seconds: dict[str, float]
@@ -61,6 +64,7 @@ class ScoringReport:
                 "handed_off": int((self.decisions["action"] == HAND_OFF).sum()),
                 "held": int((self.decisions["action"] == HOLD).sum()),
                 "already_decided": self.already_decided,
+                "rescored": asdict(self.rescored),
                 "output": None if self.output is None else str(self.output),
                 "by_channel": self.by("channel"),
                 "warnings": self.warnings,
@@ -78,11 +82,12 @@ def score_leads(
     everything: bool = False,
     reasons: int = 20_000,
     output: Path | None = None,
+    incremental: bool = False,
 ) -> ScoringReport:
     """Decide every lead that waits for a decision at ``as_of``; run again, it decides nobody twice.
 
     Without ``leads`` those are the source's leads that sales has not answered and that are younger than the
-    champion's pursue horizon.
+    champion's pursue horizon. An ``incremental`` run pulls from a server only what has changed.
     """
     watch = Stopwatch()
     if output:
@@ -91,11 +96,22 @@ def score_leads(
     recipe = champion.scorer.recipe
     store = store_of(settings, home)
     with watch.step("pull", "pull what has changed"):
-        snapshot = pull_source(settings, home=home, until=as_of, leads_file=leads)
+        snapshot = pull_source(
+            settings, home=home, until=as_of, leads_file=leads, whole_tables=not incremental
+        )
         tables = snapshot.tables
         as_of = min(as_of, tables.end)
 
     with watch.step("features", "look up what is known of each lead"), closing(snapshot):
+        rescored = score_again(
+            champion,
+            tables,
+            store,
+            home,
+            as_of,
+            days=settings.schedule.rescore_days,
+            rules=settings.policy.rules,
+        )
         cohort = scoring_cohort(tables, as_of)
         if snapshot.new_leads is not None:
             cohort = cohort.semi_join(snapshot.new_leads, "lead_id")
@@ -125,7 +141,9 @@ def score_leads(
             recorded = put_on_record(champion, store, decisions, connection)
         elsewhere = asked.decided_elsewhere(decisions, recorded)
         if output:
-            earlier = store.decisions(lead_ids=elsewhere) if elsewhere else recorded.iloc[:0]
+            earlier = (
+                as_of_now(store, store.decisions(lead_ids=elsewhere)) if elsewhere else recorded.iloc[:0]
+            )
             write_decisions(for_sales(recorded, earlier), output)
 
     report = ScoringReport(
@@ -133,6 +151,7 @@ def score_leads(
         as_of=moment(as_of, tables.clock),
         decisions=recorded,
         already_decided=len(elsewhere),
+        rescored=rescored,
         output=output,
         warnings=(
             *([_late(late)] if late else []),

@@ -4,7 +4,7 @@ decided, nothing logged.
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from features.outcomes import days_taken
 from features.tables import Tables, scoring_cohort, unanswered
 from models.policy.decisions import decide_all
 from models.policy.policy import HAND_OFF, HOLD
+from models.policy.rules import rule_of
 from pipelines.home import store_of
 from pipelines.settings import Settings
 from pipelines.sources.manifest import read_note
@@ -29,6 +30,7 @@ from pipelines.version_files import Champion
 SHOWN = (
     "grade",
     "action",
+    "rule",
     "value",
     "score",
     "p_pursue",
@@ -125,14 +127,16 @@ def score_apart(
     tell(SCORING)
     decided = decide_all(
         champion.scorer,
-        champion.policy,
+        replace(champion.policy, rules=settings.policy.rules),
         found,
         version=champion.version,
         with_reasons=MOST_WORDED,
         taken_days=taken,
+        said=said,
     )
     below = (decided["score"] < decided["cut"]).to_numpy()
     decided = decided.assign(action=pd.Series(below).map({True: HOLD, False: HAND_OFF}), **said)
+    decided["rule"] = decided["cut_by"].map(rule_of)
     shown = decided[["lead_id", "channel", "campaign", "owner", *SHOWN]].sort_values(
         "rank", ignore_index=True
     )

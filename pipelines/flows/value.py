@@ -16,6 +16,7 @@ from features.outcomes import fates, outcomes
 from features.tables import Tables
 from models.policy.arms import check_propensities
 from models.policy.impact import Aftermath, aftermath
+from models.policy.rules import RuleToll, tolls
 from pipelines.flows.dataset import pull_source
 from pipelines.flows.runs import flow, publish
 from pipelines.home import store_of
@@ -52,6 +53,7 @@ class ValueReport:
 
     aftermath: Aftermath
     overrides: Overrides
+    rules: tuple[RuleToll, ...]
     since: pd.Timestamp
     warnings: tuple[str, ...]
     seconds: dict[str, float]
@@ -66,6 +68,7 @@ class ValueReport:
                 "settled": found.settled,
                 "promise": found.promise.to_json(),
                 "overrides": asdict(self.overrides),
+                "rules": [asdict(each) for each in self.rules],
                 "worth": {
                     unit: {
                         name: value.to_json() | {"words": value.words()} for name, value in policies.items()
@@ -100,9 +103,17 @@ def value_policy(settings: Settings, home: Path, as_of: datetime) -> ValueReport
             log, settings.policy, resamples=settings.evaluation.resamples, seed=settings.evaluation.seed
         )
     overrides = Overrides.of(log, pulled_out(store))
+    known = log[log["settled"]]
+    ruled = tolls(
+        known,
+        known["won"].to_numpy(bool),
+        known["accepted"].to_numpy(bool),
+        hours_per_lead=settings.policy.hours_per_lead,
+    )
     report = ValueReport(
         aftermath=found,
         overrides=overrides,
+        rules=ruled,
         since=decisions["decided_at"].min(),
         warnings=snapshot.warnings,
         seconds=watch.seconds,

@@ -304,8 +304,9 @@ def _promises(card: Card) -> Iterator[Worry]:
             else f"nothing is promised: {promise['why']}"
         )
         yield Worry(sentence(told), "doubtful", "promise")
-    leniency = card["leniency"]
-    if leniency and leniency["warns"]:
+    leniency, worked = card["leniency"], card["worked"]
+    # Where the luck of who got a lead or forced leads tell what sales sees, the chance if worked goes by it already.
+    if leniency and leniency["warns"] and not (worked and worked["by"] in ("luck", "forced")):
         yield Worry(
             sentence(f"sales may see what the model does not: {leniency['words']}"), "doubtful", "promise"
         )

@@ -27,7 +27,8 @@ CUT_ON = {
     "p_both": "chance to be taken up and become a customer",
 }
 RIVALS = ("random", "logistic", "naive_bayes")
-SHOWN_LEADS, SHOWN_CHANNELS, SHOWN_REASONS, SHOWN_COLUMNS = 5, 8, 12, 40
+SHOWN_CHANGES = 20  # of each kind
+SHOWN_LEADS, SHOWN_CHANNELS, SHOWN_REASONS, SHOWN_COLUMNS, SHOWN_DEAD = 5, 8, 12, 40, 20
 
 
 def init(result: Result) -> str:
@@ -143,6 +144,18 @@ def score(result: Result, decisions: pd.DataFrame) -> str:
     return markdown("score", **result, channels=channels, best=[_lead(lead) for lead in ranked.itertuples()])
 
 
+def writeback(result: Result) -> str:
+    """What was written to other systems, and what they did not take."""
+    targets = [
+        [each["name"], *(number(each[name]) for name in ("queued", "sent", "waiting", "dead"))]
+        for each in result["targets"]
+    ]
+    dead = [[each["lead_id"], each["target"], each["said"] or ""] for each in result["dead"]]
+    sent = number(sum(each["sent"] for each in result["targets"]))
+    more = len(dead[SHOWN_DEAD:])
+    return markdown("writeback", targets=targets, dead=dead[:SHOWN_DEAD], sent=sent, more=more)
+
+
 def _lead(lead: Any) -> dict[str, Any]:
     """A lead as a rep would read it."""
     facts = [f"grade {lead.grade}", f"score {chance(lead.score)}"]
@@ -218,3 +231,17 @@ def demo(result: Result, decisions: pd.DataFrame, home: Path, config: Path) -> s
     return markdown(
         "demo", **{name: Markup(words) for name, words in parts.items()}, home=str(home), config=str(config)
     )
+
+
+def compare(result: Result) -> str:
+    """Who would be decided otherwise, by name; of very many the first."""
+    told = []
+    for what in result["counts"]:
+        those = [each for each in result["changes"] if each["what"] == what]
+        names = [
+            f"{each['name']} ({each['lead_id']}, {each['from']} → {each['to']})"
+            for each in those[:SHOWN_CHANGES]
+        ]
+        if those:
+            told.append([what, names, max(0, len(those) - SHOWN_CHANGES)])
+    return markdown("compare", **result, told=told)

@@ -17,7 +17,7 @@ from pipelines.sources.mapping import SourceSettings
 from pipelines.sources.reading.column_reader import Columns
 from pipelines.sources.reading.columns import TIME, Profile, md5, word
 from pipelines.sources.reading.decided import ReadAs
-from pipelines.sources.readings import Reading
+from pipelines.sources.reading.result import Reading
 from pipelines.sources.resolve import Resolved, attribute_columns
 
 NO_DATES = "no dates: random split, figures are optimistic"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import ibis.expr.types as ir
 
+from pipelines.crm.door import is_crm, look_at_crm
 from pipelines.sources.connections import DatabaseSource, FolderSource, open_source
 from pipelines.sources.engine import local_engine
 from pipelines.sources.mapping import SourceSettings
@@ -15,13 +16,15 @@ def look_at(settings: SourceSettings) -> str:
     """A text that is another one once a source may have something new.
 
     Of files it holds when they were written and how large they are; of a server's tables how many rows they
-    have, and the newest of each of their times, which takes one query each.
+    have, and when the last one was changed, or the newest of each of their times, which takes one query each.
 
     Raises
     ------
     UsageError, ContractError, UnreachableError
         As ``open_source`` and ``resolve``.
     """
+    if is_crm(settings.url):
+        return look_at_crm(settings.url)
     with closing(open_source(settings.url, connection=local_engine(sparing=True))) as source:
         if isinstance(source, FolderSource):
             return " ".join(_written(source.folder / name) for name in source.names())
@@ -30,8 +33,11 @@ def look_at(settings: SourceSettings) -> str:
         if not source.is_server:
             return source.url  # made up, and never anything else
         with source.answering():
-            raws = resolve(source, settings).raws
-            return " ".join(f"{role} {_newest(raw)}" for role, raw in sorted(raws.items()))
+            found = resolve(source, settings)
+            return " ".join(
+                f"{role} {_newest(raw, getattr(found.settings, role).updated_at)}"
+                for role, raw in sorted(found.raws.items())
+            )
 
 
 def _written(file: Path) -> str:
@@ -39,8 +45,9 @@ def _written(file: Path) -> str:
     return f"{file.name} {told.st_mtime_ns} {told.st_size}"
 
 
-def _newest(table: ir.Table) -> list[str]:
+def _newest(table: ir.Table, updated_at: str | None) -> list[str]:
     times = [name for name, kind in table.schema().items() if kind.is_timestamp() or kind.is_date()]
+    times = times if updated_at is None else [updated_at]
     asked = table.aggregate(
         rows=table.count(), **{f"newest_{place}": table[name].max() for place, name in enumerate(times)}
     )

@@ -15,6 +15,8 @@ from ibis.backends import BaseBackend
 from features.contracts import Breach, contract_error
 from features.errors import LeadsieveError, UnreachableError, UsageError
 from pipelines.addresses import redacted
+from pipelines.crm.door import KINDS, is_crm
+from pipelines.crm.mirror import Kept, tables_of_crm
 from pipelines.files import bytes_hash
 from pipelines.sources.engine import connect, first_line, let_go, local_engine, losses, quoted
 from pipelines.sources.reading.csv_files import text_view
@@ -270,8 +272,9 @@ class _Door:
     example: str
 
 
-def open_source(url: str, *, connection: BaseBackend | None = None) -> Source:
-    """The source at an address; ``connection`` is the DuckDB to read files with, a fresh one if not given.
+def open_source(url: str, *, connection: BaseBackend | None = None, kept: Kept | None = None) -> Source:
+    """The source at an address; ``connection`` is the DuckDB to read files with, a fresh one if not given, and
+    ``kept`` says where what a CRM told before is kept.
 
     Raises
     ------
@@ -282,11 +285,14 @@ def open_source(url: str, *, connection: BaseBackend | None = None) -> Source:
         For a server that does not answer or does not let us in.
     """
     connection = connection if connection is not None else local_engine()
+    if is_crm(url):
+        return MemorySource(url, tables_of_crm(url, kept), connection=connection)
     scheme, colon, _ = url.partition(":")
     door = _DOORS.get(scheme.lower()) if colon else None
     if door is None:
-        known = ", ".join(each.example for each in _DOORS.values() if each.example)
-        close = get_close_matches(scheme.lower(), _DOORS, n=1)
+        examples = [*(each.example for each in _DOORS.values()), *(example for _, example in KINDS.values())]
+        known = ", ".join(each for each in examples if each)
+        close = get_close_matches(scheme.lower(), [*_DOORS, *KINDS], n=1)
         hint = f" did you mean '{close[0]}:'?" if close else f" a source is one of {known}."
         raise UsageError(f"'{redacted(url)}' is no address of a source;{hint}")
     return door.opens(url, connection)

@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 from features.tables import Tables
 from models.registry.place import my_turn
 from pipelines.sources.reading.columns import md5
-from pipelines.sources.readings import Reading
+from pipelines.sources.reading.result import Reading
 
 
 def remembering(home: Path) -> AbstractContextManager[None]:
@@ -53,9 +53,12 @@ class Forgotten:
         }
         return replace(tables, **{name: self._without(table) for name, table in there.items()})
 
-    def _without(self, table: ir.Table) -> ir.Table:
+    def out_of_rows(self, rows: ir.Table, lead_id: ir.StringColumn) -> ir.Table:
+        """A source's own rows without them; ``lead_id`` is whose each row is."""
+        return self._without(rows, lead_id) if self.digests else rows
+
+    def _without(self, table: ir.Table, lead_id: ir.StringColumn | None = None) -> ir.Table:
         # A list in the statement and no table beside it, for files are written by plain SQL. Who breaks the
         # contract is still told so.
-        return table.filter(
-            md5(ibis.literal(self.key) + table.lead_id).notin(self.digests) | table.lead_id.isnull()
-        )
+        whose = table.lead_id if lead_id is None else lead_id
+        return table.filter(md5(ibis.literal(self.key) + whose).notin(self.digests) | whose.isnull())

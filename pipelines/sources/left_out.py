@@ -7,11 +7,13 @@ import ibis.expr.types as ir
 
 from features.contracts import closed_before_accepted, counted, negative_delays, unknown_leads
 from features.keys import bare, likeness
+from features.tables import Tables
 from pipelines.sources.reading.columns import TIME, word
 
 FIRST = 1_000
 YEAR = timedelta(days=365)
 MOST_AHEAD = 0.95  # of the leads are created by a time that no mistyped year decides
+FEW_WINS = 20  # up to which a lack of acceptances may be chance
 NUMBER, RANK = "leadsieve number", "leadsieve rank"
 OUTCOME_KEY = ["lead_id", "stage", "occurred_at", "recorded_at"]
 
@@ -199,3 +201,28 @@ def compared_by_day(outcomes: ir.Table, leads: ir.Table) -> ir.Table:
             TIME
         )
     return rows.mutate(**moved).select(*outcomes.columns)
+
+
+def accepted_on_record(tables: Tables) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The stages that the source can tell, and what is to be said of them.
+
+    Where most wins have no acceptance, closings overwrote it: a loss without one is no "never taken up".
+    """
+    outcomes, stages = tables.outcomes, tables.stages
+    if outcomes is None or "accepted" not in stages or "won" not in stages:
+        return stages, ()
+    accepted = outcomes.filter(outcomes.stage == "accepted")
+    won = outcomes.filter(outcomes.stage == "won").select("lead_id").distinct()
+    wins, lacking = (
+        query.count().to_pyarrow().as_py() for query in (won, won.anti_join(accepted, "lead_id"))
+    )
+    if not lacking:
+        return stages, ()
+    if wins >= FEW_WINS and lacking > wins / 2:
+        text = (
+            f"{lacking:,} of {wins:,} won leads were never accepted on record: won and lost imply accepted, but "
+            "when is not known, so that only becoming a customer is learned, of all leads"
+        )
+        return tuple(stage for stage in stages if stage in ("won", "lost")), (text,)
+    who = "1 lead was" if lacking == 1 else f"{lacking:,} leads were"
+    return stages, (f"{who} won and never accepted on record: that counts as accepted when won",)

@@ -15,7 +15,7 @@ from features.labels import Horizons
 from features.tables import Clock, Tables
 from pipelines.sources.connections import Source
 from pipelines.sources.reading.decided import ReadAs
-from pipelines.sources.readings import Reading
+from pipelines.sources.reading.result import Reading
 from pipelines.sources.resolve import Resolved
 
 FORMAT = 4
@@ -25,7 +25,8 @@ NOTE = "snapshot.json"
 @dataclass(frozen=True)
 class Note:
     """What snapshot.json says of its files; ``number`` says in which order snapshots were pulled, whatever the
-    clocks said and the time that was asked for. ``columns`` and ``files`` say how the source was read.
+    clocks said and the time that was asked for. ``columns`` and ``files`` say how the source was read; a ``passing``
+    snapshot goes once a newer one is there.
     """
 
     format: int
@@ -43,6 +44,7 @@ class Note:
     warnings: tuple[str, ...]
     columns: tuple[ReadAs, ...]
     files: dict[str, dict[str, str]]
+    passing: bool = False
 
     def text(self) -> str:
         """As it is written beside the files."""

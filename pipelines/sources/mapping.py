@@ -70,6 +70,9 @@ class TableSource(Section):
         The decimal mark; found out where one way alone fits.
     timezone : str or mapping of column to str, optional
         Of times that are written without one; the source's if not given.
+    updated_at : str, optional
+        Column that says when a row was last changed: of a server's table only what has changed is pulled between
+        whole pulls. It is nothing to learn from.
     """
 
     table: str
@@ -81,6 +84,7 @@ class TableSource(Section):
     date_format: str | dict[str, str] | None = None
     decimal: Literal[".", ","] | dict[str, Literal[".", ","]] | None = None
     timezone: str | dict[str, str] | None = None
+    updated_at: str | None = None
 
     def empty_in(self, column: str) -> Words:
         """The words that mean "not answered" in one column."""

@@ -138,13 +138,14 @@ def _with_standing_columns(role: str, mapping: TableSource, raw: ir.Table) -> Ta
 
 
 def _named(role: str, mapping: TableSource) -> dict[str, str]:
-    """Setting → source column, for the columns that become canonical ones."""
+    """Setting → source column, for the columns that become canonical ones, or say when a row was changed."""
     if role == "leads":
-        keys = ["lead_id", *LEAD_OPTIONS] + ([] if mapping.order else ["created_at"])
+        keys = ["lead_id", "updated_at", *LEAD_OPTIONS] + ([] if mapping.order else ["created_at"])
     elif role == "events":
-        keys = ["lead_id", "kind", "occurred_at", *EVENT_OPTIONS]
+        keys = ["lead_id", "updated_at", "kind", "occurred_at", *EVENT_OPTIONS]
     else:
-        keys = ["lead_id", "occurred_at", *OUTCOME_OPTIONS] + ([] if mapping.stage_is else ["stage"])
+        keys = ["lead_id", "updated_at", "occurred_at", *OUTCOME_OPTIONS]
+        keys += [] if mapping.stage_is else ["stage"]
     return {key: column for key in keys if (column := getattr(mapping, key)) is not None}
 
 

@@ -20,12 +20,13 @@ from features.labels import Horizons
 from features.tables import Tables
 from pipelines.addresses import redacted
 from pipelines.files import held as guarded
-from pipelines.files import set_aside, sweep, synced
+from pipelines.files import replaced, set_aside, sweep, synced
 from pipelines.sources.canonical import Canonical
-from pipelines.sources.connections import MemorySource, Source, open_source
+from pipelines.sources.connections import Kept, Source, open_source
 from pipelines.sources.engine import let_go, local_engine, quoted
 from pipelines.sources.erased import Forgotten, remembering
-from pipelines.sources.left_out import far_ahead, plausible_end
+from pipelines.sources.landing import Copies, landed
+from pipelines.sources.left_out import accepted_on_record, far_ahead, plausible_end
 from pipelines.sources.manifest import (
     FORMAT,
     NOTE,
@@ -42,12 +43,12 @@ from pipelines.sources.manifest import (
 from pipelines.sources.mapping import SourceSettings
 from pipelines.sources.new_leads import with_new_leads
 from pipelines.sources.reading.decided import ReadAs, lists_of, ways_of
-from pipelines.sources.readings import Reading
+from pipelines.sources.reading.result import Reading
 from pipelines.sources.resolve import Resolved, resolve
 
 TICK = timedelta(microseconds=1)
 NAMES = ("leads", "events", "outcomes")
-FEW_WINS = 20
+PASSING = timedelta(minutes=15)  # longer than a run reads what the pull after it replaces
 DAMAGED = "the snapshot of these data was damaged, so they were pulled again"
 
 
@@ -93,12 +94,14 @@ def pull(
     until: datetime,
     leads_file: Path | None = None,
     forgotten: Callable[[], Forgotten] = Forgotten,
+    whole_tables: bool = True,
 ) -> Snapshot:
     """Read a source, judge its contract, keep it as a snapshot and hand out what was known before ``until``.
 
     A source that has not changed since an earlier pull is not read again, or, on a server, not stored again.
     ``leads_file`` adds new leads to score, in the source's own column names. Nothing is stored or handed out
-    of leads that were ``forgotten``, who are asked for again before a snapshot takes its name.
+    of leads that were ``forgotten``, who are asked for again before a snapshot takes its name. Without
+    ``whole_tables``, only what has changed is copied from a server whose tables say when (``updated_at``).
 
     Raises
     ------
@@ -116,7 +119,7 @@ def pull(
         reader, connection = local_engine(home / "tmp"), local_engine(home / "tmp")
         held.callback(let_go, reader)
         held.callback(let_go, connection)
-        source = open_source(settings.url, connection=reader)
+        source = open_source(settings.url, connection=reader, kept=Kept(home, forgotten))
         held.callback(source.close)
         with source.answering():
             resolved = resolve(source, settings)
@@ -134,6 +137,7 @@ def pull(
                         fingerprint=fingerprint,
                         until=until,
                         forgotten=forgotten,
+                        passing=not whole_tables,
                     )
                 fingerprint, stored = kept
             note = read_note(store / fingerprint)
@@ -200,11 +204,13 @@ def _store(
     fingerprint: str | None,
     until: datetime,
     forgotten: Callable[[], Forgotten],
+    passing: bool,
 ) -> tuple[str, bool] | None:
     """Write a snapshot beside the others, judge it, and only then give it its name; None if somebody was forgotten
     meanwhile, for then it has none.
     """
     gone = forgotten()
+    copies = Copies(None)
     folder = store / f".{secrets.token_hex(8)}.draft"
     with ExitStack() as ending:
         ending.enter_context(guarded(folder))
@@ -213,7 +219,14 @@ def _store(
         if source.is_server:
             if resolved.settings.engine == "source":
                 _judge_at_source(source, resolved, horizons)
-            source, resolved = _landed(source, resolved, folder)
+            copies = Copies.of(store.parent, resolved)
+            source, resolved = landed(
+                source,
+                resolved,
+                folder,
+                copies=copies if passing else Copies(None),
+                gone=gone,
+            )
             ending.callback(source.close)
         earlier = last_note(store, redacted(resolved.settings.url))
         reading = gone.out_of(
@@ -226,11 +239,9 @@ def _store(
             reading = reading.created_by(end)
             rows, tables = _tried(source, resolved, reading, folder, until)
         _judge(reading, tables, resolved.settings)
-        for raw in folder.glob("raw-*.parquet"):
-            raw.unlink()
         if fingerprint is None:
             fingerprint = fingerprint_of_rows(source, resolved, reading, tables, horizons)
-        stages, doubts = _accepted_on_record(tables)
+        stages, doubts = accepted_on_record(tables)
         note = _note(
             replace(reading, stages=stages),
             resolved,
@@ -241,11 +252,33 @@ def _store(
             number=1 + max((each.number for each in notes(store).values()), default=0),
             more=(*written_otherwise(earlier, resolved.files), *late, *doubts),
         )
-        (folder / NOTE).write_text(note.text())
-        for written in (*folder.glob("*.*"), folder):
-            synced(written)
+        note = replace(note, passing=passing and copies.folder is not None)
         with remembering(store.parent):
-            return None if forgotten() != gone else (fingerprint, _named(folder, store / fingerprint))
+            if forgotten() != gone:
+                return None
+            copies.replace_by(folder, until)
+            for raw in folder.glob("raw-*.parquet"):
+                raw.unlink()
+            (folder / NOTE).write_text(note.text())
+            for written in (*folder.glob("*.*"), folder):
+                synced(written)
+            named = _named(folder, store / fingerprint)
+            _settle_passing(store, note)
+            return fingerprint, named
+
+
+def _settle_passing(store: Path, note: Note) -> None:
+    """Passing snapshots of a source go once a newer one is there, and one that a whole pull has found again stays."""
+    before = datetime.fromisoformat(note.pulled_until) - PASSING
+    for folder, other in notes(store).items():
+        if not other.passing or other.source != note.source:
+            continue
+        if other.fingerprint == note.fingerprint:
+            if not note.passing:
+                with replaced(folder / NOTE) as draft:
+                    draft.write_text(replace(other, passing=False).text())
+        elif other.number < note.number and datetime.fromisoformat(other.pulled_until) < before:
+            shutil.rmtree(set_aside(folder))
 
 
 def _tried(
@@ -286,21 +319,6 @@ def _write(source: Source, reading: Reading, folder: Path) -> dict[str, int]:
     return rows
 
 
-def _landed(source: Source, resolved: Resolved, folder: Path) -> tuple[Source, Resolved]:
-    """A server's raw tables copied here, a batch at a time: from then on they are files like any other."""
-    files = {}
-    for role, raw in resolved.raws.items():
-        files[role] = folder / f"raw-{role}.parquet"
-        with (
-            raw.to_pyarrow_batches(chunk_size=100_000) as batches,
-            pq.ParquetWriter(files[role], batches.schema) as writer,
-        ):
-            for batch in batches:
-                writer.write_batch(batch)
-    landed = MemorySource(source.url, files, connection=local_engine(folder / "tmp"))
-    return landed, replace(resolved, raws={role: landed.table(role) for role in files})
-
-
 def _judge_at_source(source: Source, resolved: Resolved, horizons: Horizons) -> None:
     """The contract judged in the source's own database, before a row travels."""
     reading = _read(source, resolved, horizons)
@@ -332,31 +350,6 @@ def _judge(reading: Reading, tables: Tables, settings: SourceSettings) -> None:
             [replace(breach, mend=breach.mend.replace("[source.outcomes]", section)) for breach in found],
             "nothing was stored",
         )
-
-
-def _accepted_on_record(tables: Tables) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The stages that the source can tell, and what is to be said of them.
-
-    Where most wins have no acceptance, closings overwrote it: a loss without one is no "never taken up".
-    """
-    outcomes, stages = tables.outcomes, tables.stages
-    if outcomes is None or "accepted" not in stages or "won" not in stages:
-        return stages, ()
-    accepted = outcomes.filter(outcomes.stage == "accepted")
-    won = outcomes.filter(outcomes.stage == "won").select("lead_id").distinct()
-    wins, lacking = (
-        query.count().to_pyarrow().as_py() for query in (won, won.anti_join(accepted, "lead_id"))
-    )
-    if not lacking:
-        return stages, ()
-    if wins >= FEW_WINS and lacking > wins / 2:
-        text = (
-            f"{lacking:,} of {wins:,} won leads were never accepted on record: won and lost imply accepted, but "
-            "when is not known, so that only becoming a customer is learned, of all leads"
-        )
-        return tuple(stage for stage in stages if stage in ("won", "lost")), (text,)
-    who = "1 lead was" if lacking == 1 else f"{lacking:,} leads were"
-    return stages, (f"{who} won and never accepted on record: that counts as accepted when won",)
 
 
 def _newest(tables: Tables) -> datetime:

@@ -20,6 +20,7 @@ from pipelines.store.audit import note
 from pipelines.store.database import Store
 from pipelines.store.filters import DecisionFilter
 from pipelines.store.schema import WORK, decisions_table, worklist_table
+from pipelines.store.work.rescores import standing
 
 LOG = decisions_table.c
 UNSEEN = ("extrapolated", "weights")  # kept for our own use
@@ -73,16 +74,25 @@ def decisions(
         page = rows[:limit]
         if page:
             note(connection, at, who, "export", f"read {len(page):,} decisions", address=address)
+        anew = standing(store, connection, [row["lead_id"] for row in page])
     for row in page:
-        row["reasons"] = json.loads(row["reasons"])
+        row |= {"reasons": json.loads(row["reasons"]), "rescored": anew.get(row["lead_id"])}
     return page, page[-1]["lead_id"] if len(rows) > len(page) else None
 
 
 def logged_of(store: Store, connection: sa.Connection, lead_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     """What the log says of some leads, by their ids, in a transaction that may have added them."""
     columns = [column for column in LOG if column.name not in UNSEEN]
-    rows = connection.execute(sa.select(*columns).where(store.among(LOG.lead_id, lead_ids))).mappings()
-    return {row["lead_id"]: {**row, "reasons": json.loads(row["reasons"])} for row in rows}
+    rows = connection.execute(sa.select(*columns).where(store.among(LOG.lead_id, lead_ids))).mappings().all()
+    anew = standing(store, connection, [row["lead_id"] for row in rows])
+    return {
+        row["lead_id"]: {
+            **row,
+            "reasons": json.loads(row["reasons"]),
+            "rescored": anew.get(row["lead_id"]),
+        }
+        for row in rows
+    }
 
 
 def week_of(moment: datetime) -> datetime:

@@ -19,10 +19,12 @@ from features.errors import UsageError
 from models.registry.place import CHANGING, my_turn
 from models.registry.published import FOLDER as PUBLISHED
 from models.registry.published import LEARNED, MANIFEST, Publication
+from pipelines.crm.mirror import forget_mirrors
 from pipelines.files import kept_secret, replaced, scratch_in, sweep
 from pipelines.reports import kept
 from pipelines.sources.engine import quoted
 from pipelines.sources.erased import Forgotten, remembering
+from pipelines.sources.landing import let_copies_go
 from pipelines.sources.lead_lookup import PROPERTIES
 from pipelines.sources.manifest import NOTE, noted_and_held
 from pipelines.store.audit import note
@@ -35,11 +37,14 @@ from pipelines.store.schema import (
     decisions_table,
     forgotten_table,
     notes_table,
+    outbox_table,
+    rescores_table,
     worklist_table,
 )
 
 TABLES = ("leads", "events", "outcomes")
 UPLOADS = "upload-"  # begins the name of a folder with a file that marketing dropped
+PREVIEW = "preview.json"  # in a home: the latest comparison of two versions, lead by lead
 KEY = "forget.key"  # kept apart from the store: whoever has the hashes alone cannot try ids on them
 NOBODY = "forgotten-"  # begins the name under which the decision of a forgotten lead stays
 
@@ -78,6 +83,9 @@ def forget(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> 
         )
     _remember(store, home, lead_id, at=at, by=by)
     sweep_uploads(home)
+    let_copies_go(home)
+    forget_mirrors(home)
+    (home / PREVIEW).unlink(missing_ok=True)
     for folder in set(folders) - set(readable):  # who is in it nobody can tell, so it goes as a whole
         shutil.rmtree(folder)
     rows = dict.fromkeys(TABLES, 0)
@@ -214,7 +222,7 @@ def _make_anonymous(store: Store, lead_id: str, *, at: datetime, by: str) -> tup
             notes_table.update().where(notes_table.c.lead_id == lead_id).values(lead_id=nobody, words=None)
         )
         connection.execute(audit.update().where(audit.c.lead_id == lead_id).values(lead_id=nobody))
-        for table in (work, arrivals_table):
+        for table in (work, arrivals_table, rescores_table, outbox_table):
             connection.execute(table.delete().where(table.c.lead_id == lead_id))
         note(
             connection,

@@ -92,6 +92,36 @@ worklist_table = sa.Table(
     sa.Column("due", sa.DateTime),
     sa.Column("assigned_to", sa.Text),  # whose desk it is on; null: the pool
     sa.Column("assigned_at", sa.DateTime),
+    sa.Column("rescored_at", sa.DateTime),  # when it was last scored anew, null where it never was
+    sa.Column("because", sa.Text),  # of what it had done
+    sa.Column("was_grade", sa.Text),  # of the decision
+    sa.Column("was_score", sa.Float),
+)
+rescores_table = sa.Table(
+    "rescores",
+    metadata,
+    sa.Column("entry", sa.Integer, primary_key=True),
+    sa.Column("lead_id", sa.Text, nullable=False),
+    sa.Column("at", sa.DateTime, nullable=False),  # the as-of time
+    sa.Column("since", sa.DateTime, nullable=False),  # when the first of what it had done was recorded
+    sa.Column("because", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("p_pursue", sa.Float),
+    sa.Column("p_convert", sa.Float),
+    sa.Column("p_both", sa.Float),
+    sa.Column("p_worked", sa.Float),
+    sa.Column("low", sa.Float),
+    sa.Column("high", sa.Float),
+    sa.Column("p_worked_by", sa.Text),
+    sa.Column("extrapolated", sa.Integer),
+    sa.Column("value", sa.Float),
+    sa.Column("score", sa.Float),
+    sa.Column("grade", sa.Text),
+    sa.Column("action", sa.Text, nullable=False),  # what the score would decide now
+    sa.Column("cut", sa.Float),
+    sa.Column("cut_by", sa.Text),
+    sa.Column("reasons", sa.Text, nullable=False),
+    sa.Column("weights", sa.Text, nullable=False),
 )
 WORK = worklist_table.c
 notes_table = sa.Table(
@@ -198,10 +228,38 @@ requests_table = sa.Table(
     sa.Column("batch", sa.Integer),  # what it decided, null where all had been decided before
     sa.Column("at", sa.DateTime, nullable=False),
 )
+outbox_table = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("entry", sa.Integer, primary_key=True),
+    sa.Column("target", sa.Text, nullable=False),  # where it goes, without a secret
+    sa.Column("lead_id", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),  # of the body: what says the same is not sent again
+    sa.Column("body", sa.Text, nullable=False),  # JSON
+    sa.Column("state", sa.Text, nullable=False),  # waiting · sent · dead
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("said", sa.Text),  # by the other side, when it did not take it
+    sa.Column("made_at", sa.DateTime, nullable=False),
+    sa.Column("due_at", sa.DateTime, nullable=False),  # not tried before
+    sa.Column("ended_at", sa.DateTime),
+)
+# A view, made by the step "the way back": what a warehouse reads, and what is written back.
+current_decisions = sa.table(
+    "current_decisions",
+    *(
+        sa.column(name, sa.Text)
+        for name in ("lead_id", "account_id", "grade", "action", "state", "reasons", "version")
+    ),
+    *(
+        sa.column(name, sa.Float)
+        for name in ("score", "p_pursue", "p_convert", "p_worked", "low", "high", "value")
+    ),
+    *(sa.column(name, sa.DateTime) for name in ("until", "as_of", "decided_at")),
+)
 TABLES = (
     answers_table, worklist_table, people_table, sessions_table, tries_table, keys_table, audit_table, forgotten_table,
     arrivals_table, requests_table, notes_table, views_table,
-    assignments_table,
+    assignments_table, rescores_table, outbox_table,
 )  # fmt: skip
 
 
@@ -223,6 +281,9 @@ sa.Index(
 
 
 sa.Index("assignments_by_lead", assignments_table.c.lead_id, assignments_table.c.entry)
+
+
+sa.Index("rescores_by_lead", rescores_table.c.lead_id, rescores_table.c.at, unique=True)
 
 
 sa.Index("worklist_by_desk", WORK.assigned_to, WORK.state, WORK.assigned_at)
@@ -247,3 +308,15 @@ sa.Index("requests_by_time", requests_table.c.at)
 
 
 sa.Index("audit_by_time", audit_table.c.what, audit_table.c.at)
+
+
+sa.Index("outbox_by_lead", outbox_table.c.target, outbox_table.c.lead_id, outbox_table.c.entry)
+
+
+sa.Index(
+    "outbox_by_state",
+    outbox_table.c.target,
+    outbox_table.c.state,
+    outbox_table.c.lead_id,
+    outbox_table.c.entry,
+)

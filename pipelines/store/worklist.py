@@ -5,7 +5,7 @@ the database.
 import json
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from pipelines.store.database import Store
 from pipelines.store.filters import DecisionFilter
 from pipelines.store.schema import WORK, decisions_table, worklist_table
+from pipelines.store.work.rescores import standing
 
 A_PAGE = 50
 COUNTED = ("grade", "channel", "country", "owner")
@@ -67,6 +68,10 @@ class Listed:
     due: datetime | None
     assigned_to: str | None
     assigned_at: datetime | None
+    rescored_at: datetime | None
+    because: str | None
+    was_grade: str | None
+    was_score: float | None
 
 
 COLUMNS = tuple(Listed.__dataclass_fields__)
@@ -225,23 +230,26 @@ class Cut:
 
 
 def reasons(store: Store, lead_ids: list[str]) -> dict[str, list[Told]]:
-    """The reasons of each lead's decision, as the log has them."""
+    """The reasons of each lead's score that stands, as the log has them."""
     log = decisions_table.c
     with store.reading() as connection:
         rows = connection.execute(
             sa.select(log.lead_id, log.reasons, log.weights).where(log.lead_id.in_(lead_ids))
         ).all()
+        anew = standing(store, connection, lead_ids)
     found = {}
     for lead_id, words, weights in rows:
         sentences, numbers = json.loads(words), json.loads(weights or "[]")
+        if lead_id in anew:
+            sentences, numbers = anew[lead_id]["reasons"], anew[lead_id]["weights"]
         numbers = numbers if len(numbers) == len(sentences) else [None] * len(sentences)
         found[lead_id] = [Told(*each) for each in zip(sentences, numbers, strict=True)]
     return found
 
 
 def decided(store: Store, lead_id: str) -> dict[str, Any]:
-    """What the log says of how a lead was decided, but nothing of arms: who works leads must not see which
-    were drawn.
+    """What the log says of how a lead was decided, with the chances that stand since ``scored_as_of``; but nothing of arms:
+    who works leads must not see which were drawn.
     """
     log = decisions_table.c
     query = sa.select(
@@ -260,7 +268,13 @@ def decided(store: Store, lead_id: str) -> dict[str, Any]:
     )
     with store.reading() as connection:
         row = connection.execute(query.where(log.lead_id == lead_id)).mappings().one_or_none()
-    return dict(row) if row else {}
+        anew = standing(store, connection, [lead_id]).get(lead_id)
+    if row is None:
+        return {}
+    if anew is None:
+        return {**row, "scored_as_of": row["as_of"]}
+    chances = {name: anew[name] for name in row if name.startswith("p_") or name == "extrapolated"}
+    return {**row, **chances, "scored_as_of": anew["at"]}
 
 
 def cuts(store: Store, lead_ids: list[str]) -> dict[str, Cut]:
@@ -272,7 +286,11 @@ def cuts(store: Store, lead_ids: list[str]) -> dict[str, Cut]:
                 log.lead_id.in_(lead_ids)
             )
         )
-        return {lead_id: Cut(*more) for lead_id, *more in rows}
+        found = {lead_id: Cut(*more) for lead_id, *more in rows}
+        for lead_id, anew in standing(store, connection, list(found)).items():
+            now = {"score": anew["score"], "cut": anew["cut"], "by": anew["cut_by"]}
+            found[lead_id] = replace(found[lead_id], **now)
+        return found
 
 
 def states(store: Store, who: str, *, now: datetime, team: Collection[str] = ()) -> dict[str, int]:

@@ -20,6 +20,7 @@ from pipelines.store.erasure import NOBODY, forgotten_of
 from pipelines.store.schema import decisions_table, worklist_table
 from pipelines.store.work.assignment import assign
 from pipelines.store.work.notes import next_steps
+from pipelines.store.work.rescores import WAITING, not_shown, standing
 from pipelines.store.worklist import worth_of
 
 AT_ONCE = 10_000
@@ -75,6 +76,7 @@ class Filler:
         while batch != self._batch and (found := self._some(last)):
             added, last = added + len(found), found[-1]
         self._batch = batch
+        self._heed_scores()
         self._drop_forgotten()
         newest = self.dossiers.newest()
         if newest != self._heeded and (arrived := arrivals.waiting(self.store)):
@@ -98,6 +100,24 @@ class Filler:
         decided = sa.select(*(log[name] for name in TAKEN)).where(self.store.among(log.lead_id, lead_ids))
         rows = connection.execute(decided).mappings().all()
         self._put(connection, self._entries(rows, leads, Painter(columns, named=self.named)), leads)
+
+    def _heed_scores(self) -> None:
+        """Put leads that were scored anew on the list again, if they still wait."""
+        last = ""
+        while True:
+            with self.store.reading() as connection:
+                ids = not_shown(connection, last, AT_ONCE)
+                if not ids:
+                    return
+                log, work = decisions_table.c, worklist_table.c
+                decided = sa.select(*(log[name] for name in TAKEN)).where(self.store.among(log.lead_id, ids))
+                rows = connection.execute(decided).mappings().all()
+            entries, leads = self._known(rows)
+            with self.store.writing() as connection:
+                waits = work.state.in_(WAITING) & self.store.among(work.lead_id, ids)
+                connection.execute(worklist_table.delete().where(waits))
+                self._put(connection, entries, leads)
+            last = ids[-1]
 
     def _heed_source(self) -> None:
         """Let leads wait no longer that sales has answered elsewhere, as the newest snapshot tells."""
@@ -158,19 +178,25 @@ class Filler:
             rows = connection.execute(absent).mappings().all()
         if not rows:
             return []
-        painter = Painter(self.dossiers.columns(), named=self.named)
-        wanted = [*painter.columns, *filter(None, [self.country or painter.country, self.assignment.column])]
-        leads = self.dossiers.leads([row["lead_id"] for row in rows], wanted)
-        entries = self._entries(rows, leads, painter)
+        entries, leads = self._known(rows)
         with self.store.writing() as connection:
             self._put(connection, entries, leads)
         return [row["lead_id"] for row in rows]
+
+    def _known(self, rows: Sequence[sa.RowMapping]) -> tuple[list[dict], Mapping[str, Mapping[str, Any]]]:
+        """Entries for rows of the log, and what the newest snapshot knows of their leads."""
+        painter = Painter(self.dossiers.columns(), named=self.named)
+        wanted = [*painter.columns, *filter(None, [self.country or painter.country, self.assignment.column])]
+        leads = self.dossiers.leads([row["lead_id"] for row in rows], wanted)
+        return self._entries(rows, leads, painter), leads
 
     def _put(
         self, connection: sa.Connection, entries: list[dict], leads: Mapping[str, Mapping[str, Any]]
     ) -> None:
         if not entries:
             return
+        anew = standing(self.store, connection, [entry["lead_id"] for entry in entries])
+        entries = [scored_anew(entry, anew.get(entry["lead_id"])) for entry in entries]
         # of a list that was emptied, leads have been answered already
         answered = rows_after(connection, [entry["lead_id"] for entry in entries])
         steps = next_steps(connection, [entry["lead_id"] for entry in entries])
@@ -238,3 +264,15 @@ class Filler:
                 }
             )
         return entries
+
+
+def scored_anew(entry: dict[str, Any], score: Mapping[str, Any] | None) -> dict[str, Any]:
+    """An entry with the score that stands, if it is not the decision's; what it held back may be handed off by it."""
+    if score is None:
+        return entry | {"rescored_at": None, "because": None, "was_grade": None, "was_score": None}
+    now = {name: score[name] for name in ("grade", "score", "low", "high", "p_worked_by", "value", "because")}
+    now |= {"worth": worth_of(score["value"], score["score"]), "rescored_at": score["at"]}
+    now |= {"was_grade": entry["grade"], "was_score": entry["score"]}
+    if entry["state"] == "held" and score["action"] != HOLD:
+        now |= {"state": "open", "held_by": None}
+    return entry | now

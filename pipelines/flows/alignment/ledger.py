@@ -21,6 +21,7 @@ from pipelines.flows.value import reckoned
 from pipelines.settings import Settings
 from pipelines.store.answers import pulled_out
 from pipelines.store.database import Store
+from pipelines.store.work.rescores import handed_off
 from pipelines.store.work.teams import Teams, teams_of
 
 UNDATED = (
@@ -77,7 +78,7 @@ def ledger_of(
         raise TooLittleDataError(UNDATED)
     log = store.decisions(columns=LOGGED) if store.is_there() else pd.DataFrame()
     log = log[log["decided_at"] <= until] if len(log) else log
-    released = pulled_out(store) if len(log) else set()
+    released = pulled_out(store) | handed_off(store) if len(log) else set()
     teams = teams_of(store, settings.alignment, settings.assignment)
     book = book_of(tables, log, released, settings, teams)
     warnings = (*warnings, *_without_team(book, teams))

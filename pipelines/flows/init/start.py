@@ -23,14 +23,14 @@ from pipelines.flows.dataset import pull_source
 from pipelines.flows.init.columns import Looked, look
 from pipelines.flows.init.draft import Choose, Draft, Option
 from pipelines.flows.init.guess import guessed, stem
-from pipelines.flows.init.times import set_times
+from pipelines.flows.init.times import set_changed, set_times
 from pipelines.flows.init.words import fits
 from pipelines.flows.init.writing import text_of
 from pipelines.flows.runs import flow
 from pipelines.reports.serialize import plain
 from pipelines.settings import Settings, load_settings
 from pipelines.sources.connections import ENDINGS, open_source
-from pipelines.sources.engine import let_go, local_engine
+from pipelines.sources.engine import SERVERS, let_go, local_engine
 
 MOST_TABLES = 30
 TRIES = 8  # each mends all that the one before has found
@@ -129,6 +129,8 @@ def init_source(
     tables, unread = _looked(url, only)
     draft = guessed(tables, chosen)
     draft.notes += unread
+    if url.partition(":")[0].lower() in SERVERS:
+        set_changed(draft, tables)
     written, environ = _written(url, output)
     draft.sections = {
         "source": {"url": (written, "seen from this file's folder" if written.startswith("files:") else "")}

@@ -1,12 +1,17 @@
-"""What the times of a source say: until when it tells, from when outcomes were kept, how long they take."""
+"""What the times of a source say: until when it tells, from when outcomes were kept, how long they take, and which says
+when a row was changed.
+"""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pandas as pd
 
 from features.tables import Tables
+from pipelines.flows.init.columns import NEARLY, Looked
 from pipelines.flows.init.draft import Draft
+from pipelines.flows.init.words import fits
 from pipelines.sources.left_out import plausible_end
 
 OLD = timedelta(days=30)  # an extract whose newest row is older was taken then, not now
@@ -85,3 +90,28 @@ def _since(draft: Draft, leads: pd.DataFrame, outcomes: pd.DataFrame) -> None:
             start.date(),
             "no outcome before this day was kept: earlier leads look worse than they were",
         )
+
+
+def set_changed(draft: Draft, tables: Sequence[Looked]) -> None:
+    """Of a server's tables: the column that says when a row was last changed, by which only what is new is pulled."""
+    for table in tables:
+        found = [
+            each
+            for each in table.of_kind("time")
+            if each.share > NEARLY and fits(each.tidy, "updated_at") > 50
+        ]
+        if not found:
+            continue
+        column = max(found, key=lambda each: fits(each.tidy, "updated_at")).name
+        for section in ("source.leads", "source.events", "source.outcomes"):
+            keys = draft.sections.get(section, {})
+            if draft.value(section, "table") != table.name or column in [value for value, _ in keys.values()]:
+                continue
+            draft.put(
+                section, "updated_at", column, "when a row was last changed: what has not is not pulled again"
+            )
+            if section == "source.leads":
+                draft.value("features", "exclude", {}).pop(column, None)
+                draft.taken[column] = "when the row was last changed"
+    if not draft.value("features", "exclude", {"": ""}):
+        del draft.sections["features"]["exclude"]

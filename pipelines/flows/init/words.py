@@ -40,6 +40,10 @@ ROLES = {
     "|stage changed at|last stage change|date of last stage change|status changed|decided at|outcome date|abschlussdatum"
     "|abgeschlossen am|geschlossen am|date de clôture|date de fermeture|fecha de cierre|data chiusura|data di chiusura"
     "|sluitingsdatum|actual close date|converted date|conversion date|qualified on",
+    "updated_at": "updated at|last updated|last updated at|system modstamp|last modified date|last modified|last modified at"
+    "|modified at|modified on|modified time|modified date|lastmodifieddate|hs lastmodifieddate|write date|update time"
+    "|update date|changed at|sys updated on|date modified|geändert am|letzte änderung|modifié le|modificado el"
+    "|modificato il|gewijzigd op",
     "recorded_at": "recorded at|logged at|synced at|inserted at|erfasst am",
     "amount": "amount|deal amount|deal value|opportunity amount|close value|closed value|order value|won amount|value"
     "|actual revenue|deal size|betrag|auftragswert|abschlusswert|umsatz|montant|importe|importo|bedrag|valor",

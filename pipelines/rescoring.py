@@ -1,0 +1,102 @@
+"""Leads that wait for sales are scored anew once they have done something since they were last scored.
+
+The desk's own notes are nothing that a lead did, and whom sales has answered waits no longer. What a lead did counts from
+when it was recorded, as everywhere: what comes later than that is not seen here.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import ibis
+import pandas as pd
+import pyarrow as pa
+
+from features.matrix import frame, matrix
+from features.outcomes import days_taken
+from features.tables import Tables, named, scoring_cohort, unanswered
+from models.policy.rules import Rule
+from pipelines.deciding import propose
+from pipelines.store.database import Store
+from pipelines.store.decisions import said_of
+from pipelines.store.erasure import forgotten_of
+from pipelines.store.work import rescores
+from pipelines.store.work.notes import KINDS
+from pipelines.version_files import Champion
+
+MOST_KINDS = 3  # that a sentence names
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """How many leads were scored anew, and how many of them were held and are handed off now."""
+
+    leads: int = 0
+    handed_off: int = 0
+
+
+def score_again(
+    champion: Champion,
+    tables: Tables,
+    store: Store,
+    home: Path,
+    as_of: datetime,
+    *,
+    days: float,
+    rules: tuple[Rule, ...],
+) -> Rescored:
+    """Score the leads that were decided in the last so many days, wait, and have done something; run again, it logs nothing
+    twice.
+    """
+    if not days or tables.clock != "time" or tables.events is None:
+        return Rescored()
+    last = rescores.last_scored(store, as_of - timedelta(days=days))
+    did = _done_since(tables, last, as_of) if len(last) else pd.DataFrame()
+    if not len(did):
+        return Rescored()
+    recipe = champion.scorer.recipe
+    cohort = scoring_cohort(tables, as_of).semi_join(named(did.index), "lead_id")
+    cohort = unanswered(tables, cohort, recipe.horizons.pursue_days)
+    found = frame(matrix(tables, cohort, recipe), recipe)
+    if not len(found):
+        return Rescored()
+    scored = propose(
+        champion,
+        found,
+        said_of(tables, cohort),
+        with_reasons=len(found),
+        taken_days=days_taken(tables, cohort, recipe.horizons.delay, found["lead_id"]),
+        rules=rules,
+    )
+    scored = scored.join(did, on="lead_id")
+    with store.writing() as connection:
+        gone = forgotten_of(store, home).are(scored["lead_id"])  # while we scored them
+        scored = scored[~pd.Series(gone, index=scored.index, dtype=bool)]
+        new = rescores.record(store, connection, scored)
+    return Rescored(new, len(rescores.handed_off(store) & set(scored["lead_id"])) if new else 0)
+
+
+def _done_since(tables: Tables, last: pa.Table, as_of: datetime) -> pd.DataFrame:
+    """By lead, ``since`` when and ``because`` of what it is to be scored anew."""
+    events = tables.events.filter(
+        tables.events.recorded_at < ibis.literal(as_of), tables.events.kind.notin(list(KINDS.values()))
+    )
+    known = events.join(ibis.memtable(last), "lead_id").filter(lambda row: row.recorded_at >= row.last)
+    rows = (
+        known.select("lead_id", "kind", "recorded_at")
+        .order_by("lead_id", "recorded_at", "kind")
+        .to_pyarrow()
+        .to_pandas()
+    )
+    return pd.DataFrame(
+        {
+            lead_id: {"since": each["recorded_at"].min(), "because": _words(each["kind"])}
+            for lead_id, each in rows.groupby("lead_id")
+        }
+    ).T.infer_objects()
+
+
+def _words(kinds: pd.Series) -> str:
+    counts = kinds.value_counts(sort=False)
+    told = [kind if times == 1 else f"{kind} × {times}" for kind, times in counts.items()]
+    return ", ".join(told[:MOST_KINDS]) + (" and more" if len(told) > MOST_KINDS else "")
