@@ -1,5 +1,7 @@
 """The alignment by its command and on the desk: the same figures in the terminal, as JSON and as pages."""
 
+import csv
+import io
 import json
 import re
 
@@ -8,6 +10,8 @@ import pytest
 from pipelines.flows.alignment import kept
 from pipelines.reports import alignment_parts as parts
 from pipelines.sources.snapshots import pull
+from pipelines.store.audit import entries
+from pipelines.store.schema import decisions_table
 from tests.commands import leadsieve, written
 from tests.desks import NOW, make_desk
 
@@ -15,8 +19,11 @@ AS_OF = ("--as-of", "2025-01-01")
 
 
 @pytest.fixture
-def desk(tmp_path):
-    return make_desk(tmp_path, more='[words]\naccepted = "SAL"\n')
+def desk(tmp_path, monkeypatch):
+    """A desk whose figures are counted at once when they are old, however slow this machine is."""
+    monkeypatch.setattr(kept, "AT_ONCE", 600.0)
+    more = '[words]\naccepted = "SAL"\n[alignment.teams]\nNorth = ["north", "nora", "ned"]\nSouth = ["south", "sue", "sam"]\n'
+    return make_desk(tmp_path, more=more)
 
 
 @pytest.fixture
@@ -104,7 +111,29 @@ def test_the_desk_shows_the_figures_of_the_command_to_every_role_in_the_companys
     assert "<small>6 leads</small>" in page.text
     assert json.dumps(told["funnel"]["total"]["steps"]["accepted"]["count"]) == "1"
     assert "1 of 6" in page.text
-    assert "<small>2 leads</small>" in desk.browser("bea", "ops").get("/alignment?team=north").text
+    assert "<small>2 leads</small>" in desk.browser("bea", "ops").get("/alignment?team=North").text
+
+
+@pytest.mark.parametrize(
+    ("command", "propensity", "said"),
+    [("alignment", 1.7, "1.7"), ("alignment", 0.0, "0"), ("value", -0.05, "-0.05")],
+)
+def test_a_propensity_that_is_no_probability_is_one_sentence_and_no_traceback(
+    desk, command, propensity, said
+):
+    table = decisions_table
+    with desk.store.writing() as connection:
+        connection.execute(table.update().where(table.c.lead_id == "L4").values(propensity=propensity))
+    wrong = leadsieve(
+        *(command, "--config", desk.home.parent / "crm.toml", "--as-of", NOW.isoformat(), "--json"),
+        home=desk.home,
+    )
+    assert wrong.code == 3
+    assert wrong.err.startswith("table 'decisions' of the store has propensities that are no probability")
+    assert f"arm 'pass-through': 1 lead, such as 'L4' with {said}\n" in wrong.err
+    assert "leadsieve restore" in wrong.err
+    page = desk.browser("eve").get("/alignment")
+    assert (page.status_code, "propensities that are no probability" in page.text) == (400, True)
 
 
 def test_the_list_behind_a_number_leads_to_each_lead(desk):
@@ -117,6 +146,28 @@ def test_the_list_behind_a_number_leads_to_each_lead(desk):
     page = desk.browser("bea").get("/alignment").text
     assert "The list behind it: 1 lead<" in page
     assert '<a href="/leads/L1">L1</a>' in page
+
+
+def test_the_leads_behind_the_figures_are_one_click_away_and_on_record(desk):
+    browser = desk.browser("ann")
+    page = browser.get("/alignment?team=North").text
+    assert (
+        '<a class="button" href="/alignment/leads.csv?team=North">The leads behind these figures (CSV)</a>'
+        in page
+    )
+    rows = list(csv.DictReader(io.StringIO(browser.get("/alignment/leads.csv?team=North").text)))
+    assert {row["lead_id"]: row["state"] for row in rows} == {"L1": "waiting", "L2": "waiting"}
+    whole = list(csv.DictReader(io.StringIO(browser.get("/alignment/leads.csv").text)))
+    assert len(whole) == 6
+    assert "rep" not in whole[0]
+    assert [row["lead_id"] for row in whole if row["accepted_at"]] == ["L6"]
+    assert browser.get("/alignment/leads.csv?rep=old+rep").status_code == 403
+    assert browser.get("/alignment/leads.csv?team=nobodys").status_code == 400
+    assert [each.words for each in entries(desk.store, what="export")[0]] == [
+        "6 leads of 'alignment'",
+        "2 leads of 'alignment'",
+    ]
+    assert desk.browser().get("/alignment/leads.csv").status_code == 303
 
 
 def test_an_answer_counts_on_the_desk_within_ten_minutes_and_a_new_pull_at_once(desk):
@@ -171,9 +222,9 @@ def test_a_wait_is_told_in_a_unit_in_which_it_is_more_than_nothing(days, said):
 @pytest.mark.parametrize(
     ("promise", "said"),
     [
-        ({"kept": None, "wins_missing": 1067, "held_wins": 0}, "of 73 customers that count since launch, none was below the line and passed by lot; "
+        ({"kept": None, "wins_missing": 1067, "held_wins": 0}, "of 73 customers that count since launch, none had been below the line and let through at random; "
          "whether at most 5 % of customers are lost, as promised, cannot be said yet: about 1,067 more customers would tell"),
-        ({"kept": True, "wins_missing": None, "held_wins": 2}, "2 were below the line and passed by lot; the promise that at most 5 % of customers are lost is kept"),
+        ({"kept": True, "wins_missing": None, "held_wins": 2}, "2 had been below the line and let through at random; the promise that at most 5 % of customers are lost is kept"),
         ({"kept": False, "wins_missing": None, "held_wins": 9}, "is broken: lower the cut, or train anew"),
     ],
 )  # fmt: skip

@@ -320,7 +320,7 @@ def test_the_audit_log_has_every_answer_override_export_login_key_and_person(eit
         "turned down: no budget",
         "override",
         "pulled out",
-        "leads of &#39;open&#39;",
+        "1 lead of &#39;open&#39;",
         "signed in",
         "made key",
         "added ann as admin",

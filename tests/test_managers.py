@@ -4,10 +4,12 @@ import re
 
 import pytest
 
+from pipelines.settings import load_settings
 from pipelines.store import users
 from pipelines.store.answers import give
 from pipelines.store.users import add_person, make_key
 from pipelines.store.work.assignment import moves_of
+from pipelines.store.work.teams import Teams
 from tests.commands import leadsieve
 from tests.desks import NOW, PASSWORD, hidden, make_desk
 from tests.test_desk_queue import csv_ids, names
@@ -16,7 +18,7 @@ ON = """[assignment]
 owners = {north = "ann", south = "cid"}
 others = ["ann"]
 [alignment]
-teams = {"South" = ["south", "old rep"]}
+teams = {"South" = ["south", "old rep", "sue"]}
 """
 PEOPLE = (("ann", "rep", "North"), ("bob", "rep", "North"), ("cid", "rep", None), ("mia", "manager", "North"), ("max", "ops", "North"),
           ("eve", "admin", None))  # fmt: skip
@@ -134,9 +136,40 @@ def test_an_owner_who_answers_leads_is_a_person_and_no_team(desk):
     config.write_text('[source]\nurl = "files:exports"\n')
     run = ("alignment", "--config", config, "--as-of", NOW.isoformat(), "--json")
     told = leadsieve(*run, home=desk.home).json
-    assert told["choices"]["team"] == ["south", "–"]
-    assert {each["team"] for each in told["feedback"]["teams"]} == {"south", "–"}
+    assert (told["choices"]["team"], told["joined_teams"]) == (["small teams"], ["south"])
+    assert {each["team"] for each in told["feedback"]["teams"]} == {"small teams"}
     assert "no team is known of 2 people who answer leads" in told["warnings"][-1]
-    config.write_text(config.read_text() + '[alignment]\nteams = {N = ["north"], S = ["old rep"]}\n')
+    config.write_text(
+        config.read_text() + '[alignment]\nteams = {N = ["north", "n", "m"], S = ["south", "old rep", "s"]}\n'
+    )
     told = leadsieve(*run, home=desk.home).json
-    assert (told["choices"]["team"], told["warnings"]) == (["N", "south"], [])
+    assert (told["choices"]["team"], told["joined_teams"], told["warnings"]) == (["N", "S"], [], [])
+
+
+def test_no_figure_of_a_team_is_that_of_one_person(desk):
+    config = desk.home.parent / "crm.toml"
+    config.write_text(config.read_text().replace(', "sue"', ""))  # two people are left in South
+    desk.settings = load_settings(config, environ={})
+    eve = browser_of(desk, "eve")
+    page = eve.get("/alignment").text
+    assert options(page, "team") == ["small teams"]
+    assert "so these are counted together as small teams: North and South." in page
+    assert eve.get("/alignment?team=South").status_code == 400
+    assert '<th scope="row">South</th>' not in page
+
+
+@pytest.mark.parametrize(
+    ("answered", "together"),
+    [
+        pytest.param({"A": "abc", "B": "def"}, "", id="three people each"),
+        pytest.param(
+            {"A": "abc", "B": "de", "C": "fghi"}, "AB", id="what is left of all, without C, is of five people"
+        ),
+        pytest.param({"A": "a", "B": "bc", "C": "def"}, "AB", id="three small ones together are enough"),
+        pytest.param({"A": "", "B": "bcd", "C": "efg"}, "AB", id="a team of which nobody is known"),
+        pytest.param({"A": "ab"}, "A", id="one alone"),
+        pytest.param({"A": "abx"}, "A", id="who belongs to another team does not count"),
+    ],
+)
+def test_small_teams_are_counted_together_until_they_are_three_people(answered, together):
+    assert Teams({"x": "X"}, {}, frozenset()).joined(answered) == set(together)

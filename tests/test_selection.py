@@ -157,9 +157,11 @@ def test_the_light_tells_what_it_saw_and_what_it_rests_on():
     found = leniency(won, np.full(2_400, 0.2), reps, rates)
     assert found.slope == pytest.approx(np.polyfit(log_rate, won - 0.2, 1)[0])
     assert (found.low < -0.1 < found.high < 0, found.reps, found.leads) == (True, 6, 2_400)
-    assert found.words().startswith("reps who take fewer leads win more of them than the model expects: ")
-    assert "they see something that the model does not" in found.words()
-    assert found.words().endswith("only where leads are dealt by turn")
+    assert found.words().startswith(
+        "people who take up fewer of their leads win more of those than the model expects: "
+    )
+    assert "They see something that the model does not" in found.words()
+    assert found.words().endswith("only where leads are given out by turn")
     reverse = leniency(1 - won, np.full(2_400, 0.8), reps, rates)
     assert not reverse.warns
     assert "no clear sign" in reverse.words()

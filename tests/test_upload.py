@@ -20,6 +20,7 @@ from pipelines.store.erasure import UPLOADS, forget
 from pipelines.store.users import add_person
 from tests.apis import NOW
 from tests.desks import PASSWORD, Browser, hidden
+from tests.test_words import OWN, Read, leftovers
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:fetch_arrow_table:DeprecationWarning"
@@ -28,9 +29,10 @@ EVIL = ['=HYPERLINK("http://x")', "<script>alert(1)</script>", "'; DROP TABLE de
 
 
 @pytest.fixture
-def desk(home: Path, world: Path):
-    """A running desk, and browsers of two people."""
-    settings = load_settings(world / "quick.toml", environ={})
+def desk(home: Path, world: Path, request):
+    """A running desk, perhaps in words of its own, and browsers of two people."""
+    words = {"words": getattr(request, "param", {})}
+    settings = load_settings(world / "quick.toml", words, environ={})
     store = store_of(settings, home)
     for name, role in (("olga", "ops"), ("rob", "rep")):
         add_person(store, name, role, PASSWORD, at=NOW, by="a test")
@@ -115,6 +117,29 @@ def test_a_file_that_breaks_the_contract_is_refused_with_everything_that_is_wron
     assert store.decided() == set()
     page = finished(browsers["olga"], dropped(browsers["olga"], "PK\x03\x04not a csv"))
     assert "not a CSV file" in page
+
+
+@pytest.mark.parametrize("desk", [OWN], indirect=True)
+def test_whoever_has_terms_of_the_company_reads_them_on_the_page_of_a_file(desk):
+    home, _, browsers = desk
+    folder = next(file for file in (home / "snapshots").iterdir() if not file.name.startswith("."))
+    good = pd.read_parquet(folder / "leads.parquet").tail(5).to_csv(index=False)
+    bad = "lead_id,created_at,channel\n1,2024-01-01,event\n,2024-01-02,event\n2,yesterday,event\n"
+    strange = "Person,Came\n1,2024-01-01\n"
+    for content, says in (
+        (good, "prospects scored"),
+        (bad, "breaks its contract"),
+        (strange, "Which column is which?"),
+    ):
+        page = finished(browsers["olga"], dropped(browsers["olga"], content))
+        assert says in " ".join("".join(Read(page).said).split())
+        left = [
+            each for each in leftovers(page) if "on record" not in each and each != "lead id"
+        ]  # the source's own
+        assert left == []
+    assert [
+        each for each in leftovers(browsers["olga"].get("/upload").text) if "simulated:" not in each
+    ] == []
 
 
 def test_a_list_in_other_words_is_scored_as_its_columns_were_explained_and_remembered(desk):

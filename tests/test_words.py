@@ -21,7 +21,7 @@ OURS = re.compile(
 PAGES = (
     "/queue", *(f"/queue?list={name}" for name in ("desk", "team", "pool", "open", "mine", "snoozed", "rejected", "accepted")),
     "/queue?grade=A&rows=compact", "/queue?grade=D&q=nobody", "/held", "/held?q=nobody", "/leads/L1?of=%2Fqueue&at=0", "/leads/L2", "/leads/L3",
-    "/leads/L5", "/leads/L6", "/team", "/upload", "/people", "/password", "/nowhere", "/leads/none",
+    "/leads/L5", "/leads/L6", "/team", "/upload", "/people", "/password", "/nowhere", "/leads/none", "/audit", "/audit?what=export",
 )  # fmt: skip
 
 
@@ -61,6 +61,10 @@ def browser(desk):
     assert "Ann Smith: SAL." in found.get("/queue").text
     found.answer("L2", "rejected", page="/queue?list=open", reason="no need")
     found.answer("L4", "snoozed", page="/queue?list=open", days="2")
+    found.answer("L5", "released", page="/held")
+    found.answer("L5", "undone", page="/queue?list=open")
+    for name in ("accepted", "rejected", "open"):
+        found.get(f"/export.csv?list={name}")
     found.get("/queue")
     return found
 
@@ -91,11 +95,33 @@ def test_what_is_refused_and_what_is_exported_speak_so_too(browser):
     assert '"SAL"' in row
 
 
+def test_the_audit_log_says_what_was_done_in_the_companys_terms(browser):
+    said = Read(browser.get("/audit").text).said
+    for words in ("SAL", "recycled: no need", "MQL", "1 prospect of 'SAL'", "1 prospect of 'recycled'"):
+        assert words in said, words
+
+
 def test_the_alignment_says_them_beside_ours_and_speaks_of_no_leads(browser):
     said = Read(browser.get("/alignment").text).said
     assert "accepted (SAL)" in said
     assert "handed off (MQL)" in said
     assert not [each for each in said if re.search(r"\bleads?\b", each, re.IGNORECASE)]
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("took", "SAL"),
+        ("turned down: a lead too many", "recycled: a lead too many"),
+        ("put off: until 2026-03-04 08:00", "put off: until 2026-03-04 08:00"),
+        ("decided 2 leads", "decided 2 prospects"),
+        ("3 leads of 'held'", "3 prospects of 'parked'"),
+        ("scored the file leads.csv", "scored the file leads.csv"),
+        ("12 scores of my leads.csv", "12 scores of my leads.csv"),
+    ],
+)
+def test_an_entry_of_the_log_keeps_what_people_wrote(entry, said):
+    assert WordSettings(**OWN).noted(entry) == said
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def export(
                 now,
                 person.name,
                 "export",
-                f"{count:,} leads of '{list}'",
+                f"{count:,} lead{'s' * (count != 1)} of '{list}'",
                 address=address_of(request),
             )
         close = made.pop_all().close  # once it is sent

@@ -17,7 +17,7 @@ from app.pages.queue import asked_at, first_list, wanted_of
 from app.pages.rendering import inside, plainly, render
 from app.pages.score_history import moves, picture
 from app.sessions import signed_in
-from models.alignment.settings import DID, WordSettings
+from models.alignment.settings import WordSettings
 from pipelines.sources.lead_lookup import Happening
 from pipelines.store import answers, worklist
 from pipelines.store.answers import REASONS, Answer, told
@@ -192,8 +192,8 @@ def timeline(
     grade = row.was_grade if row.rescored_at else row.grade
     found.append(Moment(row.decided_at, "ours", done, f"grade {grade}" if grade else ""))
     for answer in given:
-        own = words.own(answer.kind)
-        said = f": {told(answer).replace(DID[answer.kind], own, 1)}" if own else f" {told(answer)}"
+        ours = told(answer)
+        said = f" {ours}" if (own := words.noted(ours)) == ours else f": {own}"
         found.append(Moment(answer.at, "answer", f"{answer.who}{said}", answer.words or ""))
     for each in scored:
         words_of = f"grade {each['grade']}, after {plainly(each['because'])}" if each["grade"] else ""

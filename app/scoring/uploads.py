@@ -100,7 +100,7 @@ class Upload:
         error = refused_by_the_system(error) or error
         if not isinstance(error, LeadsieveError):
             return "Something is wrong with Leadsieve itself, not with these leads."
-        said = SENTENCE.sub("", CLAUSE.sub("", str(error)))
+        said = SENTENCE.sub("", CLAUSE.sub("", str(error))).replace("table 'leads'", "the list of leads")
         for name in (FILE, f"{GIVEN}.csv", f"{GIVEN}{BOOK}"):
             said = said.replace(f"'{name}'", f"'{self.name}'")
         return said

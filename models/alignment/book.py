@@ -9,6 +9,7 @@ import pandas as pd
 
 TIMES = ("accepted_at", "rejected_at", "won_at", "lost_at", "decided_at")
 NOTHING = "–"  # the channel, campaign or team of a lead that has none
+SMALL_TEAMS = "small teams"  # in which those are one whose figures would be those of single people
 HANDED_OFF, HELD, UNDECIDED = "handed off", "held", "undecided"
 STATES = ("won", "in work", "waiting", "held", "lost", "no end", "rejected", "unanswered")
 OPEN = ("in work", "waiting")

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from models.alignment.book import HANDED_OFF, HELD, Book, months_of
-from models.alignment.figures import Share, share_of
+from models.alignment.figures import Share, change, share_of
 from models.evaluation.uncertainty import Estimate
 
 FEW = 20  # leads of a grade, below which nothing is said of them
@@ -50,7 +50,7 @@ class Scored:
     grades, months : tuple of Graded
         Each grade in all, and by month of the decision.
     ordered : bool or None
-        Whether a better grade won no less often; None with too few leads.
+        Whether no worse grade won more often than the next better one, beyond chance; None with too few leads.
     held, held_accepted, held_won : int
         Leads that were held back and whose time is over, and what became of them all the same.
     """
@@ -113,8 +113,8 @@ def judged(promised: float, won: Share) -> str:
 
 
 def ordered(grades: tuple[Graded, ...]) -> bool | None:
-    """Whether better grades won more, of those with enough leads."""
-    shares = [each.won.share.value for each in grades if each.won.of >= FEW]
+    """Whether no worse grade won more than the next better one, beyond chance, of those with enough leads."""
+    shares = [each.won for each in grades if each.won.of >= FEW]
     if len(shares) < 2:
         return None
-    return all(better >= worse for better, worse in pairwise(shares))
+    return not any(change(worse, better).low > 0 for better, worse in pairwise(shares))

@@ -42,6 +42,8 @@ STAGES = ("handed_off", "held", "answered", "accepted", "rejected", "won")
 OURS = {"accepted": "taken", "rejected": "turned down"}  # as the desk says it, where nothing is set
 TERMS = {"lead": "lead", "leads": "leads", "taken": "accepted", "turned down": "rejected", "held": "held"}
 SPOKEN_OF = re.compile(r"(?<=\s)'[^']*'|\b(leads?|turned down|(?<=is )taken|(?<=is )held)\b")
+LISTED = re.compile(r"^(\d.* of )'(\w+)'$")  # what was exported
+NAMING = re.compile(r"scored the |[\d,]+ scores of ")  # begins what ends in the name of a file or a source
 DID = {
     "accepted": "took",
     "rejected": "turned down",
@@ -108,6 +110,16 @@ class WordSettings:
     def in_own(self, sentence: str) -> str:
         """A sentence of ours with the company's terms; what stands in quotes is data and stays."""
         return SPOKEN_OF.sub(lambda found: self.said(TERMS[found[1]]) if found[1] else found[0], sentence)
+
+    def noted(self, words: str) -> str:
+        """An entry of the audit log: what was done in the company's terms, and of lists their names."""
+        did, colon, more = words.partition(":")
+        for answer, ours in DID.items():
+            if did == ours:
+                return (self.own({"released": "handed_off"}.get(answer, answer)) or did) + colon + more
+        if NAMING.match(words):
+            return words
+        return LISTED.sub(lambda found: f"{found[1]}'{self.said(found[2])}'", self.in_own(words))
 
     def beside(self, name: str) -> str:
         """The word for a stage in the source's contract, and the company's beside it: ``accepted (SAL)``."""

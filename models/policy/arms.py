@@ -14,6 +14,8 @@ from hashlib import sha256
 import numpy as np
 import pandas as pd
 
+from features.errors import ContractError
+
 POLICY, PASS_THROUGH, FORCED = "policy", "pass-through", "forced"
 
 
@@ -111,6 +113,35 @@ class Arms:
         else:
             forcing = "forced = 0: how leads that sales never takes up would fare stays unknown"
         return passing, forcing
+
+
+def check_propensities(log: pd.DataFrame) -> None:
+    """Refuse decisions whose arm cannot have been drawn with the probability that is on record.
+
+    Parameters
+    ----------
+    log : DataFrame
+        ``lead_id``, ``arm`` and ``propensity`` of decisions.
+
+    Raises
+    ------
+    ContractError
+        Naming each arm, how many leads and one of them.
+    """
+    wrong = log[~log["propensity"].between(0, 1, inclusive="right")]
+    if wrong.empty:
+        return
+    breaches = tuple(
+        f"arm '{arm}': {len(rows):,} lead{'s' * (len(rows) != 1)}, such as '{rows['lead_id'].iloc[0]}' with {rows['propensity'].iloc[0]:g}"
+        for arm, rows in wrong.groupby("arm", sort=True, dropna=False)
+    )
+    raise ContractError(
+        "table 'decisions' of the store has propensities that are no probability, above 0 and at most 1; nothing was counted.\n"
+        + "".join(f"  {each}\n" for each in breaches)
+        + "Somebody has changed them: put back the share of leads that [policy] had for the arm when the leads were decided, or a backup "
+        "(leadsieve restore).",
+        breaches,
+    )
 
 
 def places(salt: str, accounts: np.ndarray) -> np.ndarray:

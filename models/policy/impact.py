@@ -136,7 +136,8 @@ def promise_recheck(
     below = np.asarray(score, float) < cut
     held_wins = int(np.sum(won & below & (arm == PASS_THROUGH)))
     wins = held_wins + int(np.sum(won & ~below & (arm != FORCED)))
-    seen = pass_through / (1 - forced) if forced < 1 else 0.0
+    # Rates of different times may add up to more than 1.
+    seen = min(pass_through / (1 - forced), 1.0) if forced < 1 else 0.0
 
     def bound(held: int, total: int) -> float:
         return lost_share_bound(held_wins=held, wins=total, pass_through=seen, confidence=confidence)

@@ -260,17 +260,18 @@ class Leniency:
 
     def words(self) -> str:
         """One sentence for the report."""
-        doubled = [100 * np.log(2) * value for value in (self.slope, self.low, self.high)]
-        figures = (
-            "{:+.1f} points ({:+.1f} to {:+.1f}) for twice the acceptance rate, {} reps, {:,} leads".format(
-                *doubled, self.reps, self.leads
-            )
-        )
+        more, least, most = (-100 * np.log(2) * value for value in (self.slope, self.high, self.low))
         if self.warns:
-            found = f"reps who take fewer leads win more of them than the model expects: {figures}; they see something that the model does not"
+            found = (
+                f"people who take up fewer of their leads win more of those than the model expects: about {more:.0f} more in 100 ({least:.1f} to {most:.1f}) "
+                f"where somebody takes up half as large a share. They see something that the model does not; ask them what"
+            )
         else:
-            found = f"no clear sign that reps see what the model does not: {figures}; only leads worked at random can rule it out"
-        return f"{found}. This means something only where leads are dealt by turn"
+            found = (
+                f"no clear sign that people see something in leads that the model does not: those who take up fewer win no clearly larger share of them than "
+                f"it expects ({self.reps} people, {self.leads:,} leads). Only working some leads picked at random would settle it"
+            )
+        return f"{found}. This means something only where leads are given out by turn"
 
 
 def leniency(

@@ -14,6 +14,7 @@ from features.errors import TooLittleDataError
 from features.matrix import fetch
 from features.outcomes import fates, outcomes
 from features.tables import Tables
+from models.policy.arms import check_propensities
 from models.policy.impact import Aftermath, aftermath
 from models.policy.rules import RuleToll, tolls
 from pipelines.flows.dataset import pull_source
@@ -127,7 +128,13 @@ def reckoned(decisions: pd.DataFrame, tables: Tables, settings: Settings) -> pd.
 
     A lead is settled when both horizons have passed since its decision, whatever came of it; won counts
     within them.
+
+    Raises
+    ------
+    ContractError
+        Where a decision's propensity is no probability.
     """
+    check_propensities(decisions)
     decided = ibis.memtable(pa.table({name: pa.array(decisions[name]) for name in ("lead_id", "as_of")}))
     leads = tables.leads.select("lead_id", "account_id", "created_at")
     cohort = leads.join(decided, "lead_id")

@@ -34,29 +34,29 @@ def definitions(words: Mapping[str, str], agreed: Mapping[str, Any]) -> dict[str
         "accepted": f"{words['accepted']}: sales took it up; a win without that on record counts as taken up",
         "won": f"{words['won']}: became a customer, by now",
         "open": f"open: unanswered for less than {pursue} days, or taken up and undecided for less than {convert}. Open is not lost",
-        "before": f"a year before: the {leads} of the same months a year earlier, as they stood a year earlier, so that both had as much time",
-        "times": f"among {leads} that had the whole time for it ({pursue} days to be answered, {convert} to be won), so that slow ones count too",
-        "in_time": f"answered within the {number(agreed['answer_hours'])} hours that were agreed on, of the {leads} that came so long ago",
-        "unanswered": f"nobody answered: {pursue} days are over, and no answer is on record",
+        "before": f"a year before: the {leads} of the same months one year earlier, counted as things stood then, so that both had the same time",
+        "times": f"only {leads} that had the whole time for it ({pursue} days to be answered, {convert} to be won): with younger ones, of which only the quick ones are there yet, it would look too quick",
+        "in_time": f"in time: answered within the {number(agreed['answer_hours'])} hours agreed on; {leads} that came less than that ago are left out",
+        "unanswered": f"never answered: {pursue} days have passed, and no answer is on record",
         "reasons": f"turned down, of the answered {leads} of each group; the shares of reasons are of those turned down",
-        "grades": f"only {leads} that sales got and whose time is over; promised is the chance to be taken up and won that was shown when the {lead} was scored",
+        "grades": f"only {leads} that sales got and whose time to be won is over; promised is the chance to be taken up and won that was shown when the {lead} was scored",
         "overlooked": f"{leads} of the best grades that sales got, and turned down or never answered",
         "wasted": f"{leads} of the poorest grades that sales took up of its own accord",
-        "latest": f"the newest month of which every {lead} has had a week, against the three months before it: what happened within a week, so that all had as much time",
+        "latest": f"what happened within a week of coming to sales, so that all {leads} had the same time; the month is the newest of which every {lead} has had that week",
         "quarter": (
-            f"by the day of the win, over all quarters together; the end of a quarter is its last {number(agreed['quarter_end_days'])} days. Deals of like size "
-            "are compared, by their price on the list where it is known. Who buys at the end may be another kind of customer: a description and no cause"
+            f"all quarters together, by the day of the win; the last days are the last {number(agreed['quarter_end_days'])} of a quarter. The last column compares "
+            "deals of about the same size. Other customers may buy at the end of a quarter than before it, so this shows what happens and not why"
         ),
-        "brings": "more margin than deals: a win of theirs brings more than one of all others, beyond what chance alone does among so many groups",
-        "touches": f"touches count until sales answered: the channel that brought the {lead}, and those of its events",
-        "by_lot": f"won, of {leads} of each channel that sales was asked to work by lot: what they are worth, whoever chooses whom to call. That is proof, and goes before the rules below",
-        "credit": "each rule divides every win among the touches before it. That describes what came before a win and is no cause: what a channel brings can be told only by leaving it out by lot",
+        "brings": "more margin than deals: a win of theirs brings clearly more than one of the others, by more than luck explains; alike: no clear difference",
+        "touches": f"a touch is a contact through a channel: the one that brought the {lead}, and those of its events until sales answered",
+        "by_lot": f"sales was asked to work some {leads} that were picked at random. What was won of them shows what the {leads} of a channel are worth, whoever chooses whom to call, and counts for more than the rules below",
+        "credit": "each rule shares every win out among the channels that the customer met before it. That tells what came before wins and not what caused them: what a channel brings is told only by a trial, in which it is left out for people picked at random",
         "rules": (
             f"first and last touch get all; linear: equal parts; position: {number(40)} % first, {number(40)} % last, the rest between; time decay: a touch "
-            f"{number(agreed['half_life_days'])} days earlier counts half; Markov: what the chain of all {leads}, won or not, would lose without the "
-            f"channel; Shapley: equal parts for the different channels of a {lead}"
+            f"{number(agreed['half_life_days'])} days earlier counts half; Markov: how many wins would be missing if everybody who comes to the channel were lost there, "
+            f"reckoned from the ways of all {leads}, won or not; Shapley: equal parts for the different channels of a {lead}"
         ),
-        "interval": "in brackets: where the figure would lie in 19 of 20 such periods by chance alone, accounts drawn again",
+        "interval": f"in brackets: how far luck alone may have moved the figure; 19 times in 20 the true one lies in between. Few {leads} make it wide",
     }
 
 
@@ -118,6 +118,7 @@ def _markdown(
         said=said,
         heads=["month", words["leads"], *(words[step] for step in found["total"]["steps"]), "open"],
         cohorts=[_cohort(each) for each in (*found["months"], found["total"])],
+        counts=[_counts(each) for each in (*found["months"], found["total"])] if whole else [],
         steps=[_step(step, found, words) for step in found["total"]["steps"]],
         before=found["before"],
         still_open=found["total"]["open"],
@@ -168,6 +169,15 @@ def _cohort(each: Result) -> list[str]:
     return [each["month"] or "all", number(each["leads"]), *shares, number(each["open"])]
 
 
+def _counts(each: Result) -> list[str]:
+    """The same with what was counted, and intervals."""
+    steps = each["steps"].values()
+    return [
+        each["month"] or "all",
+        *(f"{number(step['count'])}: {share(step)}" if step["count"] else "–" for step in steps),
+    ]
+
+
 def _decided(each: Result) -> int:
     """How many leads of a cohort the filter has decided: none before launch."""
     return each["steps"]["handed_off"]["count"] + each["steps"]["held"]["count"]
@@ -211,6 +221,7 @@ def _feedback(result: Result, *, whole: bool) -> dict[str, Any]:
     return {
         "answers_told": True,
         "teams": parts.teams(found),
+        "joined": parts.joined(result["joined_teams"]),
         "reasons": parts.reasons(found, "all")[0] if after["rejected"] else None,
         "reasons_by": {
             by: rows

@@ -131,16 +131,16 @@ def campaigns(found: list[Result], currency: str, *, most: int) -> list[list[str
 def apart(found: Result) -> str:
     """How far the rules disagree."""
     if not found["wins"]:
-        return "no win has a touch on record, so there is nothing to divide"
+        return "no win has a channel on record, so there is nothing to share out"
     one, other = (RULES[rule] for rule in found["apart"])
-    said = f"{number(found['wins'])} wins are divided; " + (
-        f"between {one} and {other}, the two rules that differ most, {percent(found['moved'])} of them change hands"
+    said = f"{number(found['wins'])} wins are shared out; " + (
+        f"the rules that differ most, {one} and {other}, give {percent(found['moved'])} of them to other channels"
         if (found["moved"] or 0) >= HARDLY
-        else "each has one touch, and every rule says the same"
+        else "each customer met one channel, and every rule says the same"
     )
     without = found["unattributed"]
     return said + (
-        f"; {number(without)} more win{'s have' if without != 1 else ' has'} no touch on record"
+        f"; {number(without)} more win{'s have' if without != 1 else ' has'} no channel on record"
         if without
         else ""
     )

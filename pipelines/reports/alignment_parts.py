@@ -4,14 +4,14 @@ from calendar import month_name
 from collections.abc import Mapping
 from typing import Any
 
-from models.alignment.book import NOTHING
+from models.alignment.book import NOTHING, SMALL_TEAMS
 from pipelines.reports.formats import estimate, money, number, percent
 
 Result = Mapping[str, Any]
 MEASURES = {
-    "margin": "margin a win",
-    "margin_share": "margin, of the amount",
-    "discount": "discount off the list",
+    "margin": "margin per win",
+    "margin_share": "margin in % of the price",
+    "discount": "discount off the list price",
 }
 
 
@@ -33,7 +33,7 @@ def waited(found: Result) -> str:
     unit, size = ("days", 1) if days >= 2 else ("hours", 24) if days >= 1 / 24 else ("minutes", 24 * 60)
     scaled = {name: end and end * size for name, end in found.items()}
     value, _, interval = estimate(scaled, 1 if unit != "minutes" else 0).partition(" ")
-    return f"{value} {unit} {interval}".rstrip()
+    return f"{value} {unit if value not in ('1', '1.0') else unit.removesuffix('s')} {interval}".rstrip()
 
 
 def named(value: str) -> str:
@@ -80,8 +80,9 @@ def _found(each: Result, words: Mapping[str, str], agreed: Mapping[str, Any]) ->
     if each["kind"] == "agreement":
         return f"fewer than half of the {words['leads']} are answered within the {number(agreed['answer_hours'])} hours agreed on: {shown}"
     if each["kind"] == "change":
-        points = number(100 * each["figure"]["value"], 1, sign=True)
-        return f"the share of {words['leads']} that were {words[each['about']]} moved by {points} points since a year before"
+        points = number(abs(100 * each["figure"]["value"]), 1)
+        share_now = "more" if each["figure"]["value"] > 0 else "fewer"
+        return f"{share_now} of the {words['leads']} were {words[each['about']]} than a year before, by {points} points"
     if each["kind"] == "month":
         points, share_then = (
             abs(100 * each["figure"]["value"]),
@@ -122,6 +123,17 @@ def teams(found: Result) -> list[list[str]]:
     ]
 
 
+def joined(names: list[str]) -> str:
+    """Why some teams have no figures of their own; empty where all have."""
+    if not names:
+        return ""
+    those = _all_of([named(each) for each in names])
+    return (
+        f"figures of a team of fewer than three people would tell what one person does, so these are counted together as {SMALL_TEAMS}: {those}. "
+        "Who is of which team is said in [alignment] teams"
+    )
+
+
 def reasons(found: Result, by: str) -> list[list[str]]:
     """A row a group: how many of the answered were turned down, and the commonest reasons; none where there is
     but the group of those that have no name.
@@ -157,7 +169,7 @@ def sooner(found: Result, hours: float, words: Mapping[str, str]) -> list[str]:
     alike, verdict = found["alike"], "here, answering sooner does not clearly go with more wins"
     if beyond(alike):
         verdict = f"here, answering sooner goes with {'more' if alike['low'] > 0 else 'fewer'} wins"
-    proof = f"this is no proof: whoever answers soon may pick other {leads} first; only {leads} drawn by lot could show it"
+    proof = f"this is no proof: whoever answers soon may pick the better {leads} first. Only a trial could show it: {leads} picked at random, and answered at once"
     among = f"among {leads} of the same channel and grade the difference is {moved(alike)}"
     return [said, f"{verdict}: {among}", proof]
 
@@ -189,13 +201,13 @@ def trust(found: Result, words: Mapping[str, str]) -> str:
     """In one sentence: can the grades be trusted?"""
     if not found["over"]:
         return (
-            f"it cannot be told yet: no {words['lead']} that sales got was scored {number(found['days'])} days ago or more, "
-            "and before that its time is not over"
+            f"too early to say: a {words['lead']} has {number(found['days'])} days to be taken up and won, and none that sales got was scored "
+            "so long ago"
         )
     said = {each["says"] for each in found["grades"]}
     order = {
-        True: "better grades were won more often",
-        False: "a worse grade was won more often than a better one",
+        True: "better grades were won more often, or as often",
+        False: "a worse grade was clearly won more often than a better one",
         None: f"too few {words['leads']} to say whether better grades are won more often",
     }[found["ordered"]]
     wrong = [each["grade"] for each in found["grades"] if each["says"] in ("fewer", "more")]
@@ -227,7 +239,7 @@ def held_back(found: Result, words: Mapping[str, str]) -> str:
 def promise(found: Result) -> str:
     """What became of the filter's promise, in words that need no statistics."""
     most, wins, held = percent(found["max_lost_share"], 0), found["wins"], found["held_wins"]
-    seen = f"of {number(wins)} customers that count since launch, {number(held) if held else 'none'} {'was' if held <= 1 else 'were'} below the line and passed by lot"
+    seen = f"of {number(wins)} customers that count since launch, {number(held) if held else 'none'} had been below the line and let through at random"
     if found["kept"] is None:
         more = found["wins_missing"]
         needs = (
@@ -250,7 +262,9 @@ def overlooked(found: Result, leniency: str | None, currency: str, words: Mappin
     gold, leads = found["overlooked"], words["leads"]
     names = " and ".join(gold["grades"])
     if not gold["leads"]["of"]:
-        return [f"no {words['lead']} of grade {names} is old enough to be called overlooked"]
+        return [
+            f"too early to say: no {words['lead']} of grade {names} has waited long enough to be called overlooked"
+        ]
     if not gold["leads"]["count"]:
         return [f"all {number(gold['leads']['of'])} {leads} of grade {names} that sales got were taken up"]
     lines = [
@@ -260,24 +274,24 @@ def overlooked(found: Result, leniency: str | None, currency: str, words: Mappin
         )
     ]
     lines.append(
-        f"worked, for {estimate(gold['hours'], 0)} hours, they might have brought up to {number(gold['most']['high'])} customers"
-        f"{_worth(found, gold['most_margin']['high'], currency)}, were they as good as those that sales takes up; sales may have "
-        "seen what the model does not, and then they are fewer, down to none"
+        f"working them would have taken {estimate(gold['hours'], 0)} hours and brought at most {number(gold['most']['high'])} customers"
+        f"{_worth(found, gold['most_margin']['high'], currency)}, were they as good as the {leads} that sales takes up. Sales may have known better: "
+        "then it would have been fewer, or none"
     )
     if gold["lot_wins"]["value"] is not None:
         wins, worth = gold["lot_wins"], gold["lot_margin"]
         lines.append(
-            f"of such {leads} that were worked by lot, {share(gold['by_lot'])} were won ({counted(gold['by_lot'])}): that is proof. It says "
-            f"that {number(wins['low'])} to {number(wins['high'])} customers were left lying{_worth(found, worth['high'], currency, worth['low'])}"
+            f"of such {leads} that sales was asked to work because they were picked at random, {share(gold['by_lot'])} were won ({counted(gold['by_lot'])}). "
+            f"That shows what such {leads} are worth: between {number(wins['low'])} and {number(wins['high'])} customers were left lying{_worth(found, worth['high'], currency, worth['low'])}"
         )
     elif gold["by_lot"]["of"]:
         lines.append(
-            f"only {number(gold['by_lot']['of'])} such {leads} were worked by lot and have had their time: too few to say"
+            f"only {number(gold['by_lot']['of'])} such {leads} were picked at random to be worked and have had their time: too few to say"
         )
     elif gold["taken_up"]["of"]:
         lines.append(
             f"of such {leads} that sales chose to take up, {share(gold['taken_up'])} were won ({counted(gold['taken_up'])}); "
-            "they may be the better ones. Leads worked by lot would tell: [policy] forced"
+            f"they may be the better ones. Working some {leads} picked at random would tell: [policy] forced"
         )
     return lines if leniency is None else [*lines, leniency]
 
@@ -298,9 +312,7 @@ def wasted(found: Result, currency: str, words: Mapping[str, str]) -> list[str]:
     poor = found["wasted"]
     names = " and ".join(poor["grades"])
     if not poor["leads"]["of"]:
-        return [
-            f"no {words['lead']} that was decided and taken up is old enough to say what came of the work"
-        ]
+        return [f"too early to say: no {words['lead']} that was scored and taken up has had its whole time"]
     lines = [
         (
             f"of {number(poor['leads']['of'])} {words['leads']} that were taken up, {number(poor['leads']['count'])} had grade {names} "

@@ -36,6 +36,9 @@ from pipelines.settings import Settings
 MONTHS = 12
 CAMPAIGNS = 100
 ALL = Asked()
+# What each lead is counted by; who answered is for few.
+LISTED = ("lead_id", "created_at", "channel", "campaign", "team", "grade", "handed", "state", "answered_at", "accepted_at", "rejected_at",
+          "won_at", "lost_at", "reason", "margin")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Alignment:
         Which leads they are about.
     choices : dict of str to list of str
         What else could be asked for.
+    joined_teams : tuple of str
+        So small that they are counted as one team, lest figures of single people be told.
     leads : int
     talk : tuple of Finding
         What to talk about.
@@ -70,6 +75,7 @@ class Alignment:
     as_of: str
     asked: Asked
     choices: dict[str, list[str]]
+    joined_teams: tuple[str, ...]
     leads: int
     talk: tuple[Finding, ...]
     funnel: Funnel
@@ -120,12 +126,7 @@ def align(settings: Settings, home: Path, as_of: datetime, asked: Asked = ALL) -
 
 def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
     """The figures of the leads that are asked for; without a period, of the last twelve months."""
-    book = ledger.book
-    for name, value in asked.named().items():
-        _known(name, value, ledger.choices[name])
-    if asked.since is None:
-        first = pd.Timestamp(asked.until or book.end) - pd.DateOffset(months=MONTHS - 1, microseconds=1)
-        asked = replace(asked, since=first.replace(day=1).normalize().to_pydatetime())
+    book, asked = ledger.book, _settled(ledger, asked)
     mask = book.asked_for(asked)
     here = book.rows(mask)
     if here.leads.empty:
@@ -155,6 +156,7 @@ def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
         as_of=moment(book.end, "time"),
         asked=asked,
         choices=ledger.choices,
+        joined_teams=ledger.joined,
         leads=len(here.leads),
         talk=findings(*parts, brought),
         funnel=parts[0],
@@ -182,6 +184,21 @@ def aligned(ledger: Ledger, settings: Settings, asked: Asked) -> Alignment:
         warnings=ledger.warnings,
         seconds={},
     )
+
+
+def behind(ledger: Ledger, asked: Asked) -> pd.DataFrame:
+    """The leads behind the figures: a row each, with what it is counted by."""
+    return ledger.book.within(_settled(ledger, asked)).leads[list(LISTED)]
+
+
+def _settled(ledger: Ledger, asked: Asked) -> Asked:
+    """What is asked for, with a period; refused where no lead has it."""
+    for name, value in asked.named().items():
+        _known(name, value, ledger.choices[name])
+    if asked.since is not None:
+        return asked
+    first = pd.Timestamp(asked.until or ledger.book.end) - pd.DateOffset(months=MONTHS - 1, microseconds=1)
+    return replace(asked, since=first.replace(day=1).normalize().to_pydatetime())
 
 
 def _campaigns(book: Book) -> Touches:

@@ -13,13 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from markupsafe import Markup
 from pydantic import TypeAdapter
 
 from features.errors import TooLittleDataError
 from models.alignment.book import Asked
 from pipelines.addresses import redacted
-from pipelines.flows.alignment.align import ALL, Alignment, aligned
+from pipelines.flows.alignment.align import ALL, Alignment, aligned, behind
 from pipelines.flows.alignment.ledger import Ledger, ledger_of
 from pipelines.home import store_of
 from pipelines.reports.kept import Figures, keep, kept, stamp
@@ -125,6 +126,11 @@ class KeptAlignment:
             return shown.found["choices"]
         with self._lock:
             return self._fresh(folder, now).ledger.choices
+
+    def leads(self, asked: Asked, folder: Path | None, now: datetime) -> pd.DataFrame:
+        """The leads behind the figures, as ``behind`` has them."""
+        with self._lock:
+            return behind(self._fresh(folder, now).ledger, asked)
 
     def keep_fresh(self, folder: Path | None, now: datetime) -> None:
         """Count anew what will soon be too old, or is of an older snapshot, where somebody has asked of late: so

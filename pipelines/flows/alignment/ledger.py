@@ -1,7 +1,7 @@
 """The book of all leads, read once from a snapshot and the store."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import ibis
@@ -15,7 +15,7 @@ from features.matrix import fetch
 from features.outcomes import fates, realised_margins
 from features.tables import Tables
 from models.alignment.attribution import Touches
-from models.alignment.book import HANDED_OFF, HELD, NAMED, NOTHING, UNDECIDED, Book
+from models.alignment.book import HANDED_OFF, HELD, NAMED, NOTHING, SMALL_TEAMS, UNDECIDED, Book
 from models.policy.policy import HAND_OFF
 from pipelines.flows.value import reckoned
 from pipelines.settings import Settings
@@ -51,6 +51,8 @@ class Ledger:
         What can be asked for, by name.
     events : bool
         Whether events have channels; without, each lead has one touch at most.
+    joined : tuple of str
+        The teams that are so small that they are counted together.
     """
 
     book: Book
@@ -58,6 +60,7 @@ class Ledger:
     judged: pd.DataFrame
     choices: dict[str, list[str]]
     events: bool
+    joined: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -78,13 +81,28 @@ def ledger_of(
     released = pulled_out(store) | handed_off(store) if len(log) else set()
     teams = teams_of(store, settings.alignment, settings.assignment)
     book = book_of(tables, log, released, settings, teams)
+    warnings = (*warnings, *_without_team(book, teams))
+    book, joined = _small_joined(book, teams)
     choices = {name: sorted(book.leads[name].dropna().astype(str).unique()) for name in NAMED}
     events = tables.events is not None and "channel" in tables.events.columns
     judged = reckoned(log, tables, settings) if len(log) else pd.DataFrame()
     if len(judged):
         judged = judged.assign(row=pd.Index(book.leads["lead_id"]).get_indexer(judged["lead_id"]))
     touches = touches_of(tables, book, events=events)
-    return Ledger(book, touches, judged, choices, events, (*warnings, *_without_team(choices, teams)))
+    return Ledger(book, touches, judged, choices, events, joined, warnings)
+
+
+def _small_joined(book: Book, teams: Teams) -> tuple[Book, tuple[str, ...]]:
+    """The book with small teams as one, and which these are."""
+    leads = book.leads
+    people = leads.groupby("team")["rep"].unique()
+    joined = teams.joined(
+        {team: [name for name in names if isinstance(name, str)] for team, names in people.items()}
+    )
+    if joined in (frozenset(), frozenset([NOTHING])):
+        return book, ()
+    together = leads["team"].mask(leads["team"].isin(joined), SMALL_TEAMS)
+    return replace(book, leads=leads.assign(team=together)), tuple(sorted(joined - {NOTHING}))
 
 
 def book_of(tables: Tables, log: pd.DataFrame, released: set[str], settings: Settings, teams: Teams) -> Book:
@@ -130,10 +148,10 @@ def _teams(owner: pd.Series, answerer: pd.Series, teams: Teams) -> pd.Series:
     return owner.fillna(NOTHING).map(known | {NOTHING: NOTHING})
 
 
-def _without_team(choices: dict[str, list[str]], teams: Teams) -> list[str]:
+def _without_team(book: Book, teams: Teams) -> list[str]:
     """What to do where leads have no team because their owners are people of none."""
-    alone = [name for name in choices["rep"] if not teams.of(name)]
-    if NOTHING not in choices["team"] or not alone:
+    alone = [name for name in book.leads["rep"].dropna().unique() if not teams.of(name)]
+    if not (book.leads["team"] == NOTHING).any() or not alone:
         return []
     people = "1 person who answers" if len(alone) == 1 else f"{len(alone):,} people who answer"
     return [
