@@ -95,6 +95,8 @@ class DeskSettings(Section):
     idle_minutes : int
         A session ends when its browser has asked for nothing for so long, at most the twelve hours after which any
         ends.
+    own_leads_only : bool
+        Whether a rep sees no lead that is another rep's, and a manager none of another team.
     """
 
     company: Annotated[str, Field(max_length=80)] = ""
@@ -109,6 +111,7 @@ class DeskSettings(Section):
     sources: tuple[str, ...] = Field(default=(), repr=False)
     secret: str | None = Field(default=None, min_length=32, repr=False)
     idle_minutes: int = Field(default=480, ge=5, le=720)
+    own_leads_only: bool = False
 
     @property
     def idle(self) -> timedelta:

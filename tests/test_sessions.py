@@ -139,7 +139,10 @@ def test_an_administrator_sees_how_many_sessions_somebody_has_and_ends_them(desk
     ann, eve = desk.browser("ann"), desk.browser("eve", "admin")
     office = elsewhere(desk, "ann")
     page = eve.get("/people").text
-    assert re.findall(r'value="(\w+)">(\d) <button class="plain">End', page) == [("ann", "2"), ("eve", "1")]
+    assert re.findall(r'value="(\w+)"><button class="plain">End (\d) sessions?<', page) == [
+        ("ann", "2"),
+        ("eve", "1"),
+    ]
     form = {"token": hidden(page), "name": "ann"}
     assert eve.client.post("/people/sign-out", data=form).status_code == 303
     assert "2 sessions of ann ended; ann can sign in again." in eve.get("/people").text
