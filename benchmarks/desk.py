@@ -91,7 +91,7 @@ def decisions(leads: "pd.DataFrame", now: datetime) -> "pd.DataFrame":
     return pd.DataFrame(
         {
             "lead_id": leads["lead_id"], "account_id": leads["account_id"], "channel": leads["channel"], "owner": leads["owner"],
-            "as_of": now - timedelta(hours=1), "p_convert": chance, "low": chance * 0.8, "high": chance * 1.2, "value": 5000 * chance - 60,
+            "as_of": now - timedelta(hours=1), "p_convert": chance, "score": chance, "low": chance * 0.8, "high": chance * 1.2, "value": 5000 * chance - 60,
             "grade": np.array(list("DCBA"))[np.digitize(chance, [0.07, 0.14, 0.22])], "action": "hand off", "version": "1",
             "reasons": [["counts for it: employees is 753 (usual: 56)", "counts against it: country is ES (usual: DE)"]] * len(leads),
         }
