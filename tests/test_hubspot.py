@@ -15,10 +15,14 @@ from features.errors import UnreachableError, UsageError
 from pipelines.crm import http
 from pipelines.crm.door import Answer, Line, open_crm
 from pipelines.crm.mirror import pulled
+from pipelines.flows.writeback.run import write_back
+from pipelines.settings import load_settings
+from pipelines.store.database import Store
 from tests import hubspot_server, hubspot_year
 from tests.commands import QUICK, Said, leadsieve
 from tests.hubspot_server import TOKEN, HubSpot
 from tests.hubspot_year import END
+from tests.test_writeback import decide, receiving
 
 STATES = {"salesqualifiedlead": "accepted", "customer": "won"}
 SAID = {
@@ -89,6 +93,33 @@ def test_a_lead_says_what_it_said_when_it_was_created_and_what_came_later_are_ev
     assert {row["amount"] for row in found["outcomes"] if row["state"] == "closedwon"} == {1000.0}
     assert {row["reason"] for row in found["outcomes"] if row["stage"] == "lost"} == {"price"}
     assert not {"owner", "rep", "lifecyclestage"} & leads["101"].keys()
+
+
+def test_what_is_said_within_a_minute_of_the_creation_counts_as_said_with_it_the_last_of_it(crm):
+    lead = crm.create("contacts", {"country": "", "numemployees": "5", "hubspot_owner_id": "7"})
+    crm.write("contacts", lead, {"country": "DE"})
+    crm.now += timedelta(seconds=59)
+    crm.write("contacts", lead, {"numemployees": "6", "associatedcompanyid": "33"})
+    crm.now += timedelta(seconds=2)
+    crm.write("contacts", lead, {"numemployees": "7", "hubspot_owner_id": "8", "jobtitle": "CEO"})
+    found = rows_of(crm)
+    (row,) = found["leads"]
+    told = {name: row[name] for name in ("country", "numemployees", "owner", "account_id")}
+    assert told == {"country": "DE", "numemployees": 6.0, "owner": "Ann Lee", "account_id": "33"}
+    assert "jobtitle" not in row
+    assert {(each["kind"], each["value"], each["recorded_at"]) for each in found["events"]} == {
+        ("numemployees changed", 7.0, crm.now),
+        ("jobtitle changed", None, crm.now),
+    }
+
+
+@pytest.mark.parametrize(("before", "stage"), [("lead", "rejected"), ("opportunity", "lost")])
+def test_an_unqualified_lead_is_rejected_unless_it_was_taken_up_before(crm, before, stage):
+    lead = crm.create("contacts", {"lifecyclestage": before})
+    crm.now += timedelta(days=1)
+    crm.write("contacts", lead, {"hs_lead_status": "UNQUALIFIED"})
+    last = rows_of(crm)["outcomes"][-1]
+    assert (last["stage"], last["state"], last["recorded_at"]) == (stage, "UNQUALIFIED", crm.now)
 
 
 def test_a_lead_is_lost_with_its_last_deal_and_an_older_deal_is_none_of_its(crm):
@@ -230,6 +261,23 @@ def test_a_property_that_is_not_there_is_one_sentence_with_the_mend_and_nothing_
     assert not any(path.endswith("update") for _, path, _ in crm.asked)
 
 
+def test_a_property_that_is_not_there_keeps_nothing_from_a_webhook(crm, tmp_path, monkeypatch):
+    monkeypatch.setenv("LEADSIEVE_WEBHOOK_SECRET", "a key of the tests")
+    number = crm.create("contacts", {})
+    del crm.properties["leadsieve_until"]
+    with receiving() as hook:
+        address = f"sqlite:///{tmp_path / 'store.db'}"
+        there = {
+            "store": {"url": address},
+            "source": {"url": crm.url},
+            "writeback": {"webhook": hook.url},
+        }
+        decide(Store(address), number)
+        with pytest.raises(UsageError, match="leadsieve_until"):
+            write_back(load_settings(None, there), tmp_path, END)
+        assert [said["lead_id"] for said in hook.said()] == [number]
+
+
 def test_an_account_without_a_contact_gives_tables_without_a_row(crm):
     assert rows_of(crm) == {"leads": [], "events": [], "outcomes": []}
 
@@ -262,9 +310,14 @@ def test_leads_are_pulled_learned_from_decided_written_back_and_read_back(year, 
     scored = run("score").json["scored"]
     assert scored > 3
     refused = decided(home)[0][0]
+    del year.properties["leadsieve_grade"]
+    stopped = leadsieve("writeback", "--config", config, home=home, HUBSPOT_TOKEN=TOKEN)
+    assert stopped.code == 2
+    assert "no contact property leadsieve_grade (string or enumeration); create it once" in stopped.err
+    year.properties["leadsieve_grade"] = "enumeration"
     year.refused = {refused: "the record is locked"}
     before = copy.deepcopy(year.contacts)
-    first = run("writeback").json
+    first = run("writeback").json  # what waited because of the property goes, too
     assert (first["targets"][0]["sent"], first["targets"][0]["dead"]) == (scored - 1, 1)
     assert [(each["lead_id"], each["said"]) for each in first["dead"]] == [(refused, "the record is locked")]
     year.refused = {}
