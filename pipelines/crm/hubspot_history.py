@@ -90,9 +90,6 @@ def _outcomes(contact: Row, deals: list[Row], created: datetime, account: Accoun
         times = _times(max(moment, created))
         found.append({"stage": stage, "state": state, "rep": _named(owner, account), **rest, **times})
 
-    for moment, text in _told(contact, LIFE):
-        if text in STAGES:
-            add(STAGES[text], text, moment, contact)
     for deal in deals:
         add("accepted", "deal", _created(deal, "createdate"), deal)
         for moment, text in _told(deal, "dealstage"):
@@ -104,6 +101,14 @@ def _outcomes(contact: Row, deals: list[Row], created: datetime, account: Accoun
                 _goes_on(other, moment, account) for other in deals if other is not deal
             ):
                 add("lost", text, moment, deal, reason=deal["properties"].get("closed_lost_reason") or None)
+    for moment, text in _told(contact, LIFE):
+        stage = STAGES.get(text)
+        # HubSpot makes a customer of whoever's deal is won: that is the same win.
+        told = stage == "won" and any(
+            row["stage"] == "won" and row["recorded_at"] <= moment + GRACE for row in found
+        )
+        if stage is not None and not told:
+            add(stage, text, moment, contact)
     taken = min((row["recorded_at"] for row in found if row["stage"] == "accepted"), default=datetime.max)
     for moment, text in _told(contact, STATUS):
         if text == UNQUALIFIED:
