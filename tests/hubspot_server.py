@@ -54,7 +54,7 @@ class HubSpot:
     merged: dict[str, str] = field(default_factory=dict)
     properties: dict[str, str] = field(default_factory=lambda: {**OURS, "numemployees": "number"})
     refused: dict[str, str] = field(default_factory=dict)  # contacts that cannot be written, and why
-    all_or_nothing: bool = False  # one that is refused has the whole batch refused
+    whole_batch: int | None = None  # the code with which one that is refused has all of its batch refused
     next_answers: list[tuple[int, Row, dict[str, str]]] = field(default_factory=list)
     expires_after: int | None = None  # requests
     asked: list[tuple[str, str, Row]] = field(default_factory=list)
@@ -242,8 +242,8 @@ class HubSpot:
                 if why := self._wrong(name, value):
                     return _error(400, f"Property values were not valid: {why}")
         bad = [each for each in asked["inputs"] if each["id"] in self.refused]
-        if bad and self.all_or_nothing:
-            return _error(400, self.refused[bad[0]["id"]])
+        if bad and self.whole_batch:
+            return _error(self.whole_batch, self.refused[bad[0]["id"]])
         results = []
         for each in asked["inputs"]:
             if each not in bad:

@@ -13,7 +13,7 @@ import pytest
 
 from features.errors import UnreachableError, UsageError
 from pipelines.crm import http
-from pipelines.crm.door import Answer, Line, open_crm
+from pipelines.crm.door import Answer, Line, look_at_crm, open_crm
 from pipelines.crm.mirror import pulled
 from pipelines.flows.writeback.run import write_back
 from pipelines.settings import load_settings
@@ -207,9 +207,9 @@ def test_a_pause_that_hubspot_asks_for_is_kept_and_a_limit_of_the_day_is_told(ye
         rows_of(year)
 
 
-@pytest.mark.parametrize("all_or_nothing", [False, True])
-def test_what_is_refused_is_told_in_hubspots_words_and_the_rest_is_written_once(crm, all_or_nothing):
-    crm.all_or_nothing = all_or_nothing
+@pytest.mark.parametrize("whole_batch", [None, 400, 500])
+def test_what_is_refused_is_told_in_hubspots_words_and_the_rest_is_written_once(crm, whole_batch):
+    crm.whole_batch = whole_batch
     numbers = [crm.create("contacts", {}) for _ in range(8)]
     crm.refused = {numbers[2]: "the record is locked"}
     crm.delete(numbers[3])
@@ -224,6 +224,7 @@ def test_what_is_refused_is_told_in_hubspots_words_and_the_rest_is_written_once(
         8: "there is no such contact",
     }
     assert len(answers) == 9
+    assert [entry for entry, answer in answers.items() if answer.later] == [2] * (whole_batch == 500)
     assert {name: crm.contacts[numbers[0]].value(name) for name in hubspot_server.OURS} == {
         "leadsieve_grade": "A",
         "leadsieve_score": "0.25",
@@ -277,6 +278,20 @@ def test_a_property_that_is_not_there_keeps_nothing_from_a_webhook(crm, tmp_path
         with pytest.raises(UsageError, match="leadsieve_until"):
             write_back(load_settings(None, there), tmp_path, END)
         assert [said["lead_id"] for said in hook.said()] == [number]
+
+
+def test_a_look_says_something_else_once_a_contact_or_a_deal_changed_or_one_is_gone(year):
+    looks = [look_at_crm(year.url)]
+    year.now += timedelta(hours=1)
+    for change in (
+        lambda: year.write("contacts", "101", {"country": "DE"}),
+        lambda: year.write("deals", year.links[0][1], {"amount": "1"}),
+        lambda: year.delete("101"),
+    ):
+        assert look_at_crm(year.url) == looks[-1]
+        change()
+        looks.append(look_at_crm(year.url))
+    assert len(set(looks)) == 4
 
 
 def test_an_account_without_a_contact_gives_tables_without_a_row(crm):

@@ -47,7 +47,7 @@ OURS = {
 AT_ONCE, WITH_HISTORY = 100, 50  # what one request may ask for
 OVERLAP = timedelta(minutes=5)  # a search finds changes some moments late
 COMPARE = timedelta(days=1)  # how often all ids are asked for, as what is erased for good is told nowhere
-SPLIT = (400, 404, 409)  # one record that is wrong may have a whole batch refused
+SPLIT = (400, 404, 409, 500)  # one record that is wrong may have a whole batch refused
 
 
 def opened(address: Address) -> "HubSpot":
@@ -283,7 +283,7 @@ class HubSpot:
         alone = len(some) == 1
         if response.status_code in SPLIT:
             if alone:
-                yield Answer(_entry(some[0]), refused=said(response))
+                yield Answer(_entry(some[0]), refused=said(response), later=response.status_code >= 500)
                 return
             middle = len(some) // 2
             yield from self._update(some[:middle])
