@@ -5,7 +5,7 @@ from typing import Any
 
 from pipelines.reports.formats import estimate, number, percent, sentence
 
-HEADINGS = ("", "AUC", "mean chance", "chance over what came true")
+HEADINGS = ("", "AUC", "Mean chance", "Chance over what came true")
 
 
 def told(record: Mapping[str, Any] | None, versions: Sequence[str]) -> dict[str, Any] | None:
@@ -24,7 +24,7 @@ def figures(record: Mapping[str, Any], versions: Sequence[str]) -> list[list[str
     sides = zip(versions, (record["champion"], record["challenger"]), strict=True)
     return [
         [
-            f"version {version}",
+            f"Version {version}",
             estimate(side["auc"]),
             percent(side["mean_chance"]),
             estimate(side["calibration_ratio"], 2),
@@ -38,23 +38,27 @@ def sentences(record: Mapping[str, Any], versions: Sequence[str]) -> list[str]:
     champion, challenger = versions
     held, let_go = record["held_otherwise"], record["let_go_otherwise"]
     told = [
-        f"version {challenger} has scored {_count(record['leads'], 'lead')} in silence that version {champion} decided; "
-        f"{number(record['settled'])} of those handed off are settled, {_count(record['wins'], 'win')} among them"
+        f"version {challenger} has scored {_count(record['leads'], 'lead')} in silence that version {champion} decided "
+        f"(handed off and settled so far: {_settled(record)})"
     ]
     if record["ahead"]["value"] is not None:
         told.append(
-            f"on the same settled leads the AUC of version {challenger} is ahead by {estimate(record['ahead'], sign=True)}; "
-            f"version {champion} chose who was tried, which leaves it the harder part"
+            f"on these settled leads the AUC of version {challenger} less that of version {champion} is "
+            f"{estimate(record['ahead'], sign=True)}; version {champion} chose who was tried, which leaves it the harder part"
         )
     told.append(
-        f"it would hold {_count(held['leads'], 'lead')} that the cut of version {champion} does not: of these "
-        f"{number(held['settled'])} are settled, {_count(held['wins'], 'win')} among them"
+        f"it would hold {_count(held['leads'], 'lead')} that the cut of version {champion} does not (settled so far: {_settled(held)})"
     )
-    told.append(
-        f"it would let {_count(let_go['leads'], 'lead')} go that the cut of version {champion} holds: "
-        f"{number(let_go['settled'])} of these passed whatever their score and are settled, {_count(let_go['wins'], 'win')} among them"
-    )
+    if let_go["leads"]:
+        told.append(
+            f"it would let {_count(let_go['leads'], 'lead')} go that the cut of version {champion} holds "
+            f"(passed whatever their score and settled so far: {_settled(let_go)})"
+        )
     return told
+
+
+def _settled(those: Mapping[str, Any]) -> str:
+    return f"{number(those['settled'])}, with {_count(those['wins'], 'win')}"
 
 
 def _count(many: int, of: str) -> str:
