@@ -65,6 +65,12 @@ class Desk:
         """Whose leads and figures somebody answers for besides the own ones: a manager for the own team."""
         return self.teams.members(person.team) if person.role == "manager" else frozenset()
 
+    def seen_by(self, person: Person) -> frozenset[str] | None:
+        """Whose leads somebody sees besides those that are nobody's; None for everybody's."""
+        if not self.settings.desk.own_leads_only or person.may("ops"):
+            return None
+        return self.team_of(person) | {person.name}
+
     @cached_property
     def alignment(self) -> KeptAlignment:
         """What became of all leads."""

@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from app.desk import Desk, desk_of
 from features.errors import LeadsieveError
 from pipelines.store import users
+from pipelines.store.access.sessions import in_session
 from pipelines.store.audit import note_refusal
 from pipelines.store.users import Person, Role
 
@@ -121,7 +122,9 @@ def note_refused(request: Request, words: str, *, who: str | None = None) -> Non
 
 def _by_session(request: Request) -> Person | None:
     token, desk = session_token(request), desk_of(request)
-    return users.in_session(desk.store, token, at=desk.clock()) if token else None
+    if token is None:
+        return None
+    return in_session(desk.store, token, at=desk.clock(), idle=desk.settings.desk.idle)
 
 
 def _by_proxy(request: Request) -> Person | None:
@@ -214,6 +217,21 @@ def keep_before(request: Request, response: Response) -> None:
 def address_of(request: Request) -> str | None:
     """The network address that a request came from."""
     return request.client.host if request.client else None
+
+
+# What a browser calls itself, the first that is found: most of them name those that they are like as well.
+BROWSERS = {"Edg": "Edge", "OPR/": "Opera", "SamsungBrowser": "Samsung Internet", "Firefox": "Firefox", "FxiOS": "Firefox",
+            "CriOS": "Chrome", "Chrome": "Chrome", "Safari": "Safari"}  # fmt: skip
+SYSTEMS = {"iPhone": "iPhone", "iPad": "iPad", "Android": "Android", "CrOS": "ChromeOS", "Windows": "Windows", "Mac OS": "Mac",
+           "Linux": "Linux"}  # fmt: skip
+
+
+def browser_of(request: Request) -> str:
+    """Which browser asks, in words such as "Firefox on Windows": all that is kept of what it says of itself."""
+    said = request.headers.get("User-Agent", "")
+    browser = next((words for name, words in BROWSERS.items() if name in said), "A browser")
+    system = next((words for name, words in SYSTEMS.items() if name in said), None)
+    return f"{browser} on {system}" if system else browser
 
 
 def _signer(desk: Desk) -> URLSafeSerializer:

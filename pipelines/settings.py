@@ -92,6 +92,11 @@ class DeskSettings(Section):
         Addresses that marketing may have scored besides the source's own, laid out as it is.
     secret : str, optional
         What cookies and forms are signed with. In a file of the home folder if not given.
+    idle_minutes : int
+        A session ends when its browser has asked for nothing for so long, at most the twelve hours after which any
+        ends.
+    own_leads_only : bool
+        Whether a rep sees no lead that is another rep's, and a manager none of another team.
     """
 
     company: Annotated[str, Field(max_length=80)] = ""
@@ -105,6 +110,13 @@ class DeskSettings(Section):
     proxies: tuple[str, ...] = ()
     sources: tuple[str, ...] = Field(default=(), repr=False)
     secret: str | None = Field(default=None, min_length=32, repr=False)
+    idle_minutes: int = Field(default=480, ge=5, le=720)
+    own_leads_only: bool = False
+
+    @property
+    def idle(self) -> timedelta:
+        """How long a session may be without a request."""
+        return timedelta(minutes=self.idle_minutes)
 
     @model_validator(mode="after")
     def _proxy_is_named(self) -> Self:

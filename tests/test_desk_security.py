@@ -15,7 +15,8 @@ from tests.desks import LEADS, NOW, PASSWORD, decided, hidden, make_desk
 
 ADMINS_PAGES = ("/people", "/audit")
 FORMS = (
-    "/answers", "/people", "/people/remove", "/people/keys", "/people/keys/revoke", "/sign-out", "/password", "/upload/source",
+    "/answers", "/people", "/people/remove", "/people/keys", "/people/keys/revoke", "/people/sign-out", "/sign-out", "/password",
+    "/password/sessions", "/upload/source",
 )  # fmt: skip
 
 
@@ -68,7 +69,7 @@ def test_a_form_that_is_not_ours_is_refused_wherever_it_is_sent(desk, address):
 
 
 @pytest.mark.parametrize(
-    ("role", "addresses"), [("rep", (*FORMS[1:5], "/upload/source")), ("ops", FORMS[1:5])]
+    ("role", "addresses"), [("rep", (*FORMS[1:6], "/upload/source")), ("ops", FORMS[1:6])]
 )
 def test_a_form_of_another_role_is_refused_by_address_though_its_token_is_right(desk, role, addresses):
     admin, browser = desk.browser("eve", "admin"), desk.browser("ann", role)

@@ -17,6 +17,7 @@ from models.alignment.book import NOTHING, Asked
 from pipelines.flows.alignment.align import day
 from pipelines.reports import alignment as reports
 from pipelines.sinks.tables import defused
+from pipelines.store import worklist
 from pipelines.store.audit import note
 from pipelines.store.users import Person
 
@@ -107,6 +108,11 @@ def leads(
     ):
         raise ForbiddenError
     found = desk.alignment.leads(asked_of(given), folder, now)
+    mine = desk.seen_by(person)
+    if mine is not None:  # one that is not on the list is somebody's where sales has answered it
+        known = worklist.sight(desk.store, found["lead_id"].tolist(), mine)
+        free = found["accepted_at"].isna() & found["rejected_at"].isna() | (given["rep"] in mine)
+        found = found[[known.get(*each) for each in zip(found["lead_id"], free, strict=True)]]
     with desk.store.writing() as connection:
         words = f"{len(found):,} lead{'s' * (len(found) != 1)} of 'alignment'"
         note(connection, now, person.name, "export", words, address=address_of(request))

@@ -42,7 +42,7 @@ def lead(
 ) -> Response:
     desk = desk_of(request)
     now = desk.clock()
-    row = worklist.listed(desk.store, lead_id)
+    row = worklist.listed(desk.store, lead_id, seen_by=desk.seen_by(person))
     if row is None:
         raise HTTPException(404, "There is no such lead on the list.")
     known = desk.dossiers.leads([lead_id]).get(lead_id, {})
@@ -55,7 +55,7 @@ def lead(
     )  # beside its figures a rep could tell which leads of the queue were drawn to pass
     live = request.app.state.champions.live if may_see else None
     moved = moves(row, desk.dossiers, live, decided_as_of=decision.get("as_of"), now=now)
-    others = [each for each in _of_account(request, row.account_id) if each["lead_id"] != lead_id]
+    others = [each for each in _of_account(request, row.account_id, person) if each["lead_id"] != lead_id]
     written = notes_of(desk.store, lead_id)
     return render(
         request,
@@ -121,19 +121,22 @@ def _beside(
     ]
 
 
-def _of_account(request: Request, account_id: str | None) -> list[dict]:
-    """The account's leads, the newest first, with what became of them."""
+def _of_account(request: Request, account_id: str | None, person: Person) -> list[dict]:
+    """The account's leads that somebody sees, the newest first, with what became of them."""
     if account_id is None:
         return []
     desk = desk_of(request)
-    found = desk.dossiers.of_account(account_id)
+    found, mine = desk.dossiers.of_account(account_id), desk.seen_by(person)
     names = desk.dossiers.portraits([lead_id for lead_id, _ in found])
     listed = {row.lead_id: row for row in worklist.some(desk.store, [lead_id for lead_id, _ in found])}
     latest = desk.dossiers.happenings([lead_id for lead_id, _ in found], until=desk.clock(), most=50)
     stages = {
-        lead_id: next((each.what for each in happened if each.stage), None)
-        for lead_id, happened in latest.items()
+        lead_id: next((each.what for each in latest.get(lead_id, []) if each.stage), None)
+        for lead_id, _ in found
     }
+    if mine is not None:  # one that is not on the list is somebody's where sales has answered it
+        known = worklist.sight(desk.store, [lead_id for lead_id, _ in found], mine)
+        found = [each for each in found if known.get(each[0], stages[each[0]] is None)]
     return [
         {
             "lead_id": lead_id,

@@ -111,7 +111,9 @@ def listing(
         "found": found,
         "states": {
             **dict.fromkeys(lists, 0),
-            **worklist.states(desk.store, person.name, now=now, team=desk.team_of(person)),
+            **worklist.states(
+                desk.store, person.name, now=now, team=desk.team_of(person), seen_by=desk.seen_by(person)
+            ),
         },
         "views": views_of(desk.store, person.name),
         "lists": lists,
@@ -165,7 +167,8 @@ def wanted_of(desk: Desk, given: dict, name: str, person: Person, now: datetime)
         "pool": {"assigned_to": ""},
         "team": {"assigned_among": tuple(sorted(desk.team_of(person)))},
     }
-    return ListQuery.of(given).wanted(now=now, state=STATES.get(name, name), **own.get(name, {}))
+    more = {"seen_by": desk.seen_by(person), **own.get(name, {})}
+    return ListQuery.of(given).wanted(now=now, state=STATES.get(name, name), **more)
 
 
 def asked_at(address: str, *, first: str) -> dict[str, Any]:
@@ -227,6 +230,7 @@ def answer_of(
         words=words,
         until=morning(now, days) if kind == "snoozed" else None,
         anybodys=person.may("ops"),
+        seen_by=desk.seen_by(person),
         address=address_of(request),
     )
 

@@ -12,13 +12,16 @@ from app.sessions import (
     address_of,
     at_least,
     begin,
+    browser_of,
     check_form,
     end,
     person_at,
     session_token,
+    signed_in,
     somebody,
 )
 from pipelines.store import audit, passwords, users
+from pipelines.store.access import sessions
 from pipelines.store.users import ROLES, ROLES_OF_KEYS, Person
 
 router = APIRouter(include_in_schema=False, route_class=AskedFirst)
@@ -36,6 +39,7 @@ def _page(request: Request, *, status: int = 200, **shown_once: str) -> Response
     everybody = users.people(desk.store)
     values = {
         "people": everybody,
+        "sessions": sessions.counted(desk.store, at=desk.clock(), idle=desk.settings.desk.idle),
         "keys": users.keys(desk.store),
         "roles": ROLES,
         "roles_of_keys": ROLES_OF_KEYS,
@@ -96,6 +100,21 @@ def remove(
     return back_with(request, "/people", f"{name} can sign in no more.")
 
 
+@router.post("/people/sign-out")
+def end_theirs(
+    request: Request, person: Admin, token: Token, name: Annotated[str, Form(max_length=80)]
+) -> Response:
+    check_form(request, token)
+    desk = desk_of(request)
+    limits = {"at": desk.clock(), "idle": desk.settings.desk.idle}
+    count = sessions.end_sessions(desk.store, name, **limits, by=person.name, as_admin=True)
+    return back_with(
+        request,
+        "/people",
+        f"{count:,} session{'s' * (count != 1)} of {name} ended; {name} can sign in again.",
+    )
+
+
 @router.post("/people/keys")
 def make_key(
     request: Request,
@@ -143,7 +162,34 @@ def log(
 
 @router.get("/password")
 def password_page(request: Request, person: Annotated[Person, Depends(somebody)]) -> Response:
-    return render(request, "password.html", wrong=False)
+    return _account(request, person)
+
+
+def _account(request: Request, person: Person, *, wrong: bool = False) -> Response:
+    """One's own password and sessions."""
+    desk, token = desk_of(request), session_token(request)
+    own = sessions.sessions_of(desk.store, person.name, at=desk.clock(), idle=desk.settings.desk.idle)
+    values = {"wrong": wrong, "sessions": own, "this": users.digest(token) if token else None}
+    return render(request, "password.html", status=400 if wrong else 200, **values)
+
+
+@router.post("/password/sessions")
+def end_own(
+    request: Request,
+    person: Annotated[Person, Depends(signed_in)],
+    token: Token,
+    which: Annotated[str, Form(max_length=64)] = "",
+) -> Response:
+    """End one of one's own sessions, or without a word of which all but this one."""
+    check_form(request, token)
+    desk, by = desk_of(request), {"at": desk_of(request).clock(), "address": address_of(request)}
+    if which:
+        sessions.end_one(desk.store, person.name, which, **by)
+        return back_with(request, "/password", "That session has ended.")
+    count = sessions.end_others(
+        desk.store, person.name, session_token(request), idle=desk.settings.desk.idle, **by
+    )
+    return back_with(request, "/password", f"{count:,} other session{'s' * (count != 1)} of yours ended.")
 
 
 @router.post("/password")
@@ -159,7 +205,7 @@ def change_password(
     if not users.change_password(
         desk.store, person.name, old, new, at=desk.clock(), address=address_of(request)
     ):
-        return render(request, "password.html", status=400, wrong=True)
+        return _account(request, person, wrong=True)
     response = RedirectResponse("/sign-in", 303)
     end(request, response)
     return response
@@ -188,12 +234,13 @@ def sign_in(
 ) -> Response:
     check_form(request, token)
     desk = desk_of(request)
-    session = users.sign_in(
+    session = sessions.sign_in(
         desk.store,
         name,
         password,
         at=desk.clock(),
         address=address_of(request),
+        browser=browser_of(request),
         instead_of=session_token(request),
     )
     if session is None:
@@ -210,7 +257,7 @@ def sign_out(
     check_form(request, token)
     desk = desk_of(request)
     if session := session_token(request):
-        users.sign_out(desk.store, session, person.name, at=desk.clock(), address=address_of(request))
+        sessions.sign_out(desk.store, session, person.name, at=desk.clock(), address=address_of(request))
     response = RedirectResponse("/sign-in", 303)
     end(request, response)
     return response

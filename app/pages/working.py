@@ -81,6 +81,7 @@ def assign(
         at=desk.clock(),
         anybodys=person.may("ops"),
         team=desk.team_of(person),
+        seen_by=desk.seen_by(person),
         address=address_of(request),
     )
     left = f" {len(lead) - count:,} not: they are on another's desk." if count < len(lead) else ""
@@ -125,6 +126,7 @@ def write_note(
         who=person.name,
         at=desk.clock(),
         due=day,
+        seen_by=desk.seen_by(person),
         address=address_of(request),
     )
     return back_with(
@@ -149,7 +151,8 @@ def step_done(
 ) -> Response:
     check_form(request, token)
     desk = desk_of(request)
-    finish(desk.store, entry, who=person.name, at=desk.clock(), address=address_of(request))
+    seen_by, address = desk.seen_by(person), address_of(request)
+    finish(desk.store, entry, who=person.name, at=desk.clock(), seen_by=seen_by, address=address)
     return back_with(request, back, "The next step is done.")
 
 

@@ -153,9 +153,11 @@ def end_user_sessions(name: str, config: Config = None, home: Home = None, as_js
     """End all sessions of a person, on whatever machine; the password stays."""
     now = standing(folder := home_folder(home))
     from pipelines.home import store_of
-    from pipelines.store.users import end_sessions
+    from pipelines.store.access.sessions import end_sessions
 
-    ended = end_sessions(store_of(settings_of(config, None), folder), name, at=now, by=TERMINAL)
+    settings = settings_of(config, None)
+    store, idle = store_of(settings, folder), settings.desk.idle
+    ended = end_sessions(store, name, at=now, idle=idle, by=TERMINAL)
     show({"name": name, "sessions": ended}, f"sessions of {name} that were ended: {ended:,}", as_json=as_json)
 
 

@@ -2,7 +2,7 @@
 are added, never changed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -14,6 +14,7 @@ from features.errors import UsageError
 from models.alignment.settings import DID
 from pipelines.store.audit import note
 from pipelines.store.database import Store
+from pipelines.store.filters import seen
 from pipelines.store.schema import WORK, answers_table, worklist_table
 from pipelines.store.work.assignment import moved
 
@@ -73,6 +74,7 @@ def give(
     words: str | None = None,
     until: datetime | None = None,
     anybodys: bool = False,
+    seen_by: Collection[str] | None = None,
     address: str | None = None,
 ) -> Answer:
     """Record an answer.
@@ -88,6 +90,8 @@ def give(
         When a lead that is put off comes back.
     anybodys : bool
         Whether other people's answers may be undone.
+    seen_by : collection of str, optional
+        A lead that is of somebody else than one of these is refused as if there were none.
 
     Raises
     ------
@@ -99,7 +103,8 @@ def give(
     words = (words or "").strip()[:LONGEST_WORDS] or None
     until = _checked(kind, reason, words, until, at)
     with store.writing() as connection:
-        row = connection.execute(sa.select(worklist_table).where(WORK.lead_id == lead_id)).one_or_none()
+        asked = (WORK.lead_id == lead_id) & seen(WORK, seen_by)
+        row = connection.execute(sa.select(worklist_table).where(asked)).one_or_none()
         if row is None:
             raise UsageError(f"there is no lead '{lead_id}' on the list; nothing was recorded.")
         latest = _latest(connection, lead_id)

@@ -12,6 +12,19 @@ EQUAL = ("batch", "action", "version", "state", "answered_by", "assigned_to", *F
 MOST_WORDS = 8  # of a search; each is looked for in every row
 
 
+def seen(rows: sa.ColumnCollection, names: Collection[str] | None) -> sa.ColumnElement[bool]:
+    """Rows of the list that are nobody's, or of one of these people; with None all.
+
+    A lead is of whose desk it is on, else of who has answered it; what was pulled out, or has come back, is
+    nobody's again.
+    """
+    if names is None:
+        return sa.true()
+    answered = sa.case((rows.state.in_(("accepted", "rejected", "snoozed")), rows.answered_by))
+    whose = sa.func.coalesce(rows.assigned_to, answered)
+    return whose.is_(None) | whose.in_(sorted(names))
+
+
 @dataclass(frozen=True)
 class DecisionFilter:
     """What is wanted; everything that is None or empty leaves nothing out.
@@ -44,6 +57,8 @@ class DecisionFilter:
         Only leads that sales is asked to work.
     search : str
         Words that all have to be found in name, second line, address or id.
+    seen_by : frozenset of str, optional
+        Only leads that are nobody's, or of one of these.
     """
 
     lead_ids: tuple[str, ...] = ()
@@ -66,6 +81,7 @@ class DecisionFilter:
     due_before: datetime | None = None
     asked: bool = False
     search: str = ""
+    seen_by: frozenset[str] | None = None
 
     def condition(self, table: sa.Table, *, without: Collection[str] = ()) -> sa.ColumnElement[bool]:
         """The wanted rows of the log or the list, as SQL.
@@ -100,6 +116,7 @@ class DecisionFilter:
         if self.asked:
             parts.append(rows.asked == 1)
         words = self.search.lower().split()[:MOST_WORDS]
+        parts.append(seen(rows, self.seen_by))
         parts += [rows.sought.contains(word, autoescape=True) for word in words]
         return sa.and_(sa.true(), *parts)
 

@@ -42,6 +42,11 @@ def lock(connection: sa.Connection) -> None:
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
 
 
+def hurry(connection: sa.Connection) -> None:
+    """Let what is written next in a transaction fail at once where another writes the same row."""
+    connection.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")
+
+
 def insert(connection: sa.Connection, table: sa.Table, columns: dict[str, pa.Array]) -> None:
     """Insert rows, but for those whose key is there."""
     names = ", ".join(connection.dialect.identifier_preparer.quote(name) for name in columns)

@@ -189,7 +189,12 @@ sessions_table = sa.Table(
         "digest", sa.Text, primary_key=True
     ),  # of what the cookie holds: who reads the store cannot sign in with it
     sa.Column("name", sa.Text, nullable=False),
+    sa.Column("began_at", sa.DateTime, nullable=False),
+    sa.Column("seen_at", sa.DateTime, nullable=False),  # to about a minute
     sa.Column("ends_at", sa.DateTime, nullable=False),
+    sa.Column(
+        "browser", sa.Text, nullable=False
+    ),  # in plain words, and nothing else of what it says of itself
 )
 tries_table = sa.Table(
     "tries",

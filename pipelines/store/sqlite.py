@@ -62,6 +62,11 @@ def lock(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def hurry(connection: sa.Connection) -> None:
+    """Let what is written next on a connection fail at once where another writes."""
+    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+
+
 def insert(connection: sa.Connection, table: sa.Table, columns: dict[str, pa.Array]) -> None:
     """Insert rows, but for those whose key is there.
 

@@ -1,10 +1,10 @@
-"""Who may work at the desk, their sessions, and keys for programs."""
+"""Who may work at the desk, and keys for programs."""
 
 import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 import sqlalchemy as sa
@@ -20,7 +20,6 @@ Role = Literal["rep", "manager", "ops", "admin"]
 # is for themselves, their manager and administrators.
 ROLES = ("rep", "manager", "ops", "admin")
 ROLES_OF_KEYS = ("rep", "ops", "admin")  # a program is of no team
-SESSION = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def add_person(
     passwords.check(password, name, otherwise="nobody was added")
     values = {"role": role, "password": passwords.hashed(password), "temporary": int(temporary)}
     with store.writing() as connection:
-        _check_admin(connection, by, as_admin)
+        check_admin(connection, by, as_admin)
         row = people_table.c
         there = connection.execute(sa.select(row.team).where(row.name == name)).one_or_none()
         values["team"] = team or (there and there.team)
@@ -127,7 +126,7 @@ def set_team(
     """
     team, row = _a_team(team, otherwise="nothing was changed"), people_table.c
     with store.writing() as connection:
-        _check_admin(connection, by, as_admin)
+        check_admin(connection, by, as_admin)
         role = connection.scalar(sa.select(row.role).where(row.name == name))
         if role is None:
             raise UsageError(f"there is nobody called '{name}'; nothing was changed.")
@@ -188,7 +187,7 @@ def change_password(
     return True
 
 
-def _check_admin(connection: sa.Connection, by: str, asked: bool) -> None:
+def check_admin(connection: sa.Connection, by: str, asked: bool) -> None:
     """Raise NotAllowedError unless somebody is an administrator now, inside the transaction of what is done."""
     rows = people_table.c
     if asked and connection.scalar(sa.select(rows.role).where(rows.name == by)) != "admin":
@@ -207,7 +206,7 @@ def _shut_out(connection: sa.Connection, name: str, at: datetime) -> None:
 def remove_person(store: Store, name: str, *, at: datetime, by: str, as_admin: bool = False) -> None:
     """Let somebody in no more, at once. What the person did stays on record."""
     with store.writing() as connection:
-        _check_admin(connection, by, as_admin)
+        check_admin(connection, by, as_admin)
         if not connection.execute(people_table.delete().where(people_table.c.name == name)).rowcount:
             raise UsageError(f"there is nobody called '{name}'; nobody was removed.")
         connection.execute(views_table.delete().where(views_table.c.person == name))
@@ -235,85 +234,6 @@ def person(store: Store, name: str) -> Person | None:
     return Person(name, row.role, team=row.team) if row else None
 
 
-def sign_in(
-    store: Store,
-    name: str,
-    password: str,
-    *,
-    at: datetime,
-    address: str | None,
-    instead_of: str | None = None,
-) -> str | None:
-    """A new session's token for the right password, None for a wrong one; the session of another token, in
-    whose place it is, ends.
-
-    Raises
-    ------
-    TooManyTriesError
-        After too many tries for this name, or from this address, within a quarter of an hour.
-    """
-    name = name.strip()[:80]
-    passwords.count_try(store, name, at=at, address=address)
-    column = people_table.c
-    with store.reading() as connection:
-        kept = connection.scalar(sa.select(column.password).where(column.name == name))
-    right = passwords.fits(kept, password)
-    token = secrets.token_urlsafe(32)
-    with store.writing() as connection:
-        # also where the password was changed, or the person removed, while it was looked at
-        same = sa.select(column.name).where(column.name == name, column.password == kept)
-        if not right or connection.scalar(same) is None:
-            note(connection, at, name, "sign-in refused", "wrong name or password", address=address)
-            return None
-        passwords.forgive_tries(connection, name, address=address)
-        row = sessions_table.c
-        replaced = sa.false() if instead_of is None else row.digest == digest(instead_of)
-        connection.execute(sessions_table.delete().where((row.ends_at < at) | replaced))
-        connection.execute(
-            sessions_table.insert().values(digest=digest(token), name=name, ends_at=at + SESSION)
-        )
-        note(connection, at, name, "signed in", "", address=address)
-    return token
-
-
-def in_session(store: Store, token: str, *, at: datetime) -> Person | None:
-    """Whose session a token opens, if it is still going on."""
-    query = (
-        sa.select(people_table.c.name, people_table.c.role, people_table.c.temporary, people_table.c.team)
-        .join(sessions_table, sessions_table.c.name == people_table.c.name)
-        .where(sessions_table.c.digest == digest(token), sessions_table.c.ends_at > at)
-    )
-    with store.reading() as connection:
-        row = connection.execute(query).one_or_none()
-    return Person(row.name, row.role, bool(row.temporary), row.team) if row else None
-
-
-def sign_out(store: Store, token: str, who: str, *, at: datetime, address: str | None) -> None:
-    """End a session for good: its token opens nothing any more."""
-    with store.writing() as connection:
-        connection.execute(sessions_table.delete().where(sessions_table.c.digest == digest(token)))
-        note(connection, at, who, "signed out", "", address=address)
-
-
-def end_sessions(store: Store, name: str, *, at: datetime, by: str) -> int:
-    """End every session of a person, who may sign in again; gives how many there were.
-
-    Raises
-    ------
-    UsageError
-        Where there is no such person.
-    """
-    with store.writing() as connection:
-        row = sessions_table.c
-        there = sa.select(people_table.c.name).where(people_table.c.name == name)
-        if connection.scalar(there) is None:
-            raise UsageError(f"there is nobody called '{name}'; no session was ended.")
-        going_on = connection.scalar(sa.select(sa.func.count()).where(row.name == name, row.ends_at > at))
-        connection.execute(sessions_table.delete().where(row.name == name))
-        note(connection, at, by, "signed out", f"ended the sessions of {name}: {going_on:,}")
-    return going_on
-
-
 def make_key(store: Store, name: str, role: Role, *, at: datetime, by: str, as_admin: bool = False) -> str:
     """A new key for a program, to be shown once: the store keeps its hash alone."""
     name = name.strip()
@@ -325,7 +245,7 @@ def make_key(store: Store, name: str, role: Role, *, at: datetime, by: str, as_a
         raise UsageError(f"'{role}' is no role of a key: say {', '.join(ROLES_OF_KEYS)}; no key was made.")
     key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
     with store.writing() as connection:
-        _check_admin(connection, by, as_admin)
+        check_admin(connection, by, as_admin)
         values = {
             "key_id": key_id,
             "digest": digest(secret),
@@ -342,7 +262,7 @@ def make_key(store: Store, name: str, role: Role, *, at: datetime, by: str, as_a
 def revoke_key(store: Store, key_id: str, *, at: datetime, by: str, as_admin: bool = False) -> None:
     """Let a key open nothing any more."""
     with store.writing() as connection:
-        _check_admin(connection, by, as_admin)
+        check_admin(connection, by, as_admin)
         key = keys_table.c
         if not connection.execute(
             keys_table.update().where(key.key_id == key_id, key.revoked_at.is_(None)).values(revoked_at=at)

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipelines.store.database import Store
-from pipelines.store.filters import DecisionFilter
+from pipelines.store.filters import DecisionFilter, seen
 from pipelines.store.schema import WORK, decisions_table, worklist_table
 from pipelines.store.work.rescores import standing
 
@@ -192,21 +192,32 @@ def neighbours(
     return {how: (ids[at], first + at) for how, at in around.items() if 0 <= at < len(ids)}
 
 
-def listed(store: Store, lead_id: str) -> Listed | None:
-    """One lead of the list."""
-    found = some(store, [lead_id])
+def listed(store: Store, lead_id: str, *, seen_by: Collection[str] | None = None) -> Listed | None:
+    """One lead of the list, if one of these people sees it."""
+    found = some(store, [lead_id], seen_by=seen_by)
     return found[0] if found else None
 
 
-def some(store: Store, lead_ids: list[str]) -> list[Listed]:
-    """Several leads of the list, as far as they are on it."""
+def some(store: Store, lead_ids: list[str], *, seen_by: Collection[str] | None = None) -> list[Listed]:
+    """Several leads of the list, as far as they are on it and one of these people sees them."""
     with store.reading() as connection:
-        return _some(connection, lead_ids)
+        return _some(connection, lead_ids, seen_by)
 
 
-def _some(connection: sa.Connection, lead_ids: Sequence[str]) -> list[Listed]:
-    rows = connection.execute(sa.select(*(WORK[name] for name in COLUMNS)).where(WORK.lead_id.in_(lead_ids)))
+def _some(
+    connection: sa.Connection, lead_ids: Sequence[str], seen_by: Collection[str] | None = None
+) -> list[Listed]:
+    asked = WORK.lead_id.in_(lead_ids) & seen(WORK, seen_by)
+    rows = connection.execute(sa.select(*(WORK[name] for name in COLUMNS)).where(asked))
     return [Listed(*row) for row in rows]
+
+
+def sight(store: Store, lead_ids: Collection[str], seen_by: Collection[str]) -> dict[str, bool]:
+    """Of leads that are on the list, whether one of these people sees them."""
+    query = sa.select(WORK.lead_id, sa.case((seen(WORK, seen_by), 1), else_=0))
+    with store.reading() as connection:
+        rows = connection.execute(query.where(store.among(WORK.lead_id, lead_ids)))
+        return {lead_id: bool(is_seen) for lead_id, is_seen in rows}
 
 
 @dataclass(frozen=True)
@@ -293,16 +304,25 @@ def cuts(store: Store, lead_ids: list[str]) -> dict[str, Cut]:
         return found
 
 
-def states(store: Store, who: str, *, now: datetime, team: Collection[str] = ()) -> dict[str, int]:
+def states(
+    store: Store,
+    who: str,
+    *,
+    now: datetime,
+    team: Collection[str] = (),
+    seen_by: Collection[str] | None = None,
+) -> dict[str, int]:
     """How many leads are in each state; under "mine" how many this person has taken, under "desk" how many
     wait on this person's desk, under "team" how many on those of a team, under "pool" how many on nobody's, and
-    under "fresh" how many came within a day.
+    under "fresh" how many came within a day; all of them among those that ``seen_by`` lets see.
     """
+    visible = seen(WORK, seen_by)
     with store.reading() as connection:
-        found = dict(connection.execute(sa.select(WORK.state, sa.func.count()).group_by(WORK.state)).all())
-        mine = sa.select(sa.func.count()).where(WORK.answered_by == who, WORK.state == "accepted")
+        of_each = sa.select(WORK.state, sa.func.count()).where(visible).group_by(WORK.state)
+        found = dict(connection.execute(of_each).all())
+        mine = sa.select(sa.func.count()).where(WORK.answered_by == who, WORK.state == "accepted", visible)
         fresh = sa.select(sa.func.count()).where(
-            WORK.state == "open", WORK.created_at >= now - timedelta(days=1)
+            WORK.state == "open", WORK.created_at >= now - timedelta(days=1), visible
         )
         desks = connection.execute(
             sa.select(

@@ -14,6 +14,7 @@ from models.policy.assignment import AssignmentSettings, Turns
 from pipelines.store.audit import note
 from pipelines.store.database import Store
 from pipelines.store.decisions import week_of
+from pipelines.store.filters import seen
 from pipelines.store.schema import WORK, assignments_table, people_table, worklist_table
 
 LOG = assignments_table.c
@@ -117,6 +118,7 @@ def pass_on(
     at: datetime,
     anybodys: bool = False,
     team: Collection[str] = (),
+    seen_by: Collection[str] | None = None,
     address: str | None = None,
 ) -> int:
     """Give leads that wait to somebody else, or with None back to the pool; gives how many.
@@ -127,6 +129,8 @@ def pass_on(
         Whether leads may be passed on that are on another's desk.
     team : collection of str
         People between whom leads may be passed on that are on the desk of one of them.
+    seen_by : collection of str, optional
+        Only leads that are nobody's, or of one of these.
 
     Raises
     ------
@@ -138,6 +142,7 @@ def pass_on(
         if to is not None and connection.scalar(sa.select(name).where(name == to)) is None:
             raise UsageError(f"there is nobody called '{to}'; nothing was passed on.")
         asked = store.among(WORK.lead_id, lead_ids) & WORK.state.in_(("open", "snoozed", "accepted"))
+        asked &= seen(WORK, seen_by)
         if not anybodys:
             theirs = team if to is None or to in team else ()
             asked &= WORK.assigned_to.is_(None) | WORK.assigned_to.in_([who, *theirs])

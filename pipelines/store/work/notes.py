@@ -1,6 +1,6 @@
 """Notes on a lead, and next steps with their day: what people write down while they work it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from features.errors import UsageError
 from pipelines.store.audit import note as note_in_audit
 from pipelines.store.database import Store
+from pipelines.store.filters import seen
 from pipelines.store.schema import WORK, notes_table, worklist_table
 
 LOG = notes_table.c
@@ -40,9 +41,10 @@ def add_note(
     who: str,
     at: datetime,
     due: datetime | None = None,
+    seen_by: Collection[str] | None = None,
     address: str | None = None,
 ) -> None:
-    """Write a note on a lead of the list, or with ``due`` a next step.
+    """Write a note on a lead of the list that one of these people sees, or with ``due`` a next step.
 
     Raises
     ------
@@ -58,7 +60,8 @@ def add_note(
             "a next step is due on a day from today to two years from now; nothing was recorded."
         )
     with store.writing() as connection:
-        if connection.scalar(sa.select(WORK.lead_id).where(WORK.lead_id == lead_id)) is None:
+        asked = (WORK.lead_id == lead_id) & seen(WORK, seen_by)
+        if connection.scalar(sa.select(WORK.lead_id).where(asked)) is None:
             raise UsageError(f"there is no lead '{lead_id}' on the list; nothing was recorded.")
         connection.execute(notes_table.insert().values(lead_id=lead_id, who=who, at=at, words=words, due=due))
         _show(connection, lead_id)
@@ -66,15 +69,25 @@ def add_note(
         note_in_audit(connection, at, who, "note", what, lead_id=lead_id, address=address)
 
 
-def finish(store: Store, entry: int, *, who: str, at: datetime, address: str | None = None) -> str:
+def finish(
+    store: Store,
+    entry: int,
+    *,
+    who: str,
+    at: datetime,
+    seen_by: Collection[str] | None = None,
+    address: str | None = None,
+) -> str:
     """Say that a next step is done, once; gives the lead's id.
 
     Raises
     ------
     UsageError
-        If there is no such step that is still to do.
+        If there is no such step that is still to do, or none of these people sees its lead.
     """
     open_step = (LOG.entry == entry) & LOG.due.is_not(None) & LOG.done_at.is_(None)
+    if seen_by is not None:
+        open_step &= LOG.lead_id.in_(sa.select(WORK.lead_id).where(seen(WORK, seen_by)))
     with store.writing() as connection:
         lead_id = connection.scalar(sa.select(LOG.lead_id).where(open_step))
         if lead_id is None:
