@@ -12,19 +12,27 @@ from typing import Any
 import pandas as pd
 
 from features.matrix import frame, matrix
-from features.tables import scoring_cohort, unanswered
+from features.tables import Tables, scoring_cohort, unanswered
 from models.policy.decisions import decide_all
 from models.policy.policy import HOLD
 from models.policy.rules import GRADES
+from models.promotion.record import VersionRecord
+from models.promotion.shadow import shadow_record
 from pipelines.files import replaced
 from pipelines.flows.dataset import pull_source
-from pipelines.home import registry_of
+from pipelines.flows.value import reckoned
+from pipelines.home import registry_of, store_of
 from pipelines.settings import Settings
 from pipelines.sources.lead_lookup import Dossiers
 from pipelines.store.decisions import said_of
 from pipelines.store.erasure import PREVIEW
+from pipelines.store.work.shadows import beside
 from pipelines.version_files import load_record
 
+LOGGED = (  # of both, where both have it
+    *("account_id", "as_of", "arm", "propensity", "action", "cut", "score"),
+    *("p_pursue", "p_convert", "p_both"),
+)
 TOP = 0.1  # of the leads: the list whose overlap is told
 
 
@@ -52,6 +60,7 @@ def preview(settings: Settings, home: Path, as_of: datetime, versions: tuple[str
             decided.append(
                 decide_all(record.scorer, policy, leads, version=record.number, with_reasons=0, said=said)
             )
+        shadow = in_shadow(*records, tables, settings, home)
     found = changes(*decided)
     url = settings.source.url if settings.source else None
     dossiers = Dossiers(home, url)
@@ -59,7 +68,7 @@ def preview(settings: Settings, home: Path, as_of: datetime, versions: tuple[str
     dossiers.close()
     for each in found["changes"]:
         each["name"] = names.get(each["lead_id"], each["lead_id"])
-    result = {"versions": numbers, "as_of": as_of.isoformat(), **found}
+    result = {"versions": numbers, "as_of": as_of.isoformat(), **found, "shadow": shadow}
     keep(home, result)
     return result
 
@@ -98,6 +107,36 @@ def changes(one: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:
             for row in told.itertuples()
         ],
     }
+
+
+def in_shadow(
+    champion: VersionRecord, challenger: VersionRecord, tables: Tables, settings: Settings, home: Path
+) -> dict[str, Any] | None:
+    """The record of one version in the shadow of the other; None where it never scored beside it."""
+    store = store_of(settings, home)
+    if not store.is_there():
+        return None
+    pairs = beside(store, champion.number, challenger.number, LOGGED)
+    if pairs.empty:
+        return None
+    of = challenger.scorer.score_of
+    known = reckoned(pairs, tables, settings)
+    came = known["accepted" if of == "p_pursue" else "won"]
+    if of == "p_convert":  # a chance of leads that are taken up
+        came = came.where(known["accepted"])
+    told = pd.DataFrame(
+        {
+            "account_id": known["account_id"],
+            "champion": known[of].astype(float),
+            "challenger": known[f"challenger_{of}"].astype(float),
+            "came": came.astype(float),
+            "won": known["won"],
+            "settled": known["settled"] & (known["action"] != HOLD),
+            "held": known["score"] < known["cut"].astype(float),
+            "would_hold": known["challenger_action"] == HOLD,
+        }
+    )
+    return shadow_record(told, resamples=settings.promotion.resamples, seed=settings.promotion.seed).to_json()
 
 
 def keep(home: Path, result: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from features.matrix import frame, matrix
 from features.outcomes import days_taken
 from features.tables import Tables, named, scoring_cohort, unanswered
 from models.policy.rules import Rule
-from pipelines.deciding import propose
+from pipelines.deciding.record import propose
 from pipelines.store.database import Store
 from pipelines.store.decisions import said_of
 from pipelines.store.erasure import forgotten_of

@@ -64,6 +64,12 @@ def load_champion(registry: Registry, files: Sequence[Path]) -> Champion:
         return load_champion(registry, files)  # another version was published amid the reading
 
 
+def load_version(registry: Registry, version: str, files: Sequence[Path]) -> Champion:
+    """A version by its number, ready to score as a champion would; ``files`` as for ``load_champion``."""
+    folder = registry.download(version)
+    return Champion(version, _scorer(folder, version, files), _policy(folder))
+
+
 def load_record(registry: Registry, version: str, files: Sequence[Path]) -> VersionRecord:
     """A version by its number, ready to be compared with another; ``files`` as for ``load_champion``."""
     folder = registry.download(version)

@@ -26,7 +26,14 @@ OUTSIDE = {
 LONGEST = (
     *("test_serve", "test_kill", "test_leakage", "test_worse_challengers", "test_monitor", "test_examples"),
     *("test_cli", "test_notebooks", "test_prefect_server", "test_few_leads", "test_readme", "test_hostile"),
-    *("test_desk_security", "test_report", "test_feature_files", "test_selection", "test_policy_value"),
+    *(
+        "test_tryton",
+        "test_desk_security",
+        "test_report",
+        "test_feature_files",
+        "test_selection",
+        "test_policy_value",
+    ),
 )
 REPOSITORY = Path(__file__).resolve().parent.parent
 

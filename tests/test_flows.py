@@ -9,7 +9,7 @@ def test_the_champion_as_mlflow_loads_it_says_what_the_decision_log_says(world, 
     """From a table of raw feature columns, as a serving endpoint gets it."""
     import mlflow
 
-    from pipelines import deciding
+    from pipelines.deciding import record
     from pipelines.home import store_of
     from pipelines.settings import load_settings
 
@@ -19,8 +19,8 @@ def test_the_champion_as_mlflow_loads_it_says_what_the_decision_log_says(world, 
         seen.append(leads[["lead_id", *(column.name for column in scorer.recipe.columns)]])
         return decide_all(scorer, policy, leads, **options)
 
-    decide_all = deciding.decide_all
-    monkeypatch.setattr(deciding, "decide_all", looking_on)
+    decide_all = record.decide_all
+    monkeypatch.setattr(record, "decide_all", looking_on)
     assert leadsieve("score", "--config", world / "quick.toml", home=home).code == 0
     logged = store_of(load_settings(None), home).decisions().set_index("lead_id")
     leads = seen[0]

@@ -26,7 +26,7 @@ def test_who_would_be_held_or_let_go_comes_first_then_who_changes_grade_and_the_
     assert found["counts"] == {"held": 1, "let go": 1, "better grade": 0, "worse grade": 1}
     for each in found["changes"]:
         each["name"] = "Ann Smith"
-    said = summaries.compare({"versions": ["1", "2"], **found})
+    said = summaries.compare({"versions": ["1", "2"], **found, "shadow": None})
     assert "**Held:** Ann Smith (L2, B → D)." in said
 
 

@@ -293,6 +293,18 @@ def test_a_run_that_is_killed_before_or_after_any_request_loses_nothing_and_writ
     }
 
 
+def test_pulls_that_are_killed_at_any_request_end_with_what_one_alone_brings(crm, tmp_path):
+    config, draw, killed = tmp_path / "crm.toml", random.Random(5), 0
+    config.write_text(f'[source]\nurl = "{crm.url}"\n')
+    for _ in range(KILLS):
+        dies = DIES.format(last=draw.randrange(1, 60), before=draw.random() < 0.5)
+        killed += command("check", "--config", config, home=tmp_path / "home", before=dies).returncode == -9
+    assert killed >= KILLS - 1
+    assert leadsieve("check", "--config", config, home=tmp_path / "home").code == 0
+    (mirror,) = (tmp_path / "home" / "crm").glob("*.db")
+    assert rows_of(crm, mirror) == rows_of(crm)
+
+
 def test_every_revision_is_read_with_few_requests():
     from pipelines.crm.tryton import _stabbed
 

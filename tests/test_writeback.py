@@ -7,17 +7,18 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pandas as pd
 import pytest
 import sqlalchemy as sa
 
 from features.errors import UnreachableError, UsageError
-from pipelines.crm.door import open_crm
+from pipelines.crm.door import Answer, Line, open_crm
 from pipelines.crm.webhook import Webhook
 from pipelines.flows.writeback.run import write_back
 from pipelines.settings import load_settings
@@ -223,3 +224,37 @@ def test_an_address_that_cannot_be_used_is_refused_without_its_secret(url, said)
 def test_without_anywhere_to_write_to_nothing_is_done(tmp_path):
     with pytest.raises(UsageError, match="nowhere to write"):
         write_back(load_settings(None), tmp_path, NOW)
+
+
+def test_a_record_on_which_the_crm_fails_waits_a_refused_one_is_dead_and_the_others_are_written(monkeypatch):
+    monkeypatch.setenv("TRYTON_KEY", "a key")
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append((request.method, request.url.path.rpartition("/model/")[2]))
+        if request.method == "GET":
+            there = [{"id": number, "conversion_probability": 0.5, "state": "lead"} for number in (1, 2, 3)]
+            return httpx.Response(200, json=there if request.url.path.endswith("sale.opportunity") else [])
+        code = {"1": 500, "2": 400}.get(request.url.path.rpartition("/")[2], 200)
+        return httpx.Response(code, json={"message": "it is over"} if code == 400 else {})
+
+    with closing(open_crm("tryton:https://crm.example/sales")) as door:
+        door._http = httpx.Client(
+            transport=httpx.MockTransport(answer), base_url="https://crm.example/sales/rest/model/"
+        )
+        said = {
+            "grade": "A",
+            "score": 0.25,
+            "state": "open",
+            "reasons": [],
+            "version": "1",
+            "as_of": "2026-11-01T08:00:00",
+        }
+        answers = list(door.write([Line(number, str(number), said) for number in (1, 2, 3, 4)]))
+    assert answers == [
+        Answer(1, refused="Internal Server Error", later=True),
+        Answer(2, refused="it is over"),
+        Answer(3),
+        Answer(4, refused="there is no such record"),
+    ]
+    assert [each for each in asked if each[0] == "POST"] == [("POST", "ir.note")] * 3

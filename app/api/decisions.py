@@ -13,7 +13,7 @@ from app.api.tables import Tables, read
 from app.desk import Desk
 from app.scoring.realtime import LiveScorer, said_at_hand
 from models.policy.policy import HOLD
-from pipelines.deciding import propose, put_on_record
+from pipelines.deciding.record import propose, put_on_record
 from pipelines.store import arrivals, requests
 from pipelines.store.audit import note
 from pipelines.store.decisions import logged_of

@@ -10,6 +10,7 @@ from app.desk import desk_of
 from app.pages.rendering import render
 from app.sessions import at_least
 from pipelines.preview import kept
+from pipelines.reports import shadow
 from pipelines.store.users import Person
 
 router = APIRouter(include_in_schema=False)
@@ -37,6 +38,7 @@ def preview(request: Request, person: Annotated[Person, Depends(at_least("ops"))
         request,
         "preview.html",
         found=found,
+        beside=shadow.told(found.get("shadow"), found["versions"]),
         at=datetime.fromisoformat(found["as_of"]),
         kinds=[(words, found["counts"][what], kinds[words]) for what, words in KINDS.items() if kinds[words]],
         names=names,

@@ -50,6 +50,8 @@ class PromotionSettings:
         The share of leads that sales works, where its weekly hours are not known.
     resamples, seed
         Of the accounts drawn again.
+    shadow
+        Whether the newest version after the champion scores in silence whatever the champion decides.
     """
 
     max_log_loss: Share = 0.01
@@ -61,6 +63,7 @@ class PromotionSettings:
     worked_share: Share = 0.3
     resamples: Annotated[int, Field(ge=100, le=10_000)] = 500
     seed: int = 0
+    shadow: bool = False
 
 
 @dataclass(frozen=True)

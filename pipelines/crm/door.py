@@ -14,7 +14,9 @@ Row = dict[str, Any]
 # scheme: the module of this room that opens it, and an address of such a CRM
 KINDS = {
     "tryton": ("tryton", "tryton:https://HOST/DATABASE"),
+    "hubspot": ("hubspot", "hubspot:"),
 }
+HOSTS = {"hubspot": "https://api.hubapi.com"}  # of CRMs that are at one place for everybody
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,8 @@ def open_crm(url: str) -> Crm:
     """
     scheme, _, rest = url.partition(":")
     module, example = KINDS[scheme.lower()]
+    if not rest.partition("?")[0]:
+        rest = HOSTS.get(scheme.lower(), "") + rest
     parts = urlsplit(rest)
     local = parts.hostname in ("127.0.0.1", "localhost", "::1")
     if parts.username or parts.password:

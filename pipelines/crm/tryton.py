@@ -177,32 +177,32 @@ class Tryton:
             if line.lead_id not in there:
                 yield Answer(line.entry, refused="there is no such record")
                 continue
-            yield Answer(line.entry, self._put(line, there[line.lead_id], notes.get(line.lead_id)))
+            yield self._put(line, there[line.lead_id], notes.get(line.lead_id))
 
-    def _put(self, line: Line, record: Mapping[str, Any], old: Mapping[str, Any] | None) -> str | None:
-        """Write what the record does not say yet; gives why it was refused."""
-        refusals, chance = [], line.said.get("score")
+    def _put(self, line: Line, record: Mapping[str, Any], old: Mapping[str, Any] | None) -> Answer:
+        """Write what the record does not say yet: the chance, then the note, whatever becomes of the first."""
+        answers, chance = [], line.said.get("score")
         if chance is not None and round(chance, 4) != record["conversion_probability"]:
-            refusals.append(
-                self._sent("PUT", f"{MODEL}/{line.lead_id}", {"conversion_probability": round(chance, 4)})
-            )
+            told = {"conversion_probability": round(chance, 4)}
+            answers.append(self._sent(line.entry, "PUT", f"{MODEL}/{line.lead_id}", told))
         note = words_of(line.said)
         if old is None:
-            refusals.append(
-                self._sent("POST", NOTE, {"resource": f"{MODEL},{line.lead_id}", "message": note})
-            )
+            told = {"resource": f"{MODEL},{line.lead_id}", "message": note}
+            answers.append(self._sent(line.entry, "POST", NOTE, told))
         elif old["message"] != note:
-            refusals.append(self._sent("PUT", f"{NOTE}/{old['id']}", {"message": note}))
-        return next((refusal for refusal in refusals if refusal), None)
+            answers.append(self._sent(line.entry, "PUT", f"{NOTE}/{old['id']}", {"message": note}))
+        return next((answer for answer in answers if answer.refused), Answer(line.entry))
 
-    def _sent(self, method: str, path: str, body: Row) -> str | None:
+    def _sent(self, entry: int, method: str, path: str, body: Row) -> Answer:
+        """What the server says to one request; where it fails on one record, the others go on."""
         response = self._http.request(method, path, json=body, headers=self._context())
         if response.is_success:
-            return None
-        if response.status_code in (400, 403, 404, 409, 422):
-            return said(response)
-        checked(response, self.name, key=KEY)
-        return None
+            return Answer(entry)
+        if response.status_code == 401:
+            checked(response, self.name, key=KEY)
+        return Answer(
+            entry, refused=said(response), later=response.status_code >= 500 or response.status_code == 429
+        )
 
     # ── requests ──
 

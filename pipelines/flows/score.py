@@ -13,7 +13,8 @@ from features.outcomes import days_taken
 from features.tables import came_before, moment, scoring_cohort, unanswered
 from models.monitoring.data_drift import oddities
 from models.policy.policy import HAND_OFF, HOLD
-from pipelines.deciding import propose, put_on_record
+from pipelines.deciding.record import propose, put_on_record
+from pipelines.deciding.shadow import Shadow, in_shadow
 from pipelines.flows.dataset import pull_source
 from pipelines.flows.runs import flow, publish
 from pipelines.home import registry_of, store_of
@@ -25,6 +26,7 @@ from pipelines.settings import Settings
 from pipelines.sinks.tables import checked_output, write_decisions
 from pipelines.store.decisions import for_sales, pending_leads, said_of
 from pipelines.store.erasure import forgotten_of
+from pipelines.store.work import shadows
 from pipelines.store.work.rescores import as_of_now
 from pipelines.version_files import load_champion
 
@@ -42,6 +44,7 @@ class ScoringReport:
     decisions: pd.DataFrame
     already_decided: int
     rescored: Rescored
+    shadow: Shadow
     output: Path | None
     warnings: tuple[str, ...]
     seconds: dict[str, float]
@@ -65,6 +68,7 @@ class ScoringReport:
                 "held": int((self.decisions["action"] == HOLD).sum()),
                 "already_decided": self.already_decided,
                 "rescored": asdict(self.rescored),
+                "shadow": self.shadow.to_json(),
                 "output": None if self.output is None else str(self.output),
                 "by_channel": self.by("channel"),
                 "warnings": self.warnings,
@@ -123,6 +127,19 @@ def score_leads(
         taken = days_taken(tables, asked.waiting, recipe.horizons.delay, found["lead_id"])
         late = came_before(tables, asked.waiting, as_of - recipe.horizons.delay - FRESH)
         odd = oddities(champion.scorer, found, max_new=settings.monitor.max_new)
+        shadow = Shadow()
+        if settings.promotion.shadow:
+            shadow = in_shadow(
+                registry_of(settings, home),
+                champion,
+                tables,
+                asked.waiting,
+                found,
+                said,
+                taken_days=taken,
+                rules=settings.policy.rules,
+                files=settings.features.files,
+            )
 
     with watch.step("score", "score and decide"):
         decisions = propose(
@@ -139,6 +156,8 @@ def score_leads(
             gone = forgotten_of(store, home).are(decisions["lead_id"])  # while we scored them
             decisions = decisions[~pd.Series(gone, index=decisions.index, dtype=bool)]
             recorded = put_on_record(champion, store, decisions, connection)
+            shadow = shadow.of(recorded["lead_id"])
+            shadows.record(store, connection, shadow.scored)
         elsewhere = asked.decided_elsewhere(decisions, recorded)
         if output:
             earlier = (
@@ -152,10 +171,12 @@ def score_leads(
         decisions=recorded,
         already_decided=len(elsewhere),
         rescored=rescored,
+        shadow=shadow,
         output=output,
         warnings=(
             *([_late(late)] if late else []),
             *(f"these leads are not as the model knows them: {each.words()}" for each in odd),
+            *([shadow.warning] if shadow.warning else []),
             *snapshot.warnings,
         ),
         seconds=watch.seconds,

@@ -9,6 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from features.labels import JUDGED
+from pipelines.reports import shadow
 from pipelines.reports.formats import chance, chances, estimate, minute, number, percent, short
 from pipelines.reports.render import markdown
 
@@ -245,7 +246,7 @@ def compare(result: Result) -> str:
         ]
         if those:
             told.append([what, names, max(0, len(those) - SHOWN_CHANGES)])
-    return markdown("compare", **result, told=told)
+    return markdown("compare", **result, told=told, beside=shadow.told(result["shadow"], result["versions"]))
 
 
 def a_leads(decisions: pd.DataFrame, *, desk: str | None) -> tuple[str, str] | None:

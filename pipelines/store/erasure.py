@@ -39,6 +39,7 @@ from pipelines.store.schema import (
     notes_table,
     outbox_table,
     rescores_table,
+    shadow_table,
     worklist_table,
 )
 
@@ -222,7 +223,7 @@ def _make_anonymous(store: Store, lead_id: str, *, at: datetime, by: str) -> tup
             notes_table.update().where(notes_table.c.lead_id == lead_id).values(lead_id=nobody, words=None)
         )
         connection.execute(audit.update().where(audit.c.lead_id == lead_id).values(lead_id=nobody))
-        for table in (work, arrivals_table, rescores_table, outbox_table):
+        for table in (work, arrivals_table, rescores_table, outbox_table, shadow_table):
             connection.execute(table.delete().where(table.c.lead_id == lead_id))
         note(
             connection,

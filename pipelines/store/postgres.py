@@ -62,3 +62,4 @@ def insert(connection: sa.Connection, table: sa.Table, columns: dict[str, pa.Arr
     connection.exec_driver_sql(
         f"INSERT INTO {table.name} ({names}) SELECT {names} FROM incoming ON CONFLICT DO NOTHING"
     )
+    connection.exec_driver_sql("DROP TABLE incoming")  # one transaction may insert into two tables

@@ -123,6 +123,22 @@ rescores_table = sa.Table(
     sa.Column("reasons", sa.Text, nullable=False),
     sa.Column("weights", sa.Text, nullable=False),
 )
+# What a challenger would have done with the leads that the champion decided: read by `compare` alone.
+shadow_table = sa.Table(
+    "shadow_scores",
+    metadata,
+    sa.Column("lead_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("as_of", sa.DateTime, nullable=False),
+    sa.Column("p_pursue", sa.Float),
+    sa.Column("p_convert", sa.Float),
+    sa.Column("p_both", sa.Float),
+    sa.Column("score", sa.Float),
+    sa.Column("grade", sa.Text),
+    sa.Column("action", sa.Text, nullable=False),  # by its own cut, no arm drawn
+    sa.Column("cut", sa.Float),
+    sa.Column("cut_by", sa.Text),
+)
 WORK = worklist_table.c
 notes_table = sa.Table(
     "notes",
@@ -264,7 +280,7 @@ current_decisions = sa.table(
 TABLES = (
     answers_table, worklist_table, people_table, sessions_table, tries_table, keys_table, audit_table, forgotten_table,
     arrivals_table, requests_table, notes_table, views_table,
-    assignments_table, rescores_table, outbox_table,
+    assignments_table, rescores_table, outbox_table, shadow_table,
 )  # fmt: skip
 
 
@@ -289,6 +305,9 @@ sa.Index("assignments_by_lead", assignments_table.c.lead_id, assignments_table.c
 
 
 sa.Index("rescores_by_lead", rescores_table.c.lead_id, rescores_table.c.at, unique=True)
+
+
+sa.Index("shadow_scores_by_version", shadow_table.c.version)
 
 
 sa.Index("worklist_by_desk", WORK.assigned_to, WORK.state, WORK.assigned_at)

@@ -43,10 +43,11 @@ def write_back(
     Raises
     ------
     UsageError
-        If there is nowhere to write to.
+        If there is nowhere to write to, or a target lacks what is written into.
     UnreachableError
-        If a target does not answer, once all others have been written to; what it has not confirmed stays in
-        the outbox.
+        If a target does not answer.
+
+    Both are raised once all others have been written to; what was not confirmed stays in the outbox.
     """
     store = store_of(settings, home)
     with ExitStack() as held:
@@ -104,7 +105,7 @@ def targets_of(settings: Settings, now: datetime) -> list[Target]:
     return found
 
 
-def _deliver(store: Store, target: Target, at: datetime, failures: list[UnreachableError]) -> int:
+def _deliver(store: Store, target: Target, at: datetime, failures: list[Exception]) -> int:
     """Send what waits, some lines at a time, noting each answer before the next lines go."""
     sent = 0
     while lines := outbox.waiting(store, target.name, at=at, limit=target.at_once):
@@ -112,7 +113,7 @@ def _deliver(store: Store, target: Target, at: datetime, failures: list[Unreacha
         try:
             for answer in target.write(lines):
                 answers.append(answer)
-        except UnreachableError as error:
+        except (UnreachableError, UsageError) as error:
             failures.append(error)
         finally:
             outbox.settle(store, answers, at=at)

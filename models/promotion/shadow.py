@@ -1,0 +1,138 @@
+"""The record of a challenger in shadow: what it said of leads as they came, against what became of them.
+
+Here nothing has to be made honest: both versions spoke before anything was known. But the champion chose who was tried.
+So what became of a lead is known where it was handed off, the champion's harder part, and of those that the champion would
+hold only where its arm let them pass.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from models.evaluation.metrics import area, counts_by_score
+from models.evaluation.uncertainty import (
+    MOST_GROUPS,
+    Estimate,
+    account_weights,
+    estimate,
+    number,
+    ratio_of_sums,
+)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One version on the settled leads: ranking, mean chance, and that over the share it came true for."""
+
+    auc: Estimate
+    mean_chance: float
+    calibration_ratio: Estimate
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "auc": self.auc.to_json(),
+            "mean_chance": number(self.mean_chance),
+            "calibration_ratio": self.calibration_ratio.to_json(),
+        }
+
+
+@dataclass(frozen=True)
+class Otherwise:
+    """Leads on which the two cuts disagree; what became of those that were tried and are settled."""
+
+    leads: int
+    settled: int
+    wins: int
+
+
+@dataclass(frozen=True)
+class ShadowRecord:
+    """Both versions on the leads that came while one was champion and the other in shadow.
+
+    Attributes
+    ----------
+    leads : int
+        That both scored.
+    settled, wins : int
+        Of them tried, with both horizons over; and those that became customers.
+    champion, challenger : Side
+        On the settled ones.
+    ahead : Estimate
+        The challenger's AUC less the champion's, paired.
+    held_otherwise, let_go_otherwise : Otherwise
+        By cuts alone: what the challenger would hold and the champion's cut does not, and the reverse.
+    """
+
+    leads: int
+    settled: int
+    wins: int
+    champion: Side
+    challenger: Side
+    ahead: Estimate
+    held_otherwise: Otherwise
+    let_go_otherwise: Otherwise
+
+    def to_json(self) -> dict[str, Any]:
+        """``shadow`` of the ``compare`` object of the interface."""
+        return {
+            "leads": self.leads,
+            "settled": self.settled,
+            "wins": self.wins,
+            "champion": self.champion.to_json(),
+            "challenger": self.challenger.to_json(),
+            "ahead": self.ahead.to_json(),
+            "held_otherwise": asdict(self.held_otherwise),
+            "let_go_otherwise": asdict(self.let_go_otherwise),
+        }
+
+
+def shadow_record(pairs: pd.DataFrame, *, resamples: int, seed: int) -> ShadowRecord:
+    """What the two are worth so far.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        One row per lead: ``account_id``; ``champion`` and ``challenger``, the chances of one outcome; ``came``, that
+        outcome, 0 or 1, empty where it is no question; ``won``; ``settled``, whether both are known and the lead was tried; ``held`` and
+        ``would_hold``, by either's cut. Of the latter four booleans.
+    resamples, seed : int
+        Of the accounts drawn again.
+    """
+    known = pairs[pairs["settled"] & pairs[["champion", "challenger", "came"]].notna().all(axis=1)]
+    came = known["came"].to_numpy(float)
+    account, accounts = pd.factorize(known["account_id"])
+    weights = account_weights(len(accounts), resamples=resamples, seed=seed)
+    sides, draws = [], []
+    for name in ("champion", "challenger"):
+        chance = known[name].to_numpy(float)
+        exact, drawn = np.nan, np.empty(0)
+        if 0 < came.sum() < len(came):
+            exact = float(area(counts_by_score(chance, came))[0])
+            drawn = area(
+                counts_by_score(chance, came, account=account, weights=weights, most_groups=MOST_GROUPS)
+            )
+        true = (
+            ratio_of_sums(chance, came, account=account, weights=weights)
+            if came.sum() > 0
+            else Estimate(np.nan)
+        )
+        sides.append(Side(estimate(exact, drawn), chance.mean() if len(chance) else np.nan, true))
+        draws.append(drawn)
+    held, would = pairs["held"], pairs["would_hold"]
+    return ShadowRecord(
+        leads=len(pairs),
+        settled=len(known),
+        wins=int(known["won"].sum()),
+        champion=sides[0],
+        challenger=sides[1],
+        ahead=estimate(sides[1].auc.value - sides[0].auc.value, draws[1] - draws[0]),
+        held_otherwise=_otherwise(pairs[would & ~held]),
+        let_go_otherwise=_otherwise(pairs[held & ~would]),
+    )
+
+
+def _otherwise(those: pd.DataFrame) -> Otherwise:
+    tried = those[those["settled"]]
+    return Otherwise(len(those), len(tried), int(tried["won"].sum()))
