@@ -12,6 +12,7 @@ from app.cli import app
 from pipelines.simulation.market import simulate_tables
 from tests.commands import QUICK, leadsieve
 from tests.conftest import REPOSITORY
+from tests.test_writeback import receiving
 
 BLOCKS = re.findall(r"```sh\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
 LINES = [shlex.split(line, comments=True) for block in BLOCKS for line in block.splitlines()]
@@ -35,17 +36,24 @@ def test_every_command_of_the_readme_runs_as_it_stands(tmp_path, monkeypatch):
     leads = tables["leads"].slice(7_900)
     new = leads.set_column(0, "lead_id", pc.binary_join_element_wise("new-", leads["lead_id"], ""))
     pyarrow.csv.write_csv(new, tmp_path / "new.csv")
-    (tmp_path / "crm.toml").write_text(f'[source]\nurl = "files:exports"\n{QUICK}')
     monkeypatch.chdir(tmp_path)
+    with receiving() as hook:
+        (tmp_path / "crm.toml").write_text(
+            f'[source]\nurl = "files:exports"\n{QUICK}\n[writeback]\nwebhook = "{hook.url}"\n'
+        )
+        _run_all(tmp_path)
+    assert hook.came
 
+
+def _run_all(folder):
     commands = [words[1:] for words in LINES if words[:1] == ["leadsieve"]]
     assert {words[0] for words in commands} == set(COMMANDS) - {"demo", "serve"}
     for words in commands:
         if words[0] in SERVING:
             continue
-        said = leadsieve(*words, home=tmp_path / "home")
+        said = leadsieve(*words, home=folder / "home", LEADSIEVE_WEBHOOK_SECRET="a key of the tests")
         refused = words[0] == "promote" and "--force" not in words and "was not promoted" in said.out
         assert said.code == (4 if refused else 0), f"leadsieve {shlex.join(words)}: {said.out}{said.err}"
-    assert (tmp_path / "decisions.csv").stat().st_size > 1000
-    assert (tmp_path / "new.parquet").exists()
-    assert (tmp_path / "judged.parquet").exists()
+    assert (folder / "decisions.csv").stat().st_size > 1000
+    assert (folder / "new.parquet").exists()
+    assert (folder / "judged.parquet").exists()
