@@ -145,7 +145,7 @@ def served(
         get_client(sync_client=True) as client,
         running(*command, folder=folder, api=prefect_server) as serving,
     ):
-        until(lambda: len(client.read_deployments(limit=9, sort="NAME_ASC")) == 5, serving)
+        until(lambda: len(client.read_deployments(limit=9, sort="NAME_ASC")) == 6, serving)
         yield folder
 
 
@@ -376,7 +376,8 @@ def test_prefect_yaml_deploys_the_flows_by_module_path_as_the_configuration_sche
     told = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())
     for each in told["deployments"]:
         flow = load_flow_from_entrypoint(each["entrypoint"])
-        assert [entry["cron"] for entry in each["schedules"]] == [getattr(ScheduleSettings(), flow.name)]
+        due = getattr(ScheduleSettings(), flow.name)
+        assert [entry["cron"] for entry in each["schedules"]] == ([] if due == "off" else [due])
         flow.validate_parameters(each["parameters"])
 
 
@@ -486,7 +487,7 @@ def test_a_service_that_takes_pictures_gets_two_and_the_way_to_each_figure(align
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_the_scheduled_flow_sends_its_sentences_to_the_block_that_is_named(world, alarm, tmp_path):
+def test_the_scheduled_flow_sends_its_sentences_to_the_block_that_is_named(world, home, alarm, tmp_path):
     from prefect.blocks.notifications import CustomWebhookNotificationBlock
 
     from pipelines.flows.deployments import alignment
@@ -497,12 +498,12 @@ def test_the_scheduled_flow_sends_its_sentences_to_the_block_that_is_named(world
     ).save("digest")
     more = '[schedule]\ndigest = "custom-webhook/digest"\n'
     folder = written(tmp_path, {"crm.toml": (world / "quick.toml").read_text() + more})
-    state = alignment(folder / "crm.toml", world / "home", as_of="2025-01-01", return_state=True)
+    state = alignment(folder / "crm.toml", home, as_of="2025-01-01", return_state=True)
     assert state.name == "Completed", state.message
     said = json.loads(alarm[1].pop())["said"]
     assert said.startswith(f"What became of the leads: 1 to talk about | {state.message}")
     assert "Fewer than half of the leads are answered within the 24 hours agreed on" in said
-    assert '"counted_at": "2025-01-01T00:00:00"' in (world / "home/alignment/figures.json").read_text()
+    assert '"counted_at": "2025-01-01T00:00:00"' in (home / "alignment/figures.json").read_text()
 
 
 @pytest.mark.usefixtures("prefect_server")

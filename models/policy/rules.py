@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass as validated
-from scipy.stats import binomtest
 
 from features.errors import UsageError
 
@@ -229,6 +228,8 @@ def costs(
 
 def share_of(count: int, of: int) -> dict[str, float] | None:
     """A share with its exact 95 % interval (Clopper and Pearson); None of nothing."""
+    from scipy.stats import binomtest  # memory and a second that the desk does without
+
     if not of:
         return None
     interval = binomtest(count, of).proportion_ci(method="exact")
