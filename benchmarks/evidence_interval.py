@@ -52,7 +52,7 @@ def interval_grid(seeds: Sequence[int] = (1, 2, 3, 4), *, leads: int = 6_000) ->
 
 def _covered(made: SimulatorSettings) -> dict[str, float]:
     """One market: the shares by what the chance if worked is known from."""
-    learning, chance = _market(made)
+    learning, chance = settled_market(made)
     newest = round(NEWEST * len(chance))
     account = pd.factorize(learning.frame["account_id"])[0]
     rng = np.random.default_rng(made.seed)
@@ -61,7 +61,7 @@ def _covered(made: SimulatorSettings) -> dict[str, float]:
         scores = scorer.score(learning.frame.iloc[-newest:])
         return ((scores["low"] <= chance[-newest:]) & (chance[-newest:] <= scores["high"])).mean()
 
-    scorer = _fitted(learning)
+    scorer = fitted(learning)
     luck = luck_of(learning, scorer, np.ones(len(chance), bool))
     found = {}
     if isinstance(luck, Selection):
@@ -69,7 +69,7 @@ def _covered(made: SimulatorSettings) -> dict[str, float]:
     drawn = np.cumsum(np.bincount(account)[order := rng.permutation(account.max() + 1)])
     asked = np.isin(account, order[: np.searchsorted(drawn, 1.3 * max(FORCED))])
     asked[-newest:] = False
-    scorer = _fitted(learning, (~asked).astype(float))
+    scorer = fitted(learning, (~asked).astype(float))
     chances = scorer.score(learning.frame)["p_convert"].to_numpy()
     won = simulate(made).truth.to_pandas().set_index("lead_id")["would_win_if_pursued"]
     won = won.reindex(learning.frame["lead_id"]).to_numpy(float)
@@ -88,7 +88,7 @@ def _covered(made: SimulatorSettings) -> dict[str, float]:
     return found
 
 
-def _market(made: SimulatorSettings) -> tuple[LearningSet, np.ndarray]:
+def settled_market(made: SimulatorSettings) -> tuple[LearningSet, np.ndarray]:
     """A market's leads, all of them settled, and the chance that their columns can tell."""
     url = "simulated:?" + "&".join(
         f"{name}={getattr(made, name)}" for name in ("leads", "seed", "gamma", "delta", "rho")
@@ -106,7 +106,8 @@ def _market(made: SimulatorSettings) -> tuple[LearningSet, np.ndarray]:
     return learning, expit(visible[:, None] + made.gamma * NODES) @ (NODE_WEIGHTS / NODE_WEIGHTS.sum())
 
 
-def _fitted(learning: LearningSet, weights: np.ndarray | None = None) -> Scorer:
+def fitted(learning: LearningSet, weights: np.ndarray | None = None) -> Scorer:
+    """A scorer of a market's leads; those of weight 0 are not learned from."""
     return fit_scorer(
         learning.frame,
         pursue=Target(learning.labels("pursue"), weights=weights),

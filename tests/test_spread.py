@@ -1,25 +1,17 @@
 """The interval on every lead holds the chance that can be known of it, for about 9 leads in 10."""
 
-from contextlib import closing
 from dataclasses import replace
-from datetime import datetime
 
 import numpy as np
 import pytest
-from scipy.special import expit
 
+from benchmarks.evidence_interval import fitted, settled_market
 from models.policy.selective_labels import recalibrate
-from models.scoring.scorer import Scorer, Target, fit_scorer
+from models.scoring.scorer import Scorer
 from models.scoring.selection import Selection
 from models.scoring.spread import between
-from models.survival.hazard import HazardParameters
 from models.training import luck_of
-from pipelines.flows.dataset import learning_set
-from pipelines.settings import load_settings
 from pipelines.simulation.market import SimulatorSettings, simulate
-from pipelines.sources.snapshots import pull
-
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 
 
 def test_more_outcomes_make_it_narrower_and_one_number_is_less_sure_than_two_bounds():
@@ -48,34 +40,18 @@ def test_it_holds_the_chance_itself_stays_within_0_and_1_and_is_empty_where_that
 @pytest.mark.slow
 @pytest.mark.parametrize(("rho", "unseen", "seed"), [(0.9, 0.0, 5), (0.0, 1.0, 6), (-0.4, 0.0, 7)])
 def test_nine_leads_in_ten_have_their_true_chance_in_it_whether_or_not_sales_sees_more_than_the_columns(
-    tmp_path, rho, unseen, seed
+    rho, unseen, seed
 ):
-    made = {"leads": 5_000, "seed": seed, "gamma": unseen, "delta": unseen, "rho": rho}
-    url = "simulated:?" + "&".join(f"{name}={value}" for name, value in made.items())
-    settings = load_settings(None, {"source": {"url": url}})
-    with closing(
-        pull(settings.source, settings.label, home=tmp_path, until=datetime(2030, 1, 1))
-    ) as snapshot:
-        learning = learning_set(snapshot.tables, settings)
-    truth = simulate(SimulatorSettings(**made)).truth.to_pandas().set_index("lead_id")
-    truth = truth.reindex(learning.frame["lead_id"])
-    known = expit(truth["visible_logit"].to_numpy()[:, None] + unseen * NODES) @ (WEIGHTS / WEIGHTS.sum())
+    made = SimulatorSettings(leads=5_000, seed=seed, gamma=unseen, delta=unseen, rho=rho)
+    learning, known = settled_market(made)
+    truth = simulate(made).truth.to_pandas().set_index("lead_id").reindex(learning.frame["lead_id"])
     old, newest = learning.frame.iloc[:-1_250], learning.frame.iloc[-1_250:]
-
-    def fitted(weights: np.ndarray | None = None) -> Scorer:
-        return fit_scorer(
-            learning.frame,
-            pursue=Target(learning.labels("pursue"), weights=weights),
-            convert=Target(learning.labels("convert"), weights=weights),
-            recipe=learning.recipe,
-            parameters=HazardParameters(),
-        )
 
     def covered(scorer: Scorer) -> float:
         scores, chance = scorer.score(newest), known[-1_250:]
         return ((scores["low"] <= chance) & (chance <= scores["high"])).mean()
 
-    scorer = fitted()
+    scorer = fitted(learning)
     luck = luck_of(learning, scorer, np.ones(len(learning.frame), bool))
     assert isinstance(luck, Selection), luck
     for of in (scorer, replace(scorer, selection=luck, worked_by="luck")):
@@ -85,7 +61,7 @@ def test_nine_leads_in_ten_have_their_true_chance_in_it_whether_or_not_sales_see
     rng = np.random.default_rng(seed)
     accounts = rng.permutation(old["account_id"].unique())
     asked = learning.frame["account_id"].isin(accounts[:300]).to_numpy() & (np.arange(len(known)) < len(old))
-    scorer = fitted((~asked).astype(float))
+    scorer = fitted(learning, (~asked).astype(float))
     chances = scorer.score(learning.frame)["p_convert"].to_numpy()
     for leads, draws in ((40, 20), (600, 1)):
         held = []
