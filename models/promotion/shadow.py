@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models.evaluation.metrics import area, counts_by_score
+from models.evaluation.performance import ranking
 from models.evaluation.uncertainty import (
-    MOST_GROUPS,
     Estimate,
     account_weights,
     estimate,
@@ -107,19 +106,14 @@ def shadow_record(pairs: pd.DataFrame, *, resamples: int, seed: int) -> ShadowRe
     sides, draws = [], []
     for name in ("champion", "challenger"):
         chance = known[name].to_numpy(float)
-        exact, drawn = np.nan, np.empty(0)
-        if 0 < came.sum() < len(came):
-            exact = float(area(counts_by_score(chance, came))[0])
-            drawn = area(
-                counts_by_score(chance, came, account=account, weights=weights, most_groups=MOST_GROUPS)
-            )
+        ranks = ranking(chance, came, np.zeros(len(came)), account, weights)
         true = (
             ratio_of_sums(chance, came, account=account, weights=weights)
             if came.sum() > 0
             else Estimate(np.nan)
         )
-        sides.append(Side(estimate(exact, drawn), chance.mean() if len(chance) else np.nan, true))
-        draws.append(drawn)
+        sides.append(Side(ranks.auc, chance.mean() if len(chance) else np.nan, true))
+        draws.append(ranks.auc_draws)
     held, would = pairs["held"], pairs["would_hold"]
     return ShadowRecord(
         leads=len(pairs),
