@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from features.labels import Horizons
 from models.policy.arms import FORCED
 from models.policy.assignment import AssignmentSettings
 from models.policy.policy import HOLD
@@ -21,6 +22,7 @@ from pipelines.store.schema import decisions_table, worklist_table
 from pipelines.store.work.assignment import assign
 from pipelines.store.work.notes import next_steps
 from pipelines.store.work.rescores import WAITING, not_shown, standing
+from pipelines.store.work.skill import TrackRecords
 from pipelines.store.worklist import worth_of
 
 AT_ONCE = 10_000
@@ -44,6 +46,8 @@ class Filler:
         The column that tells the country; likewise.
     assignment : AssignmentSettings, optional
         Whose desk a lead comes to; nobody's if not given.
+    horizons : Horizons, optional
+        How long a lead's time is, for assignment by skill.
     clock : function, optional
         The time now; the latest decision's if not given.
     """
@@ -56,10 +60,12 @@ class Filler:
         named: tuple[str, ...] = (),
         country: str | None = None,
         assignment: AssignmentSettings | None = None,
+        horizons: Horizons | None = None,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.store, self.dossiers, self.named, self.country = store, dossiers, named, country
         self.assignment, self.clock = assignment or AssignmentSettings(), clock
+        self.records = TrackRecords(dossiers, self.assignment, horizons or Horizons())
         self._batch = -1
         self._gone = 0
         self._heeded: Path | None = None
@@ -220,6 +226,7 @@ class Filler:
             filled,
             lambda lead_id: leads.get(lead_id, {}).get(column),
             at=at,
+            records=self.records.as_of(connection, at),
         )
         connection.execute(worklist_table.insert(), filled)
 
