@@ -99,10 +99,11 @@ class Filler:
         leads: Mapping[str, Mapping[str, Any]],
         columns: Sequence[str],
     ) -> None:
-        """Put leads on the list in the transaction that decides them, by what is known of them at hand: rows
-        by lead id, with the names of their columns.
+        """Put leads on the list in the transaction that decides them or scores them anew, by what is known of them at
+        hand: rows by lead id, with the names of their columns.
         """
         log = decisions_table.c
+        self._take_off(connection, lead_ids)
         decided = sa.select(*(log[name] for name in TAKEN)).where(self.store.among(log.lead_id, lead_ids))
         rows = connection.execute(decided).mappings().all()
         self._put(connection, self._entries(rows, leads, Painter(columns, named=self.named)), leads)
@@ -115,15 +116,20 @@ class Filler:
                 ids = not_shown(connection, last, AT_ONCE)
                 if not ids:
                     return
-                log, work = decisions_table.c, worklist_table.c
+                log = decisions_table.c
                 decided = sa.select(*(log[name] for name in TAKEN)).where(self.store.among(log.lead_id, ids))
                 rows = connection.execute(decided).mappings().all()
             entries, leads = self._known(rows)
             with self.store.writing() as connection:
-                waits = work.state.in_(WAITING) & self.store.among(work.lead_id, ids)
-                connection.execute(worklist_table.delete().where(waits))
+                self._take_off(connection, ids)
                 self._put(connection, entries, leads)
             last = ids[-1]
+
+    def _take_off(self, connection: sa.Connection, lead_ids: Sequence[str]) -> None:
+        """Take leads that wait off the list, to be put on it as they stand now."""
+        work = worklist_table.c
+        waits = work.state.in_(WAITING) & self.store.among(work.lead_id, lead_ids)
+        connection.execute(worklist_table.delete().where(waits))
 
     def _heed_source(self) -> None:
         """Let leads wait no longer that sales has answered elsewhere, as the newest snapshot tells."""
