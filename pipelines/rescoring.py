@@ -13,7 +13,6 @@ from typing import Any
 import ibis
 import pandas as pd
 import pyarrow as pa
-import sqlalchemy as sa
 
 from features.matrix import frame, matrix
 from features.outcomes import days_taken
@@ -83,7 +82,7 @@ def score_again(
 
 def told_anew(
     store: Store,
-    connection: sa.Connection,
+    connection: Any,
     events: Mapping[str, Sequence[Mapping[str, Any]]],
     *,
     at: datetime,
