@@ -93,7 +93,8 @@ def test_leads_are_passed_on_by_who_has_them_taken_by_anybody_and_all_of_it_is_o
         ("cid", "passed on"),
         ("ann", "taken"),
     ]
-    assert "On the desk of cid" in ann.get("/leads/L4").text
+    story = ann.get("/leads/L4").text
+    assert all(words in story for words in ("On the desk of cid", "by turn", "passed on, by bob"))
     assert bob.client.post("/assign", data={**form, "to": "nobody"}).status_code == 400
 
 
@@ -230,6 +231,7 @@ def test_by_skill_is_marked_on_each_lead_said_on_the_team_page_and_left_out_of_w
     # 40 wins of 40 against none of 40, with twenty more of each at the half that both together won: .83 against .17
     assert Counter(on_desks(desk).values()) == {"bob": 8, "cid": 1}
     assert {why for n in range(9) for *_, why in moves_of(desk.store, f"N{n}")} == {"skill"}
+    assert "by skill: who won more of such leads before" in boss.get("/leads/N1").text
     assert "tells nothing of who is better" in " ".join(boss.get("/team").text.split())
     logged = desk.store.beside(pd.Series(["L1", "N1", "N2"]))
     assert logged["by_skill"].tolist() == [False, True, True]
