@@ -222,20 +222,23 @@ def test_by_skill_is_marked_on_each_lead_said_on_the_team_page_and_left_out_of_w
         tmp_path,
         leads=LEADS + old,
         outcomes="".join(f"bob{n},won,2025-07-01 09:00,,\n" for n in range(40)),
-        decisions=[(f"N{n}", f"N{n}", 0.1 * n, 1.0, "A", "hand off", "policy") for n in range(9)],
+        decisions=[
+            (lead_id, lead_id, 0.1, 1.0, "A", "hand off", "policy")
+            for lead_id in ("L1", *(f"N{n}" for n in range(9)))
+        ],
         more='[assignment]\nby = "skill"\nothers = ["bob", "cid"]\nowners = {east = "cid"}\n',
     )
     for name, role in (("bob", "rep"), ("cid", "rep"), ("max", "ops")):
         add_person(desk.store, name, role, PASSWORD, at=desk.now, by="a test")
     boss = signed_in(desk, "max")
     # 40 wins of 40 against none of 40, with twenty more of each at the half that both together won: .83 against .17
-    assert Counter(on_desks(desk).values()) == {"bob": 8, "cid": 1}
+    assert Counter(on_desks(desk).values()) == {"bob": 9, "cid": 1}
     assert {why for n in range(9) for *_, why in moves_of(desk.store, f"N{n}")} == {"skill"}
     assert "by skill: who won more of such leads before" in boss.get("/leads/N1").text
     assert "tells nothing of who is better" in " ".join(boss.get("/team").text.split())
-    logged = desk.store.beside(pd.Series(["L1", "N1", "N2"]))
+    logged = desk.store.beside(pd.Series(["L2", "N1", "N2"]))
     assert logged["by_skill"].tolist() == [False, True, True]
-    judged = pd.DataFrame({"lead_id": ["L1", "N1"], "rep": ["ann", "bob"]})
+    judged = pd.DataFrame({"lead_id": ["L2", "N1"], "rep": ["ann", "bob"]})
     kept, (words,) = by_luck(judged, desk.store)
     assert kept["rep"].fillna("").tolist() == ["ann", ""]
     assert words.startswith(
