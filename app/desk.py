@@ -85,6 +85,7 @@ class Desk:
             named=self.settings.desk.name,
             country=self.settings.desk.country,
             assignment=self.settings.assignment,
+            horizons=self.settings.label,
             clock=self.clock,
         )
 

@@ -34,8 +34,9 @@ class LearningSet:
     known_until : datetime
         Nothing recorded later is used, to learn or to judge.
     logged : data frame, optional
-        What the decision log says of the same leads, row by row: ``arm`` (empty where we never decided) and
-        ``cut``, the cut in force (NaN where none was). None where nothing was decided yet.
+        What the decision log says of the same leads, row by row: ``arm`` (empty where we never decided),
+        ``cut``, the cut in force (NaN where none was), and ``by_skill``, whether somebody got it for what that
+        person had won before. None where nothing was decided yet.
     """
 
     frame: pd.DataFrame
@@ -55,6 +56,12 @@ class LearningSet:
     def judged_names(self) -> tuple[str, ...]:
         """What can be judged: the models, and where there are two of them, "both", their product."""
         return (*self.names, "both") if len(self.names) > 1 else self.names
+
+    @property
+    def dealt(self) -> np.ndarray:
+        """Leads of which it was luck who got them, as far as we know."""
+        everybody = np.ones(len(self.fates), bool)
+        return everybody if self.logged is None else ~self.logged["by_skill"].to_numpy(bool)
 
     @cached_property
     def taken(self) -> np.ndarray:

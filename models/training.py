@@ -231,7 +231,7 @@ def _fitted(
 
 def luck_of(learning: LearningSet, scorer: Scorer, learn: np.ndarray) -> Selection | str | None:
     """What the luck of who got them tells of leads that sales passes over, or why it tells nothing; None where
-    nobody is said to have got them.
+    nobody is said to have got them. Leads given out by skill tell nothing.
 
     Parameters
     ----------
@@ -240,8 +240,8 @@ def luck_of(learning: LearningSet, scorer: Scorer, learn: np.ndarray) -> Selecti
     learn : array of bool
         Leads that may be learned from.
     """
-    reps = learning.fates["rep"].to_numpy(object)
-    if pd.isna(reps).all():
+    reps = learning.fates["rep"].where(learning.dealt).to_numpy(object)
+    if learning.fates["rep"].isna().all():
         return None
     of_rep = {
         column.name
@@ -341,7 +341,7 @@ def _came_true(forward: pd.DataFrame, score: Score) -> np.ndarray:
 
 def _leniency(learning: LearningSet, evaluation: Evaluation, chance: np.ndarray) -> Leniency | None:
     """The warning light, on the judged leads and by the reps who took them."""
-    forward, fates = evaluation.forward, learning.fates
+    forward, fates = evaluation.forward, learning.fates[learning.dealt]
     rep = fates.dropna(subset=["rep"]).set_index("lead_id")["rep"].reindex(forward["lead_id"])
     if rep.isna().all():
         return None

@@ -4,9 +4,11 @@ The desk's own notes are nothing that a lead did, and whom sales has answered wa
 when it was recorded, as everywhere: what comes later than that is not seen here.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import ibis
 import pandas as pd
@@ -17,6 +19,7 @@ from features.outcomes import days_taken
 from features.tables import Tables, named, scoring_cohort, unanswered
 from models.policy.rules import Rule
 from pipelines.deciding.record import propose
+from pipelines.store import arrivals
 from pipelines.store.database import Store
 from pipelines.store.decisions import said_of
 from pipelines.store.erasure import forgotten_of
@@ -50,7 +53,8 @@ def score_again(
     """
     if not days or tables.clock != "time" or tables.events is None:
         return Rescored()
-    last = rescores.last_scored(store, as_of - timedelta(days=days))
+    with store.reading() as connection:
+        last = rescores.last_scored(connection, as_of - timedelta(days=days))
     did = _done_since(tables, last, as_of) if len(last) else pd.DataFrame()
     if not len(did):
         return Rescored()
@@ -76,24 +80,59 @@ def score_again(
     return Rescored(new, len(rescores.handed_off(store) & set(scored["lead_id"])) if new else 0)
 
 
-def _done_since(tables: Tables, last: pa.Table, as_of: datetime) -> pd.DataFrame:
-    """By lead, ``since`` when and ``because`` of what it is to be scored anew."""
+def told_anew(
+    store: Store,
+    connection: Any,
+    events: Mapping[str, Sequence[Mapping[str, Any]]],
+    *,
+    at: datetime,
+    days: float,
+) -> pd.DataFrame:
+    """By lead, ``since`` when and ``because`` of what a program tells of it is to be scored anew: of those that were
+    decided in the last so many days and wait, what was recorded since they were last scored, or was not told when they
+    were.
+
+    Parameters
+    ----------
+    events : mapping
+        By lead, ``kind``, ``occurred_at`` and ``recorded_at`` of all that it has done.
+    """
+    if not days:
+        return pd.DataFrame()
+    last = rescores.waiting_since(store, connection, events, at - timedelta(days=days))
+    before = arrivals.arrivals(store, last)
+    rows = []
+    for lead_id, moment in last.items():
+        told = {(each.what, each.at) for each in before[lead_id].happened} if lead_id in before else None
+        for event in events[lead_id]:
+            late = told is not None and (event["kind"], event["occurred_at"]) not in told
+            if event["recorded_at"] < at and (late or event["recorded_at"] >= moment):
+                rows.append((lead_id, event["kind"], event["recorded_at"]))
+    return _by_lead(pd.DataFrame(sorted(rows), columns=["lead_id", "kind", "recorded_at"]))
+
+
+def _done_since(tables: Tables, last: Mapping[str, datetime], as_of: datetime) -> pd.DataFrame:
+    """As ``told_anew``, of what a snapshot knows."""
     events = tables.events.filter(
         tables.events.recorded_at < ibis.literal(as_of), tables.events.kind.notin(list(KINDS.values()))
     )
-    known = events.join(ibis.memtable(last), "lead_id").filter(lambda row: row.recorded_at >= row.last)
-    rows = (
-        known.select("lead_id", "kind", "recorded_at")
-        .order_by("lead_id", "recorded_at", "kind")
-        .to_pyarrow()
-        .to_pandas()
-    )
-    return pd.DataFrame(
+    scored = pa.table(
         {
-            lead_id: {"since": each["recorded_at"].min(), "because": _words(each["kind"])}
-            for lead_id, each in rows.groupby("lead_id")
+            "lead_id": pa.array(last.keys(), pa.string()),
+            "last": pa.array(last.values(), pa.timestamp("us")),
         }
-    ).T.infer_objects()
+    )
+    known = events.join(ibis.memtable(scored), "lead_id").filter(lambda row: row.recorded_at >= row.last)
+    rows = known.select("lead_id", "kind", "recorded_at").order_by("lead_id", "recorded_at", "kind")
+    return _by_lead(rows.to_pyarrow().to_pandas())
+
+
+def _by_lead(rows: pd.DataFrame) -> pd.DataFrame:
+    found = {
+        lead_id: {"since": each["recorded_at"].min(), "because": _words(each["kind"])}
+        for lead_id, each in rows.groupby("lead_id")
+    }
+    return pd.DataFrame(found).T.infer_objects()
 
 
 def _words(kinds: pd.Series) -> str:

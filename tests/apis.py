@@ -1,6 +1,6 @@
 """An API to ask: a home with a champion, its keys, and the source's own leads as a program would send them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,10 +40,15 @@ class Api:
 
 @contextmanager
 def running_api(
-    home: Path, config: Path | None, *, every: float = 3600, now: datetime = NOW
+    home: Path,
+    config: Path | None,
+    *,
+    every: float = 3600,
+    now: datetime = NOW,
+    clock: Callable[[], datetime] | None = None,
 ) -> Iterator[Api]:
     """The API of a home, ready to score, which looks for a new champion every so many seconds; its clock
-    stands still.
+    stands still, unless one is given.
     """
     settings = load_settings(config, environ={})
     store = store_of(settings, home)
@@ -51,7 +56,7 @@ def running_api(
         role: make_key(store, f"a {role}'s program", role, at=now, by="a test")
         for role in ("rep", "ops", "admin")
     }
-    app = create_app(settings, home, lambda: now, hosts=("testserver",))
+    app = create_app(settings, home, clock or (lambda: now), hosts=("testserver",))
     app.state.champions.every = every
     with TestClient(app, raise_server_exceptions=False) as client:
         app.state.champions.look()

@@ -61,8 +61,10 @@ def serving(home: Path, config: Path) -> Iterator[str]:
 
 
 @contextmanager
-def at_desk(browser: Browser, address: str, name: str = "ann", **options) -> Iterator[Page]:
-    """Somebody who is signed in; nothing may be said on the console, and nobody else be asked for anything."""
+def at_desk(
+    browser: Browser, address: str, name: str = "ann", *, opens: str = "Waiting", **options
+) -> Iterator[Page]:
+    """Somebody who is signed in, and whose queue opens on a list; nothing may be said on the console, and nobody else be asked for anything."""
     context = browser.new_context(base_url=address, **options)
     page = context.new_page()
     page.set_default_timeout(15_000)
@@ -82,7 +84,7 @@ def at_desk(browser: Browser, address: str, name: str = "ann", **options) -> Ite
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Waiting")).to_be_visible()
+    expect(page.get_by_role("heading", name=opens)).to_be_visible()
     yield page
     context.close()
     assert wrong == []

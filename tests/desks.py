@@ -108,14 +108,17 @@ def make_desk(
     folder: Path,
     *,
     leads: str = LEADS,
+    outcomes: str = "",
     decisions: list[tuple] = DECISIONS,
     store: str | None = None,
     more: str = "",
 ) -> Desk:
-    """A home with a snapshot and decisions, in a store of its own or in a named one."""
+    """A home with a snapshot and decisions, in a store of its own or in a named one; ``outcomes`` are added to those of
+    the leads.
+    """
     source = folder / "exports"
     source.mkdir(parents=True)
-    for name, text in (("leads", leads), ("events", EVENTS), ("outcomes", OUTCOMES)):
+    for name, text in (("leads", leads), ("events", EVENTS), ("outcomes", OUTCOMES + outcomes)):
         (source / f"{name}.csv").write_text(text, encoding="utf-8")
     more += "" if store is None else f'[store]\nurl = "{store}"\n'
     (folder / "crm.toml").write_text(f'[source]\nurl = "files:exports"\n{more}', encoding="utf-8")
@@ -132,7 +135,8 @@ _PULLED: dict[bytes, tuple[str, tempfile.TemporaryDirectory]] = {}
 def pulled(desk: Desk) -> None:
     """Pull the desk's source, or copy what a desk of the same leads has pulled: it costs most of a desk."""
     settings = desk.settings
-    leads = (desk.home.parent / "exports" / "leads.csv").read_bytes()
+    files = (desk.home.parent / "exports" / f"{name}.csv" for name in ("leads", "outcomes"))
+    leads = b"".join(file.read_bytes() for file in files)
     if leads not in _PULLED:
         _PULLED[leads] = settings.source.url, tempfile.TemporaryDirectory()
         pull(settings.source, settings.label, home=Path(_PULLED[leads][1].name), until=NOW).close()

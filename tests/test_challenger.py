@@ -15,13 +15,13 @@ from models.evaluation.settings import EvaluationPlan
 from models.policy.arms import FORCED, POLICY
 from models.policy.settings import PolicySettings
 from models.survival.hazard import HazardParameters
-from models.training import Challenger, fit_challenger
+from models.training import Challenger, fit_challenger, luck_of
 
 QUICK = HazardParameters(rounds=30, learning_rate=0.2, threads=1)
 NEVER = np.datetime64("NaT", "us")
 DAY = np.timedelta64(1, "D")
 RECIPE = SimpleNamespace(
-    columns=(SimpleNamespace(name="visits", kind="number", group="visits"),),
+    columns=(SimpleNamespace(name="visits", kind="number", group="visits", arguments=()),),
     horizons=Horizons(pursue_days=7, convert_days=30),
 )
 KNOWN_UNTIL = datetime(2027, 1, 1)
@@ -58,7 +58,7 @@ def market(leads: int = 4_000, seed: int = 5) -> LearningSet:
     fates = fates.assign(
         accepted_at=np.where(accepted, as_of + DAY, NEVER), won_at=np.where(won, as_of + 11 * DAY, NEVER)
     )
-    logged = pd.DataFrame({"arm": np.where(forced, FORCED, POLICY), "cut": np.nan})
+    logged = pd.DataFrame({"arm": np.where(forced, FORCED, POLICY), "cut": np.nan, "by_skill": False})
     frame = pd.DataFrame({**keys, "visits": visits})
     return LearningSet(
         frame, fates, RECIPE, ("accepted", "won"), outcome_times=True, known_until=KNOWN_UNTIL, logged=logged
@@ -114,3 +114,12 @@ def test_grades_are_told_on_the_scale_that_leads_are_scored_on(learning, challen
     grades = challenger.scorer.score(learning.frame)["grade"]
     assert set(grades) == {figures.grade for figures in challenger.grades}
     assert grades.value_counts(normalize=True).max() < 0.6
+
+
+def test_the_luck_of_who_got_a_lead_is_learned_from_leads_that_nobody_got_by_skill(learning, challenger):
+    reps = np.arange(len(learning.frame)) % 10
+    told = replace(learning, fates=learning.fates.assign(rep=[f"rep {rep}" for rep in reps]))
+    chosen = replace(told, logged=told.logged.assign(by_skill=reps < 5))
+    everybody = np.ones(len(reps), bool)
+    assert "5 are known" in luck_of(chosen, challenger.scorer, everybody)
+    assert "are known" not in str(luck_of(told, challenger.scorer, everybody))

@@ -56,11 +56,11 @@ def test_a_look_at_a_server_changes_with_a_row_and_with_a_newer_time(postgres):
     ],
 )
 def test_the_scoring_flow_runs_when_a_look_finds_something_new(monkeypatch, looks, runs):
-    left, ran = list(looks), []
+    left, ran, pauses = list(looks), [], []
 
     class Waited(threading.Event):
         def wait(self, timeout=None):
-            assert timeout == 30
+            pauses.append(timeout)
             return not left
 
     def look(source):
@@ -73,3 +73,4 @@ def test_the_scoring_flow_runs_when_a_look_finds_something_new(monkeypatch, look
         SourceSettings(url=SIMULATED), 1, "north", Waited(), run=lambda name, **_: ran.append(name)
     )
     assert ran == ["score/north"] * runs
+    assert pauses == [0, *[30] * len(looks)], "the first look comes at once"

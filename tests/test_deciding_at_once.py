@@ -19,7 +19,7 @@ from pipelines.store.filters import DecisionFilter
 from tests.apis import as_sent, running_api
 
 NOW = datetime(2024, 11, 15, 12, 30)
-CLIENTS, EACH, A_REQUEST = 20, 24, 12
+CLIENTS, EACH, A_REQUEST = 50, 12, 6
 FIRST = 5  # answers that are given before the run records what it decided
 SAME = ("arm", "propensity", "action", "score", "grade", "batch", "version", "this_week", "reasons", "owner")
 
@@ -29,7 +29,9 @@ def test_programs_and_a_run_decide_each_lead_once_lose_none_and_are_told_the_sam
     world: Path, home: Path, store_url: str, tmp_path: Path, monkeypatch
 ):
     config = tmp_path / "crm.toml"
-    config.write_text((world / "quick.toml").read_text() + f'\n[store]\nurl = "{store_url}"\n')
+    config.write_text(
+        (world / "quick.toml").read_text() + f'\n[store]\nurl = "{store_url}"\n[schedule]\nrescore_days = 7\n'
+    )
     known = [lead for lead in as_sent(home) if lead["created_at"] < NOW.isoformat()][-300:]
     unknown = [{**lead, "lead_id": f"new {number}"} for number, lead in enumerate(known[:20])]
     leads = [*known, *unknown]
@@ -78,6 +80,7 @@ def test_programs_and_a_run_decide_each_lead_once_lose_none_and_are_told_the_sam
     logged = {row["lead_id"]: row for row in log.to_dict("records")}
     assert {lead["lead_id"] for lead in known} <= set(logged)
     assert {each["lead_id"] for each in told} <= set(logged)
+    assert not [each for each in told if each["rescored"]], "nobody has done anything new"
     for each in told:
         row = logged[each["lead_id"]]
         assert [each[name] for name in SAME] == [

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pipelines.store import worklist
 from pipelines.store.answers import give
 from pipelines.store.schema import rescores_table
 from pipelines.store.work import rescores
+from tests.apis import as_sent, running_api
 from tests.commands import command, leadsieve
 from tests.desks import NOW, make_desk
 
@@ -96,6 +98,96 @@ def test_a_run_that_is_killed_as_it_logs_has_logged_nobody_and_the_next_logs_all
     with store.reading() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(rescores_table)) == 0
     assert run(config, home, LATER).rescored.leads > 10
+
+
+# ── a program tells of it ──
+
+
+@dataclass
+class Clock:
+    """A clock that goes when it is told to."""
+
+    now: datetime
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def told(home, config):
+    """An API whose clock goes, a lead that it has decided, and the same with something done an hour later."""
+    clock = Clock(FIRST)
+    with running_api(home, config, clock=clock) as api:
+        one = next(lead for lead in as_sent(home) if lead["created_at"] < FIRST.isoformat())
+        lead = {**one, "lead_id": "waits", "account_id": "waits", "created_at": None, "events": []}
+        lead["created_at"] = (FIRST - timedelta(hours=2)).isoformat()
+        first = post(api, lead)
+        done = [
+            {"kind": "demo_request", "occurred_at": (FIRST + timedelta(minutes=m)).isoformat()}
+            for m in (50, 55)
+        ]
+        clock.now = FIRST + timedelta(hours=1)
+        yield api, clock, first, {**lead, "events": done}
+
+
+def post(api, lead: dict, **headers) -> dict:
+    answer = api.ask("POST", "/decisions", json={"leads": [lead]}, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["decisions"][0]
+
+
+def rows_of(api) -> int:
+    with api.client.app.state.desk.store.reading() as connection:
+        return connection.scalar(sa.select(sa.func.count()).select_from(rescores_table))
+
+
+def test_a_decided_lead_that_is_posted_with_something_new_is_scored_anew_in_the_answer_once(told):
+    api, clock, first, lead = told
+    store = api.client.app.state.desk.store
+    logged = store.decisions(lead_ids=["waits"])
+    again = post(api, lead)
+    now = api.ask("POST", "/scores", json={"leads": [lead]}).json()["scores"][0]
+    stands = again["rescored"]
+    assert stands["because"] == "demo_request × 2"
+    assert {name: stands[name] for name in ("score", "grade", "p_pursue", "reasons")} == {
+        name: now[name] for name in ("score", "grade", "p_pursue", "reasons")
+    }
+    assert stands["score"] != first["score"]
+    assert {**again, "rescored": None} == {**first, "decided_before": True}
+    pd.testing.assert_frame_equal(store.decisions(lead_ids=["waits"]), logged)
+    row = worklist.listed(store, "waits")
+    assert (row.score, row.was_score, row.rescored_at) == (stands["score"], first["score"], clock.now)
+
+    clock.now += timedelta(minutes=5)
+    assert post(api, lead) == again, "sent once more, nothing is new"
+    assert post(api, lead, **{"Idempotency-Key": "k"}) == post(api, lead, **{"Idempotency-Key": "k"}) == again
+    assert rows_of(api) == 1
+
+
+def test_what_a_program_had_not_told_is_new_to_us_however_long_ago_it_was(told):
+    api, clock, _, lead = told
+    post(api, lead)
+    late = {"kind": "webinar", "occurred_at": (FIRST - timedelta(hours=1)).isoformat()}
+    for at in (2, 3):
+        clock.now = FIRST + timedelta(hours=at)
+        found = post(api, {**lead, "events": [*lead["events"], late]})["rescored"]
+        assert (found["because"], found["at"]) == ("webinar", (FIRST + timedelta(hours=2)).isoformat())
+    assert rows_of(api) == 2
+
+
+def test_who_was_answered_or_was_decided_long_ago_or_did_nothing_is_not_scored_anew(told):
+    api, clock, first, lead = told
+    assert post(api, {**lead, "events": []})["rescored"] is None
+    clock.now = FIRST + timedelta(days=15)
+    assert post(api, lead)["rescored"] is None
+    clock.now = FIRST + timedelta(hours=1)
+    kind = "accepted" if first["action"] == "hand off" else "released"
+    api.ask("POST", "/answers", json={"lead_id": "waits", "kind": kind, "turn": 0})
+    if kind == "released":
+        api.ask("POST", "/answers", json={"lead_id": "waits", "kind": "accepted", "turn": 1})
+    assert worklist.listed(api.client.app.state.desk.store, "waits").state == "accepted"
+    assert post(api, lead)["rescored"] is None
+    assert rows_of(api) == 0
 
 
 # ── what the desk makes of it ──

@@ -17,6 +17,7 @@ import pytest
 from pipelines.crm.door import Lead, open_crm
 from pipelines.crm.mirror import pulled
 from pipelines.crm.tryton import Tryton as Door
+from pipelines.settings import load_settings
 from tests import tryton_server
 from tests.commands import QUICK, Said, command, leadsieve
 from tests.conftest import made_once
@@ -303,6 +304,17 @@ def test_pulls_that_are_killed_at_any_request_end_with_what_one_alone_brings(crm
     assert leadsieve("check", "--config", config, home=tmp_path / "home").code == 0
     (mirror,) = (tmp_path / "home" / "crm").glob("*.db")
     assert rows_of(crm, mirror) == rows_of(crm)
+
+
+def test_a_first_configuration_is_written_from_a_look_at_it(crm, tmp_path):
+    config = tmp_path / "crm.toml"
+    words = ("init", crm.url, "--output", config, "--json")
+    assert "TRYTON_KEY is not set" in leadsieve(*words, home=tmp_path / "home", TRYTON_KEY="").err
+    said = leadsieve(*words, home=tmp_path / "home", TRYTON_KEY=crm.key)
+    assert (said.code, said.json["remains"]) == (0, []), said.err
+    settings = load_settings(config, environ={})
+    assert (settings.source.url, settings.source.leads.created_at) == (crm.url, "created_at")
+    assert crm.key not in config.read_text()
 
 
 def test_every_revision_is_read_with_few_requests():

@@ -14,11 +14,13 @@ from app.desk import Desk
 from app.scoring.realtime import LiveScorer, said_at_hand
 from models.policy.policy import HOLD
 from pipelines.deciding.record import propose, put_on_record
+from pipelines.rescoring import told_anew
 from pipelines.store import arrivals, requests
 from pipelines.store.audit import note
 from pipelines.store.decisions import logged_of
 from pipelines.store.erasure import forgotten_of
 from pipelines.store.requests import RequestKey
+from pipelines.store.work import rescores
 
 UNDONE = "no lead was decided"
 
@@ -40,8 +42,8 @@ class Asking:
 def decide(asked: DecisionRequest, live: LiveScorer, desk: Desk, asking: Asking) -> DecidedLeads:
     """Decide leads by the version in use, as of now, in one transaction.
 
-    A lead that was decided before keeps its decision; a request that was answered before, by its key, gets
-    the same answer.
+    A lead that was decided before keeps its decision; if it still waits and has done something since, it is scored
+    anew. A request that was answered before, by its key, decides and scores nothing.
 
     Raises
     ------
@@ -80,12 +82,26 @@ def decide(asked: DecisionRequest, live: LiveScorer, desk: Desk, asking: Asking)
         new = recorded["lead_id"].tolist()
         batch = int(recorded["batch"].iloc[0]) if new else None
         arrivals.keep(store, connection, [rows[lead_id] for lead_id in new], events, at=now)
-        desk.filler.add(connection, new, rows, tables.leads.column_names)
+        did = told_anew(
+            store,
+            connection,
+            {lead_id: events.get(lead_id, []) for lead_id in ids if lead_id not in set(new)},
+            at=now,
+            days=desk.settings.schedule.rescore_days if live.note.clock == "time" else 0,
+        )
+        if len(did):
+            scored = proposed[proposed["lead_id"].isin(did.index)].join(did, on="lead_id")
+            rescores.record(store, connection, scored)
+            arrivals.keep_newer(connection, [rows[lead_id] for lead_id in did.index], events, at=now)
+        desk.filler.add(connection, [*new, *did.index], rows, tables.leads.column_names)
         if asking.request is not None:
             requests.keep(connection, asking.request, batch, at=now)
         if new:
             words = "decided 1 lead" if len(new) == 1 else f"decided {len(new):,} leads"
             note(connection, now, asking.who, "decision", words, address=asking.address)
+        for lead_id, told in did.iterrows():
+            words = f"scored anew, after {told['because']}"
+            note(connection, now, asking.who, "decision", words, lead_id=lead_id, address=asking.address)
         logged = logged_of(store, connection, ids)
     return _answer(ids, logged, batch)
 

@@ -22,7 +22,7 @@ from pipelines.sources.lead_lookup import Happening
 from pipelines.store import answers, worklist
 from pipelines.store.answers import REASONS, Answer, told
 from pipelines.store.users import Person, people
-from pipelines.store.work.assignment import moves_of
+from pipelines.store.work.assignment import ITSELF, moves_of
 from pipelines.store.work.notes import Note, notes_of
 from pipelines.store.work.rescores import history
 from pipelines.store.worklist import Listed
@@ -30,6 +30,13 @@ from pipelines.store.worklist import Listed
 router = APIRouter(include_in_schema=False)
 MOST = 200  # happenings on the timeline
 KEYS = ("lead_id", "account_id", "created_at")
+# why a lead came to a desk where nobody put it there
+GIVEN = {
+    "owner": "whose it is in the source",
+    "account": "who has another lead of its account",
+    "turn": "by turn",
+    "skill": "by skill: who won more of such leads before",
+}
 
 
 @router.get("/leads/{lead_id:path}")
@@ -212,7 +219,12 @@ def timeline(
 def desks(moves: list[tuple[datetime, str, str | None, str]]) -> list[Moment]:
     """When it came to whose desk."""
     return [
-        Moment(at, "ours", f"On the desk of {to}" if to else "Back in the pool", f"{why}, by {by}")
+        Moment(
+            at,
+            "ours",
+            f"On the desk of {to}" if to else "Back in the pool",
+            GIVEN.get(why, why if by == ITSELF else f"{why}, by {by}"),
+        )
         for at, by, to, why in moves
     ]
 

@@ -101,6 +101,7 @@ def team_page(request: Request, person: Annotated[Person, Depends(at_least("mana
         "team.html",
         desks=desks,
         pool=pool,
+        by=desk.settings.assignment.by,
         hours=desk.settings.assignment.answer_hours,
         figures=person.role in ("manager", "admin"),
     )

@@ -15,6 +15,7 @@ Row = dict[str, Any]
 KINDS = {
     "tryton": ("tryton", "tryton:https://HOST/DATABASE"),
     "hubspot": ("hubspot", "hubspot:"),
+    "salesforce": ("salesforce", "salesforce:https://DOMAIN.my.salesforce.com"),
 }
 HOSTS = {"hubspot": "https://api.hubapi.com"}  # of CRMs that are at one place for everybody
 

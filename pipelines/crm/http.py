@@ -15,7 +15,13 @@ NOT_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-def client(base: str = "", headers: Mapping[str, str] | None = None, *, again: bool = False) -> httpx.Client:
+def client(
+    base: str = "",
+    headers: Mapping[str, str] | None = None,
+    *,
+    auth: httpx.Auth | None = None,
+    again: bool = False,
+) -> httpx.Client:
     """A client that waits and tries again where a request was not taken (429, 503) or never arrived.
 
     ``again`` says that a request may arrive twice without harm, so that lost answers are asked for again, too.
@@ -33,6 +39,7 @@ def client(base: str = "", headers: Mapping[str, str] | None = None, *, again: b
     return httpx.Client(
         base_url=base,
         headers=headers,
+        auth=auth,
         transport=RetryTransport(httpx.HTTPTransport(), retry),
         timeout=30,
         follow_redirects=False,
@@ -74,5 +81,6 @@ def said(response: httpx.Response) -> str:
     if isinstance(body, list) and body and isinstance(body[0], dict):
         body = body[0]
     if isinstance(body, dict) and isinstance(words := body.get("message") or body.get("error"), str):
-        return " ".join(words.split())[:SAID]
+        code = f"{body['errorCode']}: " if body.get("errorCode") else ""
+        return code + " ".join(words.split())[:SAID]
     return response.reason_phrase or "no reason given"

@@ -5,13 +5,14 @@ Written as HubSpot documents it; no account of theirs was at hand.
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 import httpx
 
 from features.errors import UnreachableError, UsageError
+from pipelines.crm.changes import pages
 from pipelines.crm.door import Address, Answer, Lead, Line, Page, Row, secret
 from pipelines.crm.http import answering, checked, client, said
 from pipelines.crm.hubspot_history import (
@@ -45,8 +46,6 @@ OURS = {
     "leadsieve_until": ("date",),
 }
 AT_ONCE, WITH_HISTORY = 100, 50  # what one request may ask for
-OVERLAP = timedelta(minutes=5)  # a search finds changes some moments late
-COMPARE = timedelta(days=1)  # how often all ids are asked for, as what is erased for good is told nowhere
 SPLIT = (400, 404, 409, 500)  # one record that is wrong may have a whole batch refused
 
 
@@ -60,7 +59,7 @@ def opened(address: Address) -> "HubSpot":
 class HubSpot:
     """The account of a token."""
 
-    at_once = AT_ONCE
+    at_once, with_history = AT_ONCE, WITH_HISTORY
     in_order = False
 
     def __init__(self, address: Address, key: str) -> None:
@@ -90,49 +89,16 @@ class HubSpot:
     # ── what changed ──
 
     def pages(self, since: str | None, known: Collection[str]) -> Iterator[Page]:
-        mark: Row = json.loads(since) if since is not None else self._begun()
-        if mark["since"] is None:
-            return
-        if "after" in mark:
-            yield from self._from_the_beginning(mark)
-        yield from self._changes({name: mark[name] for name in ("since", "compared")}, set(known))
+        return pages(self, since, known)
 
-    def _begun(self) -> Row:
-        newest = [moment for _, moment in map(self._newest, CHANGED) if moment is not None]
-        since = max(newest).isoformat() if newest else None
-        return {"since": since, "compared": since, "after": None}
+    def newest(self) -> datetime | None:
+        return max((moment for _, moment in map(self._newest, CHANGED) if moment is not None), default=None)
 
-    def _from_the_beginning(self, mark: Row) -> Iterator[Page]:
-        """All contacts, by the list that has no end; a search finds 10,000 and no more."""
-        for ids, after in self._listed(after=mark["after"]):
-            rest = {"after": after} if after is not None else {}
-            going_on = {"since": mark["since"], "compared": mark["compared"]} | rest
-            leads, gone = self._read(ids)
-            yield Page(leads, gone, json.dumps(going_on))
+    def deleted(self, since: datetime) -> set[str]:
+        """Contacts that were deleted in the last 90 days, of which HubSpot has a list."""
+        return {lead_id for ids, _ in self.listed(archived=True) for lead_id in ids}
 
-    def _changes(self, mark: Row, known: set[str]) -> Iterator[Page]:
-        since = datetime.fromisoformat(mark["since"])
-        changed = self._changed_since(since - OVERLAP)
-        newest = max([since, *changed.values()])
-        gone = {lead_id for ids, _ in self._listed(archived=True) for lead_id in ids} & known
-        compared = datetime.fromisoformat(mark["compared"])
-        if newest - compared >= COMPARE:
-            there = {lead_id for ids, _ in self._listed() for lead_id in ids}
-            gone |= known - there
-            changed |= dict.fromkeys(there - known - set(changed), since)
-            compared = newest
-        # Oldest change first: a pull that is killed goes on from the last page that was kept.
-        order = sorted((moment, lead_id) for lead_id, moment in changed.items())
-        for start in range(0, len(order), WITH_HISTORY):
-            some = order[start : start + WITH_HISTORY]
-            leads, merged = self._read([lead_id for _, lead_id in some])
-            reached = max(since, some[-1][0]).isoformat()
-            yield Page(leads, merged, json.dumps(mark | {"since": reached}))
-        if gone or compared.isoformat() != mark["compared"]:
-            last = {"since": newest.isoformat(), "compared": compared.isoformat()}
-            yield Page((), sorted(gone), json.dumps(last))
-
-    def _changed_since(self, since: datetime) -> dict[str, datetime]:
+    def changed_since(self, since: datetime) -> dict[str, datetime]:
         """When each contact was last touched, it or a deal of it."""
         changed = dict(self._searched("contacts", since))
         deals = dict(self._searched("deals", since))
@@ -166,15 +132,15 @@ class HubSpot:
                 return
             last = rows[-1]["id"]
 
-    def _listed(
-        self, *, archived: bool = False, after: str | None = None
+    def listed(
+        self, after: str | None = None, *, archived: bool = False
     ) -> Iterator[tuple[list[str], str | None]]:
-        """Ids of all contacts, or of those that were deleted in the last 90 days, and where the next page begins."""
+        """By the list that has no end, for a search finds 10,000 and no more."""
         asked = {"limit": AT_ONCE, "properties": "hs_object_id", "archived": str(archived).lower()}
         for rows, following in self._paged("objects/contacts", asked, after):
             yield [row["id"] for row in rows], following
 
-    def _read(self, ids: list[str]) -> tuple[list[Lead], list[str]]:
+    def read(self, ids: list[str]) -> tuple[list[Lead], list[str]]:
         """All there is to tell of some contacts, and ids that were merged into theirs."""
         history = [*dict.fromkeys([*self.fields, LIFE, STATUS, OWNER, COMPANY])]
         contacts = self._batch("contacts", ids, ["createdate", MERGED], history)

@@ -265,7 +265,9 @@ def serve_flows(settings: Settings, *, config: Path | None, home: Path, name: st
     UnreachableError
         If the server does not answer.
     """
-    served = [deployment(each, settings, config=config, home=home, name=name) for each in FLOWS]
+    served = [
+        deployment(each, settings, config=config, home=home, name=name) for each in FLOWS
+    ]  # score first
     with get_client(sync_client=True) as client:
         if client.api_healthcheck() is not None:
             raise UnreachableError(
@@ -275,6 +277,7 @@ def serve_flows(settings: Settings, *, config: Path | None, home: Path, name: st
     # One at a time: a run that waits uses the time it was scheduled for, so that waiting changes no answer.
     over = threading.Event()
     if settings.schedule.score_minutes and settings.source is not None:
+        served[0].apply()  # the first look comes at once, and runs it
         told = (settings.source, settings.schedule.score_minutes, name, over)
         threading.Thread(target=score_what_is_new, args=told, daemon=True, name="new leads").start()
     try:
@@ -294,13 +297,14 @@ def score_what_is_new(
     *,
     run: Callable[..., Any] = run_deployment,
 ) -> None:
-    """Run the scoring flow whenever the source has changed, looking twice in so many minutes, until it is over.
+    """Run the scoring flow at once and whenever the source has changed, looking twice in so many minutes, until it is over.
 
     A look and no schedule: a run takes a process of its own and some seconds, and runs that were missed must
     not pile up. The next look waits for the run. What is out of reach is looked at again the next time.
     """
-    seen = None
-    while not over.wait(60 * minutes / LOOKS):
+    seen, pause = None, 0.0  # what came while nobody served has waited long enough
+    while not over.wait(pause):
+        pause = 60 * minutes / LOOKS
         with suppress(LeadsieveError):
             found = look_at(source)
             if found != seen:

@@ -10,6 +10,7 @@ from features.errors import LeakError
 from features.tables import moment
 from models.evaluation.evaluate import evaluate
 from models.evaluation.texts import with_texts_that_tell
+from models.policy.assignment import gives_up_luck
 from models.training import fit_challenger
 from models.tuning import best_settings
 from pipelines.flows.check import judged_columns, used_all_the_same
@@ -76,6 +77,7 @@ def train_leads(
         warnings=(
             *doubts(snapshot, learning.recipe, evaluation),
             *(each.words for each in found.rows),
+            *gives_up_luck(int((~learning.dealt).sum())),
             *used_all_the_same(found, force=force),
         ),
         seconds=watch.seconds,

@@ -15,6 +15,7 @@ from features.matrix import fetch
 from features.outcomes import fates, outcomes
 from features.tables import Tables
 from models.policy.arms import check_propensities
+from models.policy.assignment import gives_up_luck
 from models.policy.impact import Aftermath, aftermath
 from models.policy.rules import RuleToll, tolls
 from pipelines.flows.dataset import pull_source
@@ -25,6 +26,7 @@ from pipelines.reports import summaries
 from pipelines.reports.serialize import plain, told_leniency
 from pipelines.settings import Settings
 from pipelines.store.answers import pulled_out
+from pipelines.store.database import Store, given_by_skill
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def value_policy(settings: Settings, home: Path, as_of: datetime) -> ValueReport
     with watch.step("pull", "pull what has changed"):
         snapshot = pull_source(settings, home=home, until=as_of)
     with watch.step("look back", "look up what became of the decided leads"), closing(snapshot):
-        log = reckoned(decisions, snapshot.tables, settings)
+        log, told = by_luck(reckoned(decisions, snapshot.tables, settings), store)
     with watch.step("value", "check the promise and value the filter"):
         found = aftermath(
             log, settings.policy, resamples=settings.evaluation.resamples, seed=settings.evaluation.seed
@@ -115,11 +117,20 @@ def value_policy(settings: Settings, home: Path, as_of: datetime) -> ValueReport
         overrides=overrides,
         rules=ruled,
         since=decisions["decided_at"].min(),
-        warnings=snapshot.warnings,
+        warnings=(*snapshot.warnings, *told),
         seconds=watch.seconds,
     )
     publish("value", summaries.value(report.to_json()))
     return report
+
+
+def by_luck(judged: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Judged decisions as ``reckoned`` has them, without who got a lead where that was no luck, and what is to be said
+    about it.
+    """
+    with store.reading() as connection:
+        chosen = judged["lead_id"].isin(given_by_skill(connection))
+    return judged.assign(rep=judged["rep"].mask(chosen)), gives_up_luck(int(chosen.sum()))
 
 
 def reckoned(decisions: pd.DataFrame, tables: Tables, settings: Settings) -> pd.DataFrame:

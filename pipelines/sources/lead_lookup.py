@@ -7,7 +7,7 @@ its own way.
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +225,37 @@ class Dossiers:
             f"arg_min({rep}, occurred_at) FROM {_file(folder, 'outcomes')} WHERE lead_id IN (SELECT unnest(?)) GROUP BY lead_id"
         )
         return {lead_id: tuple(more) for lead_id, *more in self._rows(query, lead_ids)}
+
+    def records(
+        self, holders: Mapping[str, str], column: str | None, *, horizon: timedelta, at: datetime
+    ) -> list[tuple[str, Any, int, int]]:
+        """What became of the leads whose time was over at a moment, by who got them and the value of a column: how
+        many they are, and how many were won in their time.
+
+        Parameters
+        ----------
+        holders : mapping of str to str
+            By a lead's id who got it, where that is not who the source says.
+        horizon : timedelta
+            How long a lead's time is.
+        """
+        folder = self.newest()
+        if folder is None or "outcomes" not in (note := self._note(folder)).rows or not note.outcome_times:
+            return []
+        theirs, had = (self._columns(folder / f"{name}.parquet") for name in ("leads", "outcomes"))
+        owner = "l.owner" if "owner" in theirs else "NULL"
+        rep = "max(rep) FILTER (stage IN ('accepted', 'rejected'))" if "rep" in had else "NULL"
+        value = f"l.{as_name(column)}" if column in theirs else "NULL"
+        query = f"""
+            WITH holders AS (SELECT unnest($1) AS lead_id, unnest($2) AS person),
+            became AS (
+                SELECT lead_id, min(recorded_at) FILTER (stage = 'won') AS won_at, {rep} AS rep
+                FROM {_file(folder, "outcomes")} WHERE recorded_at < $3 GROUP BY lead_id)
+            SELECT coalesce(h.person, {owner}, b.rep) AS person, {value} AS value, count(*),
+                count(*) FILTER (b.won_at <= l.created_at + $4::INTERVAL)
+            FROM {_file(folder, "leads")} l LEFT JOIN became b USING (lead_id) LEFT JOIN holders h USING (lead_id)
+            WHERE l.created_at + $4::INTERVAL <= $3 GROUP BY ALL HAVING person IS NOT NULL"""
+        return self._rows(query, holders, list(holders.values()), at, horizon)
 
     def _rows(self, query: str, lead_ids: Iterable[str], *more: Any) -> list[tuple]:
         with self._database.cursor() as cursor:  # requests run side by side, each on a connection of its own

@@ -26,7 +26,29 @@ def keep(
     """Keep rows of leads and by lead id of events, as the canonical tables have them, in the transaction that
     decides them.
     """
-    rows = [
+    rows = _told(leads, events, at)
+    if rows:
+        connection.execute(store.insert(arrivals_table).on_conflict_do_nothing(), rows)
+
+
+def keep_newer(
+    connection: sa.Connection,
+    leads: Sequence[Mapping[str, Any]],
+    events: Mapping[str, list[Mapping[str, Any]]],
+    *,
+    at: datetime,
+) -> None:
+    """What is told of leads now instead of what was told before, of those that are kept."""
+    change = arrivals_table.update().where(ROW.lead_id == sa.bindparam("lead"))
+    rows = [{"lead": row.pop("lead_id"), **row} for row in _told(leads, events, at)]
+    if rows:
+        connection.execute(change.values(told=sa.bindparam("told"), at=sa.bindparam("at")), rows)
+
+
+def _told(
+    leads: Sequence[Mapping[str, Any]], events: Mapping[str, list[Mapping[str, Any]]], at: datetime
+) -> list[dict[str, Any]]:
+    return [
         {
             "lead_id": lead["lead_id"],
             "told": json.dumps(
@@ -38,8 +60,6 @@ def keep(
         }
         for lead in leads
     ]
-    if rows:
-        connection.execute(store.insert(arrivals_table).on_conflict_do_nothing(), rows)
 
 
 def arrivals(store: Store, lead_ids: Iterable[str]) -> dict[str, Arrival]:

@@ -22,7 +22,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from features.errors import UnreachableError, UsageError
 from pipelines.store import postgres, sqlite
-from pipelines.store.schema import decisions_table
+from pipelines.store.schema import assignments_table, decisions_table
 
 DTYPES = {sa.Text: "str", sa.Float: "float64", sa.Integer: "Int64"}
 LISTS = ("reasons", "weights")
@@ -121,20 +121,22 @@ class Store:
             )
 
     def beside(self, lead_ids: pd.Series) -> pd.DataFrame | None:
-        """``arm``, ``cut`` and ``action`` of each of these leads, row by row, empty where it was not decided;
-        None where none was.
+        """``arm``, ``cut`` and ``action`` of each of these leads, row by row, empty where it was not decided, and
+        ``by_skill``, whether it was given to somebody by skill; None where none was decided.
         """
         if not self.is_there():
             return None  # who only looks makes no log
         table = decisions_table.c
         with self.reading() as connection:
             rows = connection.execute(sa.select(table.lead_id, table.arm, table.cut, table.action)).all()
+            by_skill = given_by_skill(connection)
         known = (
             pd.DataFrame(rows, columns=["lead_id", "arm", "cut", "action"])
             .astype({"cut": float})
             .set_index("lead_id")
         )
-        return known.reindex(lead_ids).reset_index(drop=True) if rows else None
+        found = known.reindex(lead_ids).reset_index(drop=True)
+        return found.assign(by_skill=lead_ids.isin(by_skill).to_numpy()) if rows else None
 
     def listed(self, *, since: datetime) -> dict[str, int]:
         """How many leads decided from a moment on are on the week's list, by owner."""
@@ -254,6 +256,12 @@ class Store:
     @cached_property
     def _engine(self) -> sa.Engine:
         return self.own.engine(self.url, self.patience)
+
+
+def given_by_skill(connection: sa.Connection) -> set[str]:
+    """Leads that came to somebody for what that person had won before: who got them was not luck."""
+    log = assignments_table.c
+    return set(connection.scalars(sa.select(log.lead_id).where(log.why == "skill")))
 
 
 def as_stored(column: sa.Column, dialect: str) -> sa.ColumnElement:

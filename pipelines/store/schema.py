@@ -162,7 +162,7 @@ assignments_table = sa.Table(
     sa.Column("by", sa.Text, nullable=False),
     sa.Column(
         "why", sa.Text, nullable=False
-    ),  # owner · account · turn · passed on · taken · not answered in time
+    ),  # owner · account · turn · skill · passed on · taken · not answered in time
 )
 views_table = sa.Table(
     "views",

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from features.labels import Horizons
 from models.policy.arms import FORCED
 from models.policy.assignment import AssignmentSettings
 from models.policy.policy import HOLD
@@ -21,6 +22,7 @@ from pipelines.store.schema import decisions_table, worklist_table
 from pipelines.store.work.assignment import assign
 from pipelines.store.work.notes import next_steps
 from pipelines.store.work.rescores import WAITING, not_shown, standing
+from pipelines.store.work.skill import TrackRecords
 from pipelines.store.worklist import worth_of
 
 AT_ONCE = 10_000
@@ -44,6 +46,8 @@ class Filler:
         The column that tells the country; likewise.
     assignment : AssignmentSettings, optional
         Whose desk a lead comes to; nobody's if not given.
+    horizons : Horizons, optional
+        How long a lead's time is, for assignment by skill.
     clock : function, optional
         The time now; the latest decision's if not given.
     """
@@ -56,10 +60,12 @@ class Filler:
         named: tuple[str, ...] = (),
         country: str | None = None,
         assignment: AssignmentSettings | None = None,
+        horizons: Horizons | None = None,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.store, self.dossiers, self.named, self.country = store, dossiers, named, country
         self.assignment, self.clock = assignment or AssignmentSettings(), clock
+        self.records = TrackRecords(dossiers, self.assignment, horizons or Horizons())
         self._batch = -1
         self._gone = 0
         self._heeded: Path | None = None
@@ -93,10 +99,11 @@ class Filler:
         leads: Mapping[str, Mapping[str, Any]],
         columns: Sequence[str],
     ) -> None:
-        """Put leads on the list in the transaction that decides them, by what is known of them at hand: rows
-        by lead id, with the names of their columns.
+        """Put leads on the list in the transaction that decides them or scores them anew, by what is known of them at
+        hand: rows by lead id, with the names of their columns.
         """
         log = decisions_table.c
+        self._take_off(connection, lead_ids)
         decided = sa.select(*(log[name] for name in TAKEN)).where(self.store.among(log.lead_id, lead_ids))
         rows = connection.execute(decided).mappings().all()
         self._put(connection, self._entries(rows, leads, Painter(columns, named=self.named)), leads)
@@ -109,15 +116,20 @@ class Filler:
                 ids = not_shown(connection, last, AT_ONCE)
                 if not ids:
                     return
-                log, work = decisions_table.c, worklist_table.c
+                log = decisions_table.c
                 decided = sa.select(*(log[name] for name in TAKEN)).where(self.store.among(log.lead_id, ids))
                 rows = connection.execute(decided).mappings().all()
             entries, leads = self._known(rows)
             with self.store.writing() as connection:
-                waits = work.state.in_(WAITING) & self.store.among(work.lead_id, ids)
-                connection.execute(worklist_table.delete().where(waits))
+                self._take_off(connection, ids)
                 self._put(connection, entries, leads)
             last = ids[-1]
+
+    def _take_off(self, connection: sa.Connection, lead_ids: Sequence[str]) -> None:
+        """Take leads that wait off the list, to be put on it as they stand now."""
+        work = worklist_table.c
+        waits = work.state.in_(WAITING) & self.store.among(work.lead_id, lead_ids)
+        connection.execute(worklist_table.delete().where(waits))
 
     def _heed_source(self) -> None:
         """Let leads wait no longer that sales has answered elsewhere, as the newest snapshot tells."""
@@ -220,6 +232,7 @@ class Filler:
             filled,
             lambda lead_id: leads.get(lead_id, {}).get(column),
             at=at,
+            records=self.records.as_of(connection, at),
         )
         connection.execute(worklist_table.insert(), filled)
 

@@ -17,7 +17,7 @@ from features.tables import Tables
 from models.alignment.attribution import Touches
 from models.alignment.book import HANDED_OFF, HELD, NAMED, NOTHING, SMALL_TEAMS, UNDECIDED, Book
 from models.policy.policy import HAND_OFF
-from pipelines.flows.value import reckoned
+from pipelines.flows.value import by_luck, reckoned
 from pipelines.settings import Settings
 from pipelines.store.answers import pulled_out
 from pipelines.store.database import Store
@@ -87,6 +87,8 @@ def ledger_of(
     events = tables.events is not None and "channel" in tables.events.columns
     judged = reckoned(log, tables, settings) if len(log) else pd.DataFrame()
     if len(judged):
+        judged, told = by_luck(judged, store)
+        warnings = (*warnings, *told)
         judged = judged.assign(row=pd.Index(book.leads["lead_id"]).get_indexer(judged["lead_id"]))
     touches = touches_of(tables, book, events=events)
     return Ledger(book, touches, judged, choices, events, joined, warnings)

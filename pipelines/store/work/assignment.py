@@ -1,4 +1,4 @@
-"""Whose desk a lead comes to: the owner of its account, else somebody of the team whose turn it is; and every
+"""Whose desk a lead comes to: the owner of its account, else somebody of the team by turn or by skill; and every
 change of it on record.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from features.errors import UsageError
-from models.policy.assignment import AssignmentSettings, Turns
+from models.policy.assignment import AssignmentSettings, Record, Turns, skills
 from pipelines.store.audit import note
 from pipelines.store.database import Store
 from pipelines.store.decisions import week_of
@@ -29,6 +29,7 @@ def assign(
     team_of: Callable[[str], Any],
     *,
     at: datetime,
+    records: Mapping[str | None, Mapping[str, Record]],
 ) -> list[dict[str, Any]]:
     """Entries that come onto the list, with ``assigned_to`` and ``assigned_at``: what was on record before
     stands; leads that wait are given to somebody.
@@ -37,6 +38,8 @@ def assign(
     ----------
     team_of : function
         By a lead's id, what it has in ``settings.column``.
+    records : mapping
+        By team, what became of the leads that its people got before; nothing where it goes by turn.
     """
     before = _on_record(store, connection, [entry["lead_id"] for entry in entries])
     if not settings.on:
@@ -50,13 +53,15 @@ def assign(
         found = before.get(lead_id)
         if found is None and entry["state"] == "open":
             owner = settings.owners.get(entry["owner"], entry["owner"])
-            team = settings.teams.get(str(team_of(lead_id)), settings.others)
+            team = settings.team_of(team_of(lead_id))
             if owner in people:
                 person, why = owner, "owner"
             elif account is not None and owned.get(account) in people:
                 person, why = owned[account], "account"
             else:
-                person, why = turns.next_of(team), "turn"
+                people_there = settings.people_of(team)
+                skill = skills(people_there, records.get(team, {}))
+                person, why = turns.next_of(people_there, skill), "skill" if skill else "turn"
             if person is not None:
                 turns.give(person)
                 if account is not None:

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import sqlalchemy as sa
 
 from pipelines.store.database import Store
@@ -22,19 +21,23 @@ SCORES = (
 WAITING = ("open", "held", "snoozed")
 
 
-def last_scored(store: Store, since: datetime) -> pa.Table:
-    """``lead_id`` and ``last``, when it was last scored, of the leads that were decided from a moment on."""
+def last_scored(connection: sa.Connection, since: datetime, among: Any = None) -> dict[str, datetime]:
+    """When each lead was last scored of those that were decided from a moment on, and fulfil a condition."""
     log = decisions_table.c
     last = sa.func.coalesce(sa.func.max(LOG.at), log.as_of)
     query = sa.select(log.lead_id, last).outerjoin(rescores_table, LOG.lead_id == log.lead_id)
-    with store.reading() as connection:
-        rows = connection.execute(query.where(log.as_of >= since).group_by(log.lead_id, log.as_of)).all()
-    return pa.table(
-        {
-            "lead_id": pa.array([lead_id for lead_id, _ in rows], pa.string()),
-            "last": pa.array([at for _, at in rows], pa.timestamp("us")),
-        }
-    )
+    query = query.where(log.as_of >= since, sa.true() if among is None else among)
+    query = query.group_by(log.lead_id, log.as_of)
+    return dict(connection.execute(query).all())
+
+
+def waiting_since(
+    store: Store, connection: sa.Connection, lead_ids: Iterable[str], since: datetime
+) -> dict[str, datetime]:
+    """When each of some leads was last scored, if it was decided from a moment on and waits on the list."""
+    log, work = decisions_table.c, worklist_table.c
+    waits = sa.select(work.lead_id).where(store.among(work.lead_id, lead_ids), work.state.in_(WAITING))
+    return last_scored(connection, since, log.lead_id.in_(waits))
 
 
 def record(store: Store, connection: sa.Connection, scored: pd.DataFrame) -> int:
