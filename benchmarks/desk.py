@@ -67,16 +67,15 @@ def prepared(settings: Settings, home: Path) -> datetime:
 def _prepare(settings: Settings, home: Path) -> datetime:
     import pyarrow.parquet as pq
 
+    from pipelines.sources.reading.parts import parts
     from pipelines.sources.snapshots import pull
 
     snapshot = pull(settings.source, settings.label, home=home, until=datetime(2100, 1, 1))
     now = snapshot.tables.end
     leads = snapshot.tables.leads.select("lead_id", "account_id", "channel", "owner").to_pyarrow().to_pandas()
     snapshot.close()
-    outcomes = snapshot.folder / "outcomes.parquet"
-    pq.write_table(
-        pq.read_table(outcomes).slice(0, 0), outcomes
-    )  # sales has answered nobody: all of them wait
+    for part in parts(snapshot.folder, "outcomes"):  # sales has answered nobody: all of them wait
+        pq.write_table(pq.read_table(part).slice(0, 0), part)
     store_of(settings, home).record(decisions(leads, now))
     return now
 

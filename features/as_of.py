@@ -35,9 +35,19 @@ def known_events(tables: Tables, rows: ir.Table) -> ir.Table:
     events = tables.events
     optional = [name for name in ("channel", "value") if name in events.columns]
     seen = rows.select(ROW, "lead_id", "as_of").inner_join(events, "lead_id")
-    seen = seen.filter(seen.recorded_at < seen.as_of)
+    seen = seen.filter(is_known(seen))
+    return seen.select(ROW, "kind", *optional, age=age_of(seen))
+
+
+def is_known(seen: ir.Table) -> ir.BooleanValue:
+    """Whether an event had been recorded before the as-of time beside it."""
+    return seen.recorded_at < seen.as_of
+
+
+def age_of(seen: ir.Table) -> ir.IntegerValue:
+    """Whole microseconds from an event's occurrence to the as-of time beside it; 0 for what is only planned."""
     age = seen.as_of.delta(seen.occurred_at, unit="microsecond")
-    return seen.select(ROW, "kind", *optional, age=(age > 0).ifelse(age, 0))
+    return (age > 0).ifelse(age, 0)
 
 
 def known_sums(facts: ir.Table, asked: ir.Table, *, key: str) -> ir.Table:

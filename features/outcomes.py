@@ -123,12 +123,11 @@ def days_taken(tables: Tables, cohort: ir.Table, delay: timedelta, lead_ids: pd.
     return lead_ids.map(days).to_numpy(float)
 
 
-def days_waited(leads: pd.DataFrame, delay: timedelta) -> np.ndarray:
-    """For how many days each lead, with its ``created_at`` and ``as_of``, had waited for sales when it was looked at:
-    0 for one that is looked at as early as those that were learned from.
+def days_waited(created_at: np.ndarray, as_of: np.ndarray, delay: timedelta) -> np.ndarray:
+    """For how many days each lead had waited for sales when it was looked at: 0 for one that is looked at as early as
+    those that were learned from.
     """
-    waited = (leads["as_of"] - leads["created_at"] - delay) / pd.Timedelta(days=1)
-    return np.maximum(waited.to_numpy(float), 0.0)
+    return np.maximum((as_of - created_at - np.timedelta64(delay)) / np.timedelta64(1, "D"), 0.0)
 
 
 def realised_margins(fate: pd.DataFrame, margin_share: float) -> np.ndarray:

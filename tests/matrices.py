@@ -5,6 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
+from features.at_hand.rows import Rows
 from features.labels import Horizons
 from features.matrix import matrix
 from features.recipe import FeatureSettings, Recipe, recipe_for
@@ -36,3 +37,14 @@ def assert_same(found: pd.DataFrame, expected: pd.DataFrame, recipe: Recipe) -> 
             np.testing.assert_allclose(
                 ours, theirs, rtol=1e-9, atol=1e-9, equal_nan=True, err_msg=column.name
             )
+
+
+def framed(rows: Rows, recipe: Recipe) -> pd.DataFrame:
+    """Rows at hand as ``features.matrix.frame`` frames a matrix."""
+    found = pd.DataFrame(dict(rows.columns)).astype({"lead_id": "str", "account_id": "str"})
+    for column in recipe.columns:
+        if column.kind == "category":
+            values = found[column.name]
+            levels = pd.Index(sorted(values.dropna().unique()), dtype="str")
+            found[column.name] = pd.Categorical(values, categories=levels)
+    return found

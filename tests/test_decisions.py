@@ -44,17 +44,15 @@ class Fixed:
     worked_by: ClassVar[str] = "bounds"
     recipe: ClassVar[SimpleNamespace] = SimpleNamespace(horizons=Horizons())
 
-    def score_encoded(
+    def chances(
         self, encoded: pd.DataFrame, taken_days: np.ndarray | None, waited_days: np.ndarray
-    ) -> pd.DataFrame:
-        scores = pd.DataFrame(
-            {"p_pursue": self.p_pursue, "p_convert": self.chance, "p_both": self.p_pursue * self.chance},
-            index=encoded.index,
-        )
+    ) -> dict[str, np.ndarray]:
+        p_pursue = np.broadcast_to(self.p_pursue, len(self.chance)).astype(float)
+        scores = {"p_pursue": p_pursue, "p_convert": self.chance, "p_both": p_pursue * self.chance}
         score = scores[self.score_of]
         grade = np.array(["D", "C", "B", "A"], object)[np.digitize(score, [0.1, 0.2, 0.4])]
-        worked = {"p_worked": np.nan, "low": scores["p_both"], "high": self.chance}
-        return scores.assign(score=score, grade=grade, **worked)
+        worked = {"p_worked": np.full(len(score), np.nan), "low": scores["p_both"], "high": self.chance}
+        return scores | {"score": score, "grade": grade} | worked
 
 
 @pytest.fixture(autouse=True)

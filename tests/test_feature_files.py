@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 
 from app.web import create_app
+from features.at_hand.ledger import Histories
+from features.at_hand.prepared import Prepared, PreparedMatrix
 from features.errors import UsageError
 from features.matrix import frame, matrix
-from features.outcome_ledger import Histories
-from features.realtime import PreparedMatrix, Statements
 from features.recipe import FeatureSettings, recipe_for
 from features.register import REGISTER
 from features.tables import training_cohort
@@ -20,7 +20,7 @@ from pipelines.feature_files import file_of, load_features
 from pipelines.settings import load_settings
 from tests.apis import NOW, as_sent, running_api
 from tests.commands import QUICK, SIMULATED, leadsieve, written
-from tests.matrices import HORIZONS, assert_same, computed
+from tests.matrices import HORIZONS, assert_same, computed, framed
 from tests.worlds import arrow, random_world
 
 pytestmark = pytest.mark.filterwarnings(
@@ -84,9 +84,9 @@ def test_its_columns_come_after_the_programs_own_and_are_the_same_in_real_time(e
     assert (expected["days_on_record"] > 0).sum() > 5
 
     leads = world.leads.set_index("lead_id", drop=False).loc[expected["lead_id"]]
-    prepared = PreparedMatrix(Statements.of(tables, recipe), Histories.of(tables, recipe), {})
+    prepared = PreparedMatrix(Prepared.of(tables, recipe), Histories.of(tables, recipe), {})
     found = prepared.of(arrow(leads), arrow(world.events), pa.array(expected["as_of"], pa.timestamp("us")))
-    assert_same(frame(found, recipe), expected, recipe)
+    assert_same(framed(found, recipe), expected, recipe)
 
 
 def known_times(world, lead):

@@ -17,6 +17,7 @@ from pipelines.flows.dataset import pull_source
 from pipelines.sources import snapshots
 from pipelines.sources.engine import let_go, local_engine
 from pipelines.sources.manifest import read_note
+from pipelines.sources.reading.parts import parts
 from pipelines.sources.snapshots import opened
 from pipelines.store import erasure
 from pipelines.store.answers import give
@@ -219,14 +220,14 @@ def test_versions_say_no_more_that_they_learned_from_somebody(tmp_path, monkeypa
 
 def test_a_snapshot_that_cannot_be_read_any_more_goes_as_a_whole(desk):
     (folder,) = (desk.home / "snapshots").glob("[!.]*")
-    (folder / "events.parquet").write_bytes(b"PAR1 L1")
+    parts(folder, "events")[0].write_bytes(b"PAR1 L1")
     assert forgetting(desk, "L1").code == 0
     assert not folder.exists(), "whoever else is in it can be pulled again"
 
 
 def test_a_damaged_snapshot_stays_where_nobody_is_forgotten(desk):
     (folder,) = (desk.home / "snapshots").glob("[!.]*")
-    (folder / "events.parquet").write_bytes(b"PAR1 L1")
+    parts(folder, "events")[0].write_bytes(b"PAR1 L1")
     said = forgetting(desk, "nobody")
     assert said.code == 2
     assert "nothing was changed" in said.err

@@ -20,8 +20,8 @@ MODULES = [
 FLOORS = {
     "features": (
         "errors tables keys | register contracts as_of labels | outcomes | definitions | lead_columns | recipe | outcome_rates"
-        " | matrix outcome_ledger"
-        " | realtime dictionary"
+        " | matrix"
+        " | at_hand dictionary"
     ),
     "models": (
         "survival | dataset scoring | evaluation registry | policy leakage tuning"

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.at_hand.ledger import Histories
 from features.labels import Horizons, both_labels, convert_labels, pursue_labels, taken_up_before
 from features.matrix import fetch
-from features.outcome_ledger import Histories
 from features.outcomes import days_taken, fates, outcomes, realised_margins
 from features.recipe import FeatureSettings, recipe_for
 from features.tables import scoring_cohort, training_cohort
@@ -154,7 +154,8 @@ def test_how_long_sales_has_had_a_lead_is_told_alike_in_batches_and_one_by_one()
     cohort = scoring_cohort(tables, tables.end)
     ids = cohort.lead_id.to_pyarrow().to_pylist()
     taken = pd.Series(days_taken(tables, cohort, HORIZONS.delay, pd.Series(ids)), ids)
-    one_by_one = Histories.of(tables, recipe).days_taken(ids, [tables.end] * len(ids), HORIZONS.delay)
+    at = np.full(len(ids), np.datetime64(tables.end, "us").astype(int))
+    one_by_one = Histories.of(tables, recipe).days_taken(ids, at, HORIZONS.delay)
     known = pd.Series(one_by_one, ids).dropna()
     assert 0 < len(known) < len(ids)
     assert taken.reindex(known.index).to_numpy() == pytest.approx(known.to_numpy())

@@ -101,7 +101,7 @@ def test_a_leads_page_shows_what_the_version_in_use_says_at_each_moment_and_ever
     # Beside a held lead's score a rep could tell which leads of the queue were drawn to pass.
     assert "How its score moved" not in browser.get(f"/leads/{held}").text
 
-    schemas = live.statements.schemas
+    schemas = live.prepared.schemas
     leads, happened = (
         desk.dossiers.rows(folder, name, active).select(schemas[name].names).cast(schemas[name])
         for name in ("leads", "events")

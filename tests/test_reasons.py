@@ -14,7 +14,8 @@ from features.labels import Horizons, Labels
 from features.recipe import Attribute, Recipe
 from features.register import REGISTER, Column
 from models.scoring.reasons import WORTH_A_BATCH, contributions, of_trees, reasons, splits_by_category
-from models.scoring.scorer import Scorer, Target, fit_scorer, usual_values
+from models.scoring.scorer import Scorer, Target, fit_scorer
+from models.scoring.usual import usual_values
 from models.scoring.wording import Wording, difference, duration, percent, sentence, shown, singular
 from models.survival.encoding import encode
 from models.survival.hazard import HazardParameters

@@ -8,6 +8,7 @@ import tomllib
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from features.contracts import breaches
@@ -15,9 +16,12 @@ from features.errors import ContractError, UsageError
 from features.labels import Horizons
 from pipelines.sources import snapshots
 from pipelines.sources.lead_lookup import Dossiers
-from pipelines.sources.manifest import read_note
+from pipelines.sources.manifest import noted_and_held, read_note
 from pipelines.sources.mapping import LeadsSource, OutcomeColumn, SourceSettings
+from pipelines.sources.reading.parts import copied, own_size, parts
 from pipelines.sources.snapshots import Snapshot, pull
+from pipelines.store.database import Store
+from pipelines.store.erasure import forget
 from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.filterwarnings(
@@ -162,7 +166,7 @@ def test_a_snapshot_of_another_format_is_refused_in_a_sentence(folder):
     snapshot.close()
     note = snapshot.folder / "snapshot.json"
     note.write_text(json.dumps(json.loads(note.read_text()) | {"format": 1}))
-    with pytest.raises(UsageError, match=r"is of format 1, and this leadsieve reads 4; .* Remove the folder"):
+    with pytest.raises(UsageError, match=r"is of format 1, and this leadsieve reads 5; .* Remove the folder"):
         read_note(snapshot.folder)
 
 
@@ -358,7 +362,7 @@ def test_a_damaged_snapshot_is_found_out_and_pulled_again(folder, harm):
     first = pulled(folder)
     before = ids(first.tables.leads)
     first.close()
-    file = first.folder / ("snapshot.json" if harm == "note emptied" else "leads.parquet")
+    file = first.folder / "snapshot.json" if harm == "note emptied" else parts(first.folder, "leads")[0]
     if harm == "gone":
         file.unlink()
     else:
@@ -377,7 +381,81 @@ def test_the_newest_snapshot_is_the_one_pulled_last_whatever_the_clock_said(fold
     lookup = Dossiers(folder / "home", None)
     assert last.stored
     assert lookup.newest() == last.folder
-    (last.folder / "leads.parquet").write_bytes(b"")
+    parts(last.folder, "leads")[0].write_bytes(b"")
     assert Dossiers(folder / "home", None).newest() != last.folder, "a damaged one is passed over"
     lookup.close()
     last.close()
+
+
+def grown(folder: Path, rows: int) -> Snapshot:
+    """A pull of an export with so many leads, each with an event."""
+    at = [f"2025-{1 + row % 12:02d}-01" for row in range(rows)]
+    leads = "".join(f"L{row:06d},{when}\n" for row, when in enumerate(at))
+    events = "".join(f"L{row:06d},visit,{when}\n" for row, when in enumerate(at))
+    (folder / "source" / "leads.csv").write_text(f"lead_id,created_at\n{leads}")
+    (folder / "source" / "events.csv").write_text(f"lead_id,kind,occurred_at\n{events}")
+    (folder / "source" / "outcomes.csv").unlink(missing_ok=True)
+    return pulled(folder)
+
+
+@pytest.fixture(scope="module")
+def two_nights(tmp_path_factory) -> Path:
+    """A home with the snapshots of an export before and after leads were added at its end."""
+    folder = tmp_path_factory.mktemp("nights")
+    (folder / "source").mkdir()
+    for rows in (130_000, 131_000):
+        grown(folder, rows).close()
+    return folder / "home"
+
+
+def numbered(home: Path) -> list[Path]:
+    return sorted(home.glob("snapshots/[!.]*"), key=lambda folder: read_note(folder).number)
+
+
+def test_what_an_export_had_before_lies_on_the_disk_once(two_nights):
+    first, second = (
+        {part.name: part.stat().st_ino for part in folder.glob("*/*")} for folder in numbered(two_nights)
+    )
+    shared = first.keys() & second.keys()
+    assert (len(first), len(second), len(shared)) == (4, 4, 2)
+    assert all(first[name] == second[name] for name in shared)
+
+
+def test_who_is_forgotten_leaves_shared_parts_too_and_these_stay_shared(two_nights, tmp_path):
+    home = tmp_path / "home"
+    copied(two_nights, home)
+    store = Store(f"sqlite:///{home / 'store.db'}")
+    forget(store, home, "L000007", at=NOW, by="ann")
+    folders = numbered(home)
+    for folder in folders:
+        note, held = noted_and_held(folder)
+        assert note.rows == held
+        for name in ("leads", "events"):
+            assert "L000007" not in set(pd.read_parquet(folder / f"{name}.parquet")["lead_id"])
+    states = [part.stat() for folder in folders for part in folder.glob("*/*")]
+    assert sorted(state.st_nlink for state in states) == [1] * 4 + [2] * 4
+    assert not any(b"L000007" in file.read_bytes() for file in home.rglob("*") if file.is_file())
+
+
+def test_a_copy_of_a_home_takes_no_more_of_the_disk_than_the_home(two_nights, tmp_path):
+    copied(two_nights, tmp_path / "copy")
+    kinds = [{file.stat().st_ino: file.stat().st_size for file in home.rglob("*/*.parquet/*")} for home in (two_nights, tmp_path / "copy")]  # fmt: skip
+    assert sorted(kinds[0].values()) == sorted(kinds[1].values())
+    assert own_size(numbered(two_nights)[0]) < sum(kinds[0].values()) / 2
+
+
+def test_a_snapshot_that_has_lost_a_part_is_not_whole(two_nights, tmp_path):
+    copied(two_nights, tmp_path / "home")
+    folder = numbered(tmp_path / "home")[0]
+    parts(folder, "events")[0].unlink()
+    assert noted_and_held(folder) is None
+
+
+def test_a_row_that_is_refused_is_named_by_its_place_in_the_export(folder):
+    (folder / "source" / "events.csv").unlink()
+    (folder / "source" / "outcomes.csv").unlink()
+    rows = [f"L{row:06d},2025-01-01" for row in range(260_000)]
+    rows[250_000] = ",2025-01-01"
+    (folder / "source" / "leads.csv").write_text("lead_id,created_at\n" + "\n".join(rows) + "\n")
+    with pytest.raises(ContractError, match=r"row 250001"):
+        pulled(folder)

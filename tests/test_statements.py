@@ -8,12 +8,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from features.at_hand.ledger import Histories
+from features.at_hand.prepared import Prepared, PreparedMatrix
 from features.matrix import frame, matrix
-from features.outcome_ledger import Histories
-from features.realtime import PreparedMatrix, Statements
 from features.recipe import FeatureSettings, recipe_for
 from features.tables import scoring_cohort, training_cohort
-from tests.matrices import HORIZONS
+from tests.matrices import HORIZONS, framed
 from tests.worlds import START, World, arrow, random_world, row_world
 
 pytestmark = pytest.mark.filterwarnings(
@@ -33,15 +33,15 @@ def flat_world(seed: int) -> World:
 
 
 def prepared(tables, recipe) -> PreparedMatrix:
-    return PreparedMatrix(Statements.of(tables, recipe), Histories.of(tables, recipe), {})
+    return PreparedMatrix(Prepared.of(tables, recipe), Histories.of(tables, recipe), {})
 
 
 def at_hand(made: PreparedMatrix, world: World, wanted: pd.DataFrame) -> pd.DataFrame:
     """The frame of a world's leads at given as-of times, handed in as if from outside."""
     leads = world.leads.set_index("lead_id", drop=False).loc[wanted["lead_id"]]
     events = None if world.events is None else arrow(world.events)
-    return frame(
-        made.of(arrow(leads), events, pa.array(wanted["as_of"], pa.timestamp("us"))), made.statements.recipe
+    return framed(
+        made.of(arrow(leads), events, pa.array(wanted["as_of"], pa.timestamp("us"))), made.prepared.recipe
     )
 
 

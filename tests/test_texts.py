@@ -12,10 +12,10 @@ import pytest
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from features.at_hand.ledger import Histories
+from features.at_hand.prepared import Prepared, PreparedMatrix
 from features.definitions.free_text import PARTS, fit_text, words_of
 from features.matrix import frame, matrix
-from features.outcome_ledger import Histories
-from features.realtime import PreparedMatrix, Statements
 from features.recipe import FeatureSettings, Recipe, recipe_for
 from features.tables import training_cohort
 from models.dataset import LearningSet
@@ -27,7 +27,7 @@ from models.survival.hazard import HazardParameters
 from pipelines.flows.dataset import learning_set
 from pipelines.settings import load_settings
 from pipelines.sources.snapshots import pull
-from tests.matrices import HORIZONS
+from tests.matrices import HORIZONS, framed
 from tests.worlds import random_world
 
 PLAN, TREES = EvaluationPlan(blocks=3), HazardParameters(rounds=30, threads=1)
@@ -170,7 +170,7 @@ def test_texts_are_learned_of_the_oldest_leads_alone_and_are_the_same_in_real_ti
     )
     cohort = training_cohort(tables, HORIZONS.delay)
     batch = frame(matrix(tables, cohort, recipe), recipe).set_index("lead_id")
-    made = PreparedMatrix(Statements.of(tables, recipe), Histories.of(tables, recipe), {})
+    made = PreparedMatrix(Prepared.of(tables, recipe), Histories.of(tables, recipe), {})
     asked = cohort.to_pyarrow().to_pandas().head(5)
     rows = tables.leads.to_pyarrow().to_pandas().set_index("lead_id").loc[asked["lead_id"]].reset_index()
     schema = tables.leads.schema().to_pyarrow()
@@ -179,7 +179,7 @@ def test_texts_are_learned_of_the_oldest_leads_alone_and_are_the_same_in_real_ti
         tables.events.to_pyarrow(),
         pa.array(asked["as_of"], pa.timestamp("us")),
     )
-    told = frame(now, recipe).set_index("lead_id")
+    told = framed(now, recipe).set_index("lead_id")
     names = [name for name in batch if name.startswith("message_text")]
     assert len(names) == PARTS
     np.testing.assert_array_equal(told[names], batch.loc[asked["lead_id"], names])

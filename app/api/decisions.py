@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import pandas as pd
+
 from app.api.errors import RefusedError
 from app.api.schemas import Breach, Decided, DecidedLeads, DecisionRequest, Logged, Rescored
 from app.api.tables import Tables, read
@@ -60,7 +62,7 @@ def decide(asked: DecisionRequest, live: LiveScorer, desk: Desk, asking: Asking)
         if before is not None:  # most often a program that did not hear it; nothing is scored for it
             return before
     tables = read(asked.leads, live, now=now, undone=UNDONE)
-    said = said_at_hand(tables.leads)
+    said = pd.DataFrame(said_at_hand(tables.leads), dtype="str")
     found = live.known(tables.leads, tables.events, tables.as_of)
     proposed = propose(
         live.champion,

@@ -192,35 +192,26 @@ def ready(champions: Champions) -> LiveScorer:
 def scored(asked: ScoreRequest, live: LiveScorer, *, now: datetime) -> Scores:
     """The answer to a request."""
     tables = read(asked.leads, live, now=now, as_of=asked.as_of, undone="no lead was scored")
-    names = (
-        "lead_id",
-        "as_of",
-        "grade",
-        "p_worked_by",
-        "extrapolated",
-        "action",
-        "cut_by",
-        "reasons",
-        *FIGURES,
-    )
     found = live.score(tables.leads, tables.events, tables.as_of, worded=asked.reasons)
-    rows = (
-        dict(zip(names, values, strict=True))
-        for values in zip(*(found[name].tolist() for name in names), strict=True)
-    )
+    columns = {
+        name: found[name].tolist()
+        for name in ("lead_id", "as_of", "grade", "extrapolated", "action", "cut_by")
+    }
+    columns |= {name: [as_json_number(value) for value in found[name].tolist()] for name in FIGURES}
     scores = [
         Score.model_construct(
             lead_id=row["lead_id"],
             as_of=row["as_of"].isoformat(),
             grade=row["grade"],
-            p_worked_by=row["p_worked_by"],
-            extrapolated=bool(row["extrapolated"]),
+            p_worked_by=found["p_worked_by"],
+            extrapolated=row["extrapolated"],
             action=row["action"],
             rule=rule_of(row["cut_by"]),
-            reasons=row["reasons"],
-            **{name: as_json_number(row[name]) for name in FIGURES},
+            reasons=reasons,
+            **{name: row[name] for name in FIGURES},
         )
-        for row in rows
+        for *values, reasons in zip(*columns.values(), found["reasons"], strict=True)
+        for row in (dict(zip(columns, values, strict=True)),)
     ]
     return Scores.model_construct(version=live.champion.version, known_until=known_until(live), scores=scores)
 

@@ -72,7 +72,7 @@ class Reader:
     moments: list[datetime] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        schemas, mapping = self.live.statements.schemas, self.live.note.mapping
+        schemas, mapping = self.live.prepared.schemas, self.live.note.mapping
         self.timed = self.live.note.clock == "time"
         self.columns = {column.name: column.type for column in schemas["leads"]}
         self.event_columns = [column.name for column in schemas["events"]] if "events" in schemas else None
@@ -202,7 +202,7 @@ class Reader:
 
     def tables(self) -> Tables:
         """What was read."""
-        schemas = self.live.statements.schemas
+        schemas = self.live.prepared.schemas
         return Tables(
             leads=pa.table(self.leads, schema=schemas["leads"]),
             events=None if self.event_columns is None else pa.table(self.events, schema=schemas["events"]),

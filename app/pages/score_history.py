@@ -56,7 +56,7 @@ def moves(
     """
     if live is None or live.note.clock != "time":
         return None
-    schemas = live.statements.schemas
+    schemas = live.prepared.schemas
     lead = dossiers.rows(live.snapshot, "leads", row.lead_id)
     if not len(lead):
         return None

@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from features.matrix import all_there, frame
-from features.outcome_ledger import EPOCH, Histories
-from features.realtime import PreparedMatrix, Statements
+from features.at_hand.ledger import EPOCH, Histories
+from features.at_hand.prepared import Prepared, PreparedMatrix
+from features.at_hand.rows import Rows
+from features.matrix import all_there
 from features.tables import row_of
-from models.policy.decisions import decide_all
+from models.policy.decisions import decide_each
 from models.policy.policy import HAND_OFF, HOLD
 from models.scoring.reasons import Reason, reasons
 from pipelines.sources.engine import let_go, local_engine
@@ -43,7 +45,7 @@ class LiveScorer:
         Whose outcomes are the histories that leads are scored with.
     note : Note
         What is noted of that snapshot.
-    statements : Statements
+    prepared : Prepared
     histories : Histories
     rows : int
         Leads of the snapshot; where row order is time, the next one comes after them.
@@ -54,7 +56,7 @@ class LiveScorer:
     champion: Champion
     snapshot: Path
     note: Note
-    statements: Statements
+    prepared: Prepared
     histories: Histories
     rows: int
     workers: "SimpleQueue[PreparedMatrix]"
@@ -73,7 +75,7 @@ class LiveScorer:
         try:
             tables = opened(snapshot, note, connection=engine)
             all_there(tables, recipe)
-            statements, histories = Statements.of(tables, recipe), Histories.of(tables, recipe)
+            prepared, histories = Prepared.of(tables, recipe), Histories.of(tables, recipe)
             rows = (
                 row_of(tables.leads.created_at.max().to_pyarrow().as_py()) + 1
                 if note.clock != "time"
@@ -84,12 +86,12 @@ class LiveScorer:
             pa.default_memory_pool().release_unused()  # what adding up a past took, tens of megabytes, is not needed again
         workers, texts = SimpleQueue(), {}
         for _ in range(AT_ONCE):
-            workers.put(PreparedMatrix(statements, histories, texts))
-        return cls(champion, snapshot, note, statements, histories, rows, workers)
+            workers.put(PreparedMatrix(prepared, histories, texts))
+        return cls(champion, snapshot, note, prepared, histories, rows, workers)
 
     def score(
         self, leads: pa.Table, events: pa.Table | None, as_of: pa.Array, *, worded: bool = True
-    ) -> pd.DataFrame:
+    ) -> dict[str, Any]:
         """What a scoring run would say of each lead, were it one of the source's.
 
         Parameters
@@ -102,12 +104,12 @@ class LiveScorer:
 
         Returns
         -------
-        DataFrame
-            As ``models.policy.decisions.decide_all`` gives it, but for ``action``: that of the cut and the rules
+        dict
+            As ``models.policy.decisions.decide_each`` gives it, but for ``action``: that of the cut and the rules
             alone, whatever arm the lead's account is in.
         """
         known = self.known(leads, events, as_of)
-        found = decide_all(
+        found = decide_each(
             self.champion.scorer,
             self.champion.policy,
             known,
@@ -116,20 +118,19 @@ class LiveScorer:
             taken_days=self.taken(known),
             said=said_at_hand(leads),
         )
-        below = found["score"].to_numpy() < found["cut"].to_numpy()
-        return found.assign(action=np.where(below, HOLD, HAND_OFF))
+        return found | {"action": np.where(found["score"] < found["cut"], HOLD, HAND_OFF)}
 
-    def known(self, leads: pa.Table, events: pa.Table | None, as_of: pa.Array) -> pd.DataFrame:
+    def known(self, leads: pa.Table, events: pa.Table | None, as_of: pa.Array) -> Rows:
         """What a scoring run would know of each lead: the columns that the version reads; as for ``score``."""
         with self._worker() as worker:
-            return frame(worker.of(leads, events, as_of), self.champion.scorer.recipe)
+            return worker.of(leads, events, as_of)
 
-    def taken(self, leads: pd.DataFrame) -> np.ndarray | None:
+    def taken(self, leads: Rows) -> np.ndarray | None:
         """For how many days sales has had each lead by the snapshot; None where it cannot tell."""
         recipe = self.champion.scorer.recipe
         if not (recipe.acceptance and self.note.outcome_times):
             return None
-        as_of = leads["as_of"].dt.to_pydatetime()
+        as_of = leads["as_of"].astype(np.int64)
         return self.histories.days_taken(leads["lead_id"].tolist(), as_of, recipe.horizons.delay)
 
     def chances(
@@ -139,11 +140,9 @@ class LiveScorer:
         reasons for the last of them.
         """
         with self._worker() as worker:
-            matrix = worker.of(
-                lead, events, pa.array(moments, pa.timestamp("us")), rows_of=[0] * len(moments)
-            )
-        champion, found = self.champion, frame(matrix, self.champion.scorer.recipe)
-        decided = decide_all(
+            found = worker.of(lead, events, pa.array(moments, pa.timestamp("us")), rows_of=[0] * len(moments))
+        champion = self.champion
+        decided = decide_each(
             champion.scorer,
             replace(champion.policy, rules=()),  # which change no score
             found,
@@ -151,8 +150,9 @@ class LiveScorer:
             with_reasons=0,
             taken_days=self.taken(found),
         )
-        told = reasons(champion.scorer, found.iloc[-1:], most=(ALL, ALL), least=FAINTEST)[0]
-        return decided[["as_of", "score", "low", "high"]], told
+        latest = found.take(np.array([len(found) - 1]))
+        told = reasons(champion.scorer, latest, most=(ALL, ALL), least=FAINTEST)[0]
+        return pd.DataFrame({name: decided[name] for name in ("as_of", "score", "low", "high")}), told
 
     def created_at(self, lead_id: str) -> datetime | None:
         """When the source has a lead created; None for one that it does not have."""
@@ -178,12 +178,12 @@ class LiveScorer:
             self.workers.put(worker)
 
 
-def said_at_hand(leads: pa.Table) -> pd.DataFrame:
+def said_at_hand(leads: pa.Table) -> dict[str, np.ndarray]:
     """What a scoring run knows of each lead beside its features."""
     there = leads.column_names
-    return pd.DataFrame(
-        {
-            name: pd.Series(leads[name].to_pylist() if name in there else [None] * len(leads), dtype="str")
-            for name in SAID
-        }
-    )
+    return {
+        name: np.array([np.nan if text is None else text for text in leads[name].to_pylist()], dtype=object)
+        if name in there
+        else np.full(len(leads), np.nan, dtype=object)
+        for name in SAID
+    }

@@ -17,6 +17,7 @@ import pandas as pd
 from features.errors import ContractError
 
 POLICY, PASS_THROUGH, FORCED = "policy", "pass-through", "forced"
+ARMS = (FORCED, PASS_THROUGH, POLICY)  # as places in [0, 1) are dealt
 
 
 @dataclass(frozen=True)
@@ -82,15 +83,18 @@ class Arms:
         ValueError
             Where an id is missing: such leads would all share one arm.
         """
-        codes, accounts = pd.factorize(pd.Series(account_ids, dtype=object))
+        return self.dealt(account_ids)[0]
+
+    def dealt(self, account_ids: Sequence | np.ndarray | pd.Series) -> tuple[np.ndarray, np.ndarray]:
+        """The arm of each lead, as ``draw`` gives it, and its probability."""
+        codes, accounts = pd.factorize(np.array(account_ids, dtype=object))
         if (codes < 0).any():
             raise ValueError(f"{(codes < 0).sum()} leads have no account id; pass the lead's own id instead")
         place = places(self.salt, accounts)
-        names = np.array([FORCED, PASS_THROUGH, POLICY], dtype=object)
         # A place equal to a bound lies beyond it, so that a rate of 0 draws nobody.
-        return names[np.searchsorted([self.forced, self.forced + self.pass_through], place, side="right")][
-            codes
-        ]
+        drawn = np.searchsorted([self.forced, self.forced + self.pass_through], place, side="right")[codes]
+        propensities = np.array([self.propensities[arm] for arm in ARMS])
+        return np.array(ARMS, dtype=object)[drawn], propensities[drawn]
 
     def propensity(self, arm: np.ndarray) -> np.ndarray:
         """The probability of each lead's arm, shape (n,)."""

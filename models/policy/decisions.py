@@ -1,12 +1,14 @@
 """From scores to decisions: one row per lead with its chances, worth, arm, action and worded reasons."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.at_hand.rows import Rows
 from features.outcomes import days_waited
 from models.policy.arms import FORCED, POLICY
 from models.policy.policy import HAND_OFF, HOLD, Policy
@@ -23,7 +25,7 @@ CHANCES = ("p_pursue", "p_convert", "p_both", "p_worked", "low", "high", "score"
 def decide_all(
     scorer: Scorer,
     policy: Policy,
-    leads: pd.DataFrame,
+    leads: pd.DataFrame | Rows,
     *,
     version: str,
     with_reasons: int,
@@ -55,14 +57,39 @@ def decide_all(
         in the order of ids), ``reasons`` (sentences), ``weights`` (of each, in logits), ``policy`` and
         ``version``.
     """
+    return pd.DataFrame(
+        decide_each(
+            scorer,
+            policy,
+            leads,
+            version=version,
+            with_reasons=with_reasons,
+            taken_days=taken_days,
+            said=said,
+        )
+    )
+
+
+def decide_each(
+    scorer: Scorer,
+    policy: Policy,
+    leads: pd.DataFrame | Rows,
+    *,
+    version: str,
+    with_reasons: int,
+    taken_days: np.ndarray | None = None,
+    said: pd.DataFrame | Mapping[str, np.ndarray] | None = None,
+) -> dict[str, Any]:
+    """The columns of ``decide_all``; what is the same for all leads may stand there once. To make a data frame of them takes
+    as long as all else for one lead.
+    """
     encoded = encode(leads, scorer.categories)
-    waited = days_waited(leads, scorer.recipe.horizons.delay)
-    scores = scorer.score_encoded(encoded, taken_days, waited)
-    score = scores["score"].to_numpy()
+    created_at, as_of = (np.asarray(leads[name]) for name in ("created_at", "as_of"))
+    scores = scorer.chances(encoded, taken_days, days_waited(created_at, as_of, scorer.recipe.horizons.delay))
+    score = scores["score"]
     value, cut, cut_by = _cuts(policy, scorer, scores, leads, encoded)
-    arm = policy.arms.draw(leads["account_id"].to_numpy())
-    rules = ruled(policy.rules, leads, said, at=leads["as_of"]) if policy.rules else None
-    propensity = policy.arms.propensity(arm)
+    arm, propensity = policy.arms.dealt(leads["account_id"])
+    rules = ruled(policy.rules, leads, said, at=as_of) if policy.rules else None
     held = (score < cut) & (arm == POLICY)
     if (
         rules is not None
@@ -86,50 +113,60 @@ def decide_all(
     rank[order] = np.arange(1, len(leads) + 1)
 
     best = order[:with_reasons]
+    whole = len(best) == len(leads)  # of a few leads all, as a rule
+    if whole:
+        best = np.arange(len(leads))
     words, weights = (
         [[]] * len(leads),
         [[]] * len(leads),
     )  # one empty list for all without: a million of their own would take a second
-    for row, told in zip(
-        best.tolist(), reasons(scorer, leads.iloc[best], encoded=encoded.iloc[best]), strict=True
-    ):
+    some, encoded = (leads, encoded) if whole else (leads.take(best), encoded.take(best))
+    for row, told in zip(best.tolist(), reasons(scorer, some, encoded=encoded), strict=True):
         words[row] = [reason.words for reason in told]
         weights[row] = [round(reason.logits, 3) for reason in told]
 
-    decided = {name: leads[name].array for name in ("lead_id", "account_id", "as_of")}
-    decided |= {name: scores[name].array for name in CHANCES}
-    return pd.DataFrame(
-        {
-            **decided,
-            "p_worked_by": scorer.worked_by,
-            "extrapolated": extrapolated(scores["p_pursue"].to_numpy()),
-            "value": value,
-            "arm": arm,
-            "propensity": propensity,
-            "cut": np.where(np.isfinite(cut), cut, np.nan),
-            "cut_by": cut_by,
-            "action": np.where(held, HOLD, HAND_OFF).astype(object),
-            "rank": rank,
-            "reasons": words,
-            "weights": weights,
-            "policy": policy.name,
-            "version": version,
-        }
-    )
+    decided = {name: _array(leads[name]) for name in ("lead_id", "account_id", "as_of")}
+    decided |= {name: scores[name] for name in CHANCES}
+    return {
+        **decided,
+        "p_worked_by": scorer.worked_by,
+        "extrapolated": extrapolated(scores["p_pursue"]),
+        "value": value,
+        "arm": arm,
+        "propensity": propensity,
+        "cut": np.where(np.isfinite(cut), cut, np.nan),
+        "cut_by": cut_by,
+        "action": np.where(held, HOLD, HAND_OFF).astype(object),
+        "rank": rank,
+        "reasons": words,
+        "weights": weights,
+        "policy": policy.name,
+        "version": version,
+    }
+
+
+def _array(column: pd.Series | np.ndarray) -> Any:
+    return column.array if isinstance(column, pd.Series) else column
 
 
 def _cuts(
-    policy: Policy, scorer: Scorer, scores: pd.DataFrame, leads: pd.DataFrame, encoded: pd.DataFrame
+    policy: Policy,
+    scorer: Scorer,
+    scores: Mapping[str, np.ndarray],
+    leads: pd.DataFrame | Rows,
+    encoded: pd.DataFrame,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every lead's value, and its cut in force, which is the smaller of the policy's and the economic one,
     with whose it is.
     """
-    score, value = scores["score"].to_numpy(), np.full(len(leads), np.nan)
+    score, value = scores["score"], np.full(len(leads), np.nan)
     cut = np.full(len(leads), -np.inf if policy.cut is None else policy.cut)
     cut_by = np.full(len(leads), None if policy.cut is None else policy.basis, dtype=object)
     if policy.economics is not None:
         margin = policy.economics.margin(leads, encoded=encoded, categories=scorer.categories)
-        chance = scores["p_worked"].fillna(scores["p_convert"]).fillna(scores["p_both"]).to_numpy()
+        chance = scores["p_worked"]
+        for name in ("p_convert", "p_both"):
+            chance = np.where(np.isnan(chance), scores[name], chance)
         value = policy.economics.value(chance, margin)
         own = policy.economics.cut(margin)
         if scorer.score_of == "p_pursue" and scorer.convert is not None:

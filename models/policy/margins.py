@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from models.survival.encoding import BINNING, Categories, binned, categorical_columns, encode, subset
+from models.survival.linear import FEW
 
 FEWEST_FOR_TREES = 300
 SHRINKAGE = 20  # wins of the whole that a segment's own must outweigh
@@ -81,7 +82,8 @@ class Margins:
         """
         if self.model is not None:
             encoded = encode(frame, self.categories) if encoded is None else encoded
-            return np.exp(self._trees.predict(encoded.to_numpy(), num_threads=threads))
+            alone = len(encoded) <= FEW
+            return np.exp(self._trees.predict(encoded.to_numpy(), num_threads=1 if alone else threads))
         return _looked_up(frame, self.segment, self.medians, self.overall)
 
     @cached_property

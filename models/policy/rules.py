@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass as validated
 
+from features.at_hand.rows import Rows
 from features.errors import UsageError
 from models.scoring.grades import GRADES
 
@@ -68,7 +69,9 @@ class Rule:
         return cls(**{**values, "until": until and date.fromisoformat(until)})
 
 
-def matching(rule: Rule, leads: pd.DataFrame, said: pd.DataFrame | None = None) -> np.ndarray:
+def matching(
+    rule: Rule, leads: pd.DataFrame | Rows, said: pd.DataFrame | Mapping[str, np.ndarray] | None = None
+) -> np.ndarray:
     """Which leads a rule means, whenever.
 
     Raises
@@ -77,8 +80,9 @@ def matching(rule: Rule, leads: pd.DataFrame, said: pd.DataFrame | None = None) 
         If its column is known of no lead; nothing is decided then.
     """
     for table in (leads, said):
-        if table is not None and rule.column in table.columns:
-            return table[rule.column].astype(object).map(str).isin(rule.values).to_numpy(copy=True)
+        if table is not None and rule.column in table:
+            values = np.asarray(table[rule.column], dtype=object).tolist()
+            return np.array([str(value) in rule.values for value in values], dtype=bool)
     raise UsageError(
         f"the rule '{rule.reason}' asks for the column '{rule.column}', which the version does not read; "
         "nothing was decided. Name an attribute that it learns from, such as 'country', or 'channel' or 'owner'."
@@ -108,20 +112,18 @@ class Ruled:
         """Where a rule decides."""
         return np.isfinite(self.score)
 
-    def capped(self, grade: pd.Series) -> pd.Series:
+    def capped(self, grade: np.ndarray) -> np.ndarray:
         """The grades, none better than is allowed."""
-        if not self.grades.any():
-            return grade
-        place = grade.map(GRADES.index).to_numpy()
-        return pd.Series(np.array(GRADES, object)[np.maximum(place, self.grades)], index=grade.index)
+        place = np.searchsorted(GRADES, grade.astype(str))
+        return np.array(GRADES, object)[np.maximum(place, self.grades)]
 
 
 def ruled(
     rules: Sequence[Rule],
-    leads: pd.DataFrame,
-    said: pd.DataFrame | None = None,
+    leads: pd.DataFrame | Rows,
+    said: pd.DataFrame | Mapping[str, np.ndarray] | None = None,
     *,
-    at: pd.Series | None = None,
+    at: np.ndarray | None = None,
 ) -> Ruled:
     """What the rules say; of several that mean a lead the first decides. With ``at``, a moment for each lead,
     only those that are in force.
@@ -131,7 +133,7 @@ def ruled(
     for rule in rules:
         meant = matching(rule, leads, said)
         if at is not None and rule.until is not None:
-            meant &= (at < pd.Timestamp(rule.until)).to_numpy()
+            meant &= at < np.datetime64(rule.until)
         if rule.at_most is not None:
             grades[meant] = np.maximum(grades[meant], GRADES.index(rule.at_most))
             continue

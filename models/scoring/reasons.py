@@ -10,19 +10,15 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
-from features.lead_columns import bare_name
+from features.at_hand.rows import Rows
 from models.scoring.scorer import Scorer
 from models.scoring.wording import Wording
 from models.survival.encoding import encode
 from models.survival.hazard import Hazard
+from models.survival.linear import FEW
 
 MOST_UP = 3
 MOST_DOWN = 2
-# A rep's own name is no reason to a rep, and when a lead came says nothing about it.
-NOT_TOLD = (
-    *("month", "weekday", "dayofweek", "hour", "quarter", "week", "day", "season"),
-    *("owner", "rep", "salesrep", "salesperson", "salesagent", "agent", "assignedto", "leadowner"),
-)
 LEAST = 0.1  # logits: less is noise to a reader
 ROWS_AT_ONCE = 100_000
 WORTH_A_BATCH = 5_000  # leads from which on the vectorised method is faster
@@ -68,7 +64,9 @@ def of_trees(booster: lgb.Booster, encoded: pd.DataFrame) -> np.ndarray:
         return WoodelfExplainer(booster).shap_values(
             encoded.set_axis(booster.feature_name(), axis="columns"), verbose=False
         )
-    return booster.predict(encoded.to_numpy(), pred_contrib=True)[:, :-1]
+    return booster.predict(
+        encoded.to_numpy(), pred_contrib=True, num_threads=1 if len(encoded) <= FEW else None
+    )[:, :-1]
 
 
 def splits_by_category(booster: lgb.Booster) -> bool:
@@ -80,7 +78,7 @@ def splits_by_category(booster: lgb.Booster) -> bool:
 
 def reasons(
     scorer: Scorer,
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | Rows,
     *,
     hidden: Sequence[str] = (),
     encoded: pd.DataFrame | None = None,
@@ -107,39 +105,25 @@ def reasons(
         Logits that a reason must move.
     """
     encoded = encode(frame, scorer.categories) if encoded is None else encoded
-    groups = [column.group for column in scorer.recipe.columns]
-    names = list(dict.fromkeys(groups))
-    member = np.array([names.index(group) for group in groups])
-    order = np.argsort(member, kind="stable")
-    starts = np.searchsorted(member[order], np.arange(len(names)))
-    told_of = np.array([column.told for column in scorer.recipe.columns])
-    silent = [
-        place
-        for place, name in enumerate(names)
-        if name in hidden or bare_name(name) in NOT_TOLD or not told_of[member == place].any()
-    ]
+    groups = scorer.grouping
+    silent = [*groups.silent, *(place for place, name in enumerate(groups.names) if name in hidden)]
     found: list[list[Reason]] = []
     for start in range(0, len(frame), ROWS_AT_ONCE):
-        part = encoded.iloc[start : start + ROWS_AT_ONCE]
-        shares = sum(contributions(model.hazard, part) for model in scorer.scored)
-        totals = np.add.reduceat(shares[:, order], starts, axis=1)
+        part = slice(start, start + ROWS_AT_ONCE)
+        shares = sum(contributions(model.hazard, encoded.iloc[part]) for model in scorer.scored)
+        totals = np.add.reduceat(shares[:, groups.order], groups.starts, axis=1)
         totals[:, silent] = 0.0
         ranked = np.argsort(-totals, axis=1, kind="stable")
-        words = Wording(scorer, frame.iloc[start : start + ROWS_AT_ONCE])
-        for row in range(len(part)):
+        some = frame if len(shares) == len(frame) else frame.take(np.arange(len(frame))[part])
+        words = Wording(scorer, some)
+        for row in range(len(shares)):
             up = [group for group in ranked[row, : most[0]] if totals[row, group] > least]
             down = [group for group in ranked[row, : -most[1] - 1 : -1] if totals[row, group] < -least]
             told = []
             for group in up + down:
-                columns = order[starts[group] : starts[group + 1] if group + 1 < len(names) else None]
-                columns = columns[told_of[columns]]
-                strongest = columns[np.argmax(shares[row, columns] * np.sign(totals[row, group]))]
-                told.append(
-                    Reason(
-                        names[group],
-                        float(totals[row, group]),
-                        words.of(row, strongest, raises=totals[row, group] > 0),
-                    )
-                )
+                total, columns = float(totals[row, group]), groups.told[group]
+                strongest = columns[np.argmax(shares[row, columns] * np.sign(total))]
+                said = words.of(row, strongest, raises=total > 0)
+                told.append(Reason(groups.names[group], total, said))
             found.append(told)
     return found

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
@@ -22,8 +23,10 @@ from features.labels import Labels
 from features.recipe import Recipe
 from models.scoring.calibration import UNCHANGED, CalibratedHazard, Platt
 from models.scoring.grades import GRADES
+from models.scoring.grouping import Grouping
 from models.scoring.selection import Selection, left_waiting
 from models.scoring.spread import between
+from models.scoring.usual import usual_values
 from models.survival.encoding import Categories, binned, categorical_columns, categories_of, encode
 from models.survival.hazard import Hazard, HazardParameters, fit_hazard
 
@@ -91,6 +94,11 @@ class Scorer:
     selection: Selection | None = None
     level_error: float = 0.0
 
+    @cached_property
+    def grouping(self) -> Grouping:
+        """Which columns are told of together."""
+        return Grouping.of(self.recipe.columns)
+
     @property
     def models(self) -> dict[str, CalibratedHazard]:
         """The models there are, by name."""
@@ -146,6 +154,15 @@ class Scorer:
         """The same of a matrix that ``models.survival.encoding.encode`` has encoded with this scorer's
         categories.
         """
+        return pd.DataFrame(self.chances(encoded, taken_days, waited_days), index=encoded.index)
+
+    def chances(
+        self,
+        encoded: pd.DataFrame,
+        taken_days: np.ndarray | None = None,
+        waited_days: np.ndarray | None = None,
+    ) -> dict[str, np.ndarray]:
+        """The same, column by column."""
         scores = {"p_pursue": np.full(len(encoded), np.nan), "p_convert": np.full(len(encoded), np.nan)}
         raw = {name: model.hazard.raw(encoded) for name, model in self.models.items()}
         for name, model in self.models.items():
@@ -175,7 +192,7 @@ class Scorer:
         low, high = between(low, high, events, self.worked_by, level_error=self.level_error)
         known = self.worked_by in ("forced", "luck")
         scores["p_worked"] = chance if known else np.full(len(encoded), np.nan)
-        return pd.DataFrame({**scores, "low": low, "high": high}, index=encoded.index)
+        return {**scores, "low": low, "high": high}
 
     def _still(self, raw: np.ndarray, p_pursue: np.ndarray, waited_days: np.ndarray | None) -> np.ndarray:
         """The chance that sales takes up a lead that has waited so long."""
@@ -381,18 +398,3 @@ def base_rate(target: Target | None) -> float | None:
     if target is None or not target.labels.mature.any():
         return None
     return float(np.mean(target.labels.outcome[target.labels.mature]))
-
-
-def usual_values(
-    frame: pd.DataFrame, categories: Mapping[str, tuple[str, ...] | None]
-) -> dict[str, float | str | None]:
-    """Median of each number, and of each category the value that most leads have; None where none has."""
-    usual: dict[str, float | str | None] = {}
-    for name, values in categories.items():
-        if values is not None:
-            most = bool(values) and (frame[name] == values[0]).mean() > 0.5
-            usual[name] = values[0] if most else None
-            continue
-        median = frame[name].median()
-        usual[name] = None if pd.isna(median) else float(median)
-    return usual

@@ -155,9 +155,12 @@ def left_waiting(
 def bivariate(h: np.ndarray, k: np.ndarray, r: float) -> np.ndarray:
     """Φ₂(h, k; r): both of two normal variables of correlation r lie below their bounds (Drezner, Wesolowsky 1990)."""
     half = np.arcsin(r) / 2
-    total = np.zeros(np.broadcast(h, k).shape)
-    for angle, weight in zip(half * (ANGLES + 1), ANGLE_WEIGHTS, strict=True):
-        total += weight * np.exp(-(h * h + k * k - 2 * h * k * np.sin(angle)) / (2 * np.cos(angle) ** 2))
+    angles = (half * (ANGLES + 1))[:, None]
+    squares, product = h * h + k * k, 2 * h * k
+    terms = np.exp(-(squares - product * np.sin(angles)) / (2 * np.cos(angles) ** 2))
+    total = np.zeros(terms.shape[1:])
+    for term, weight in zip(terms, ANGLE_WEIGHTS, strict=True):
+        total += weight * term
     return ndtr(h) * ndtr(k) + half / (2 * np.pi) * total
 
 

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from features.at_hand.rows import Rows
 from features.definitions.activity import events_of_kind
 from features.definitions.attributes import AT_SOURCE, MEMBERSHIP
 from features.definitions.history import SHARE
@@ -30,7 +31,7 @@ NOUNS = re.compile(  # whose plural is known; of other kinds of event, so many a
 class Wording:
     """Puts a column's value beside its usual value."""
 
-    def __init__(self, scorer: Scorer, frame: pd.DataFrame):
+    def __init__(self, scorer: Scorer, frame: pd.DataFrame | Rows):
         self.columns = scorer.recipe.columns
         self.addresses = [each.name for each in scorer.recipe.attributes if each.kind == "email"]
         self.usual = scorer.usual
@@ -49,7 +50,7 @@ class Wording:
     def values_of(self, name: str) -> np.ndarray:
         """A column's values, taken from the frame when first told of: few of them ever are."""
         if name not in self.values:
-            self.values[name] = self.frame[name].to_numpy(dtype=object)
+            self.values[name] = np.asarray(self.frame[name], dtype=object)
         return self.values[name]
 
 

@@ -8,6 +8,7 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
+from features.at_hand.rows import Rows
 from features.errors import ContractError
 from features.recipe import Recipe
 
@@ -54,7 +55,7 @@ def categories_of(frame: pd.DataFrame, recipe: Recipe, rows: np.ndarray | None =
     return known
 
 
-def encode(frame: pd.DataFrame, categories: Categories) -> pd.DataFrame:
+def encode(frame: pd.DataFrame | Rows, categories: Categories) -> pd.DataFrame:
     """The matrix as one block of float32: numbers as they are, categories as the position in their list.
 
     A value that the fit never saw is missing, as is an empty one. The frame's other columns are left out.
@@ -64,7 +65,7 @@ def encode(frame: pd.DataFrame, categories: Categories) -> pd.DataFrame:
     ContractError
         Where columns that the scorer was fitted on are absent.
     """
-    absent = [name for name in categories if name not in frame.columns]
+    absent = [name for name in categories if name not in frame]
     if absent:
         raise ContractError(
             f"the matrix lacks {len(absent)} columns that the scorer needs; no lead was scored.\n  {', '.join(absent)}"
@@ -72,13 +73,21 @@ def encode(frame: pd.DataFrame, categories: Categories) -> pd.DataFrame:
     block = np.empty((len(frame), len(categories)), dtype=np.float32, order="F")
     for position, (name, values) in enumerate(categories.items()):
         column = block[:, position]
-        column[:] = (
-            frame[name].to_numpy(dtype=np.float32, na_value=np.nan)
-            if values is None
-            else codes(frame[name], values)
-        )
-        column[np.isinf(column)] = np.nan
-    return pd.DataFrame(block, columns=list(categories), index=frame.index, copy=False)
+        if isinstance(frame, Rows):
+            column[:] = frame[name] if values is None else places(frame[name], values)
+        elif values is None:
+            column[:] = frame[name].to_numpy(dtype=np.float32, na_value=np.nan)
+        else:
+            column[:] = codes(frame[name], values)
+    block[np.isinf(block)] = np.nan
+    index = pd.RangeIndex(len(frame)) if isinstance(frame, Rows) else frame.index
+    return pd.DataFrame(block, columns=list(categories), index=index, copy=False)
+
+
+def places(entries: np.ndarray, values: Sequence[str]) -> list[float]:
+    """The same as ``codes`` of a few texts."""
+    position = dict(zip(values, range(len(values)), strict=True))
+    return [position.get(entry, np.nan) for entry in entries.tolist()]
 
 
 def codes(column: pd.Series, values: Sequence[str]) -> np.ndarray:

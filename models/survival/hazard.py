@@ -39,7 +39,7 @@ from pydantic.dataclasses import dataclass as validated
 from features.labels import Labels
 from models.survival.discrete_time import MAX_SCORE, GroupedTime, bins_at_risk, edges_for
 from models.survival.encoding import BINNING, binned, subset
-from models.survival.linear import Design, Linear, Term, fit_linear
+from models.survival.linear import FEW, Design, Linear, Term, fit_linear
 
 LEVEL_EVERY = 20  # rounds between two Newton steps on the levels
 LAST_LEVEL_STEPS = 10
@@ -111,7 +111,8 @@ class Hazard:
         """``f(x)`` of each encoded lead, in logits."""
         if not len(encoded):
             return np.zeros(0)
-        trees = self.booster.predict(encoded.to_numpy(), raw_score=True, num_threads=threads)
+        alone = len(encoded) <= FEW  # threads would only wait for each other
+        trees = self.booster.predict(encoded.to_numpy(), raw_score=True, num_threads=1 if alone else threads)
         return trees + self.linear.raw(encoded, threads=threads)
 
     def probability(self, raw: np.ndarray, horizon: float | np.ndarray | None = None) -> np.ndarray:
@@ -120,13 +121,11 @@ class Hazard:
 
         Within a bin the hazard is taken as even; past the last bin nothing is added.
         """
-        survived = np.zeros(len(raw))
-        if horizon is None:
-            horizon = self.edges[-1]
+        survived, bounded = np.zeros(len(raw)), np.clip(raw, -MAX_SCORE, MAX_SCORE)
         left = 0.0
         for alpha, right in zip(self.alphas, self.edges, strict=True):
-            lived = np.clip((horizon - left) / (right - left), 0.0, 1.0)
-            survived -= lived * np.logaddexp(0.0, np.clip(raw, -MAX_SCORE, MAX_SCORE) + alpha)
+            lived = 1.0 if horizon is None else np.clip((horizon - left) / (right - left), 0.0, 1.0)
+            survived -= lived * np.logaddexp(0.0, bounded + alpha)
             left = right
         return -np.expm1(survived)
 

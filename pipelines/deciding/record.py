@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.at_hand.rows import Rows
 from models.policy.decisions import decide_all, fits_week
 from models.policy.rules import Rule
 from pipelines.store.database import Store
@@ -15,7 +16,7 @@ from pipelines.version_files import Champion
 
 def propose(
     champion: Champion,
-    leads: pd.DataFrame,
+    leads: pd.DataFrame | Rows,
     said: pd.DataFrame,
     *,
     with_reasons: int,
@@ -27,7 +28,7 @@ def propose(
     Parameters
     ----------
     champion : Champion
-    leads : DataFrame
+    leads : DataFrame or Rows
         As ``features.matrix.frame`` gives it.
     said : DataFrame
         ``channel`` and ``owner``, row by row beside ``leads``.

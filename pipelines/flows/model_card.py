@@ -30,6 +30,7 @@ from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
 from pipelines.sources.engine import let_go, local_engine
 from pipelines.sources.manifest import read_note
+from pipelines.sources.reading.parts import parts
 from pipelines.sources.snapshots import Snapshot
 from pipelines.version_files import FORMAT, settings_told
 
@@ -253,7 +254,7 @@ def read_groups(
     """
     reader = local_engine()
     try:
-        leads = reader.read_parquet(snapshot.folder / "leads.parquet")
+        leads = reader.read_parquet(parts(snapshot.folder, "leads"))
         have = [name for name in leads.columns if name not in LEAD_KEYS]
         chosen = list(named_by_user) if named_by_user is not None else _usual(recipe)
         if named_by_user is None:

@@ -19,6 +19,7 @@ from pipelines.files import bytes_hash, held, sweep, synced
 from pipelines.home import store_of
 from pipelines.prefect_server import address_of
 from pipelines.settings import Settings
+from pipelines.sources.reading.parts import copied
 from pipelines.store.erasure import KEY, forget_again, forgotten_of
 
 NOTE, FORMAT = "backup.json", 1
@@ -114,7 +115,7 @@ def restore(settings: Settings, home: Path, backup: Path, *, at: datetime) -> Re
         )
     earlier = [home, *sorted(home.parent.glob(f"{home.name}{BEFORE}*"))]
     with _draft_of(home) as draft:
-        shutil.copytree(backup, draft, dirs_exist_ok=True)
+        copied(backup, draft)
         (draft / NOTE).unlink()
         again = 0
         for each in earlier:
@@ -170,7 +171,7 @@ def _named(draft: Path, folder: Path) -> None:
 def _copy(path: Path, to: Path) -> None:
     """Copy a file or a folder if it is there, but what others are still writing."""
     if path.is_dir():
-        shutil.copytree(path, to, ignore=shutil.ignore_patterns(".*"))
+        copied(path, to)
     elif path.is_file():
         shutil.copy2(path, to)
 

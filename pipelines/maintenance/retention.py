@@ -13,11 +13,13 @@ from pipelines.files import set_aside
 from pipelines.home import registry_of
 from pipelines.settings import Settings
 from pipelines.sources.manifest import Note, read_note
+from pipelines.sources.reading.parts import own_size
 
 
 @dataclass(frozen=True)
 class Old:
-    """A snapshot that nothing needs: its folder's name, when and from where it was pulled, and its bytes."""
+    """A snapshot that nothing needs: its folder's name, when and from where it was pulled, and the bytes that no
+    other snapshot shares."""
 
     snapshot: str
     pulled: datetime
@@ -78,7 +80,7 @@ def prune(
             learned,
             before=at - timedelta(days=keep.snapshot_days),
         )
-        old = [Old(each.name, _pulled(note), note.source, _size(each)) for each, note in gone.items()]
+        old = [Old(each.name, _pulled(note), note.source, own_size(each)) for each, note in gone.items()]
     if done:
         for each in old:
             shutil.rmtree(set_aside(store / each.snapshot))  # so that nobody reads half a snapshot
@@ -104,7 +106,3 @@ def unneeded(snapshots: dict[Path, Note], learned: set[str | None], *, before: d
 
 def _pulled(note: Note) -> datetime:
     return datetime.fromisoformat(note.pulled_until)
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir())

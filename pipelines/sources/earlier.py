@@ -12,6 +12,7 @@ from features.labels import Horizons
 from features.tables import named
 from pipelines.sources.engine import let_go, local_engine
 from pipelines.sources.manifest import Note, notes, read_note
+from pipelines.sources.reading.parts import parts
 from pipelines.sources.snapshots import Snapshot
 
 YOUNG = timedelta(days=30)
@@ -69,7 +70,7 @@ def young_leads(pull: EarlierPull, horizons: Horizons, *, most: int) -> pd.DataF
     """
     with_leads = local_engine()
     try:
-        leads = with_leads.read_parquet(pull.folder / "leads.parquet")
+        leads = with_leads.read_parquet(parts(pull.folder, "leads"))
         if pull.note.clock == "time":
             until = pull.time - horizons.delay
             leads = leads.filter(
@@ -87,7 +88,7 @@ def leads_today(snapshot: Snapshot, lead_ids: Iterable[str]) -> pd.DataFrame:
     with_leads = local_engine()
     try:
         return (
-            with_leads.read_parquet(snapshot.folder / "leads.parquet")
+            with_leads.read_parquet(parts(snapshot.folder, "leads"))
             .semi_join(named(lead_ids), "lead_id")
             .to_pyarrow()
             .to_pandas()

@@ -15,8 +15,9 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.addresses import redacted
-from pipelines.sources.engine import as_name, quoted
+from pipelines.sources.engine import as_name
 from pipelines.sources.manifest import Note, whole
+from pipelines.sources.reading.parts import scan
 
 KEYS = ("lead_id", "account_id", "created_at")
 PROPERTIES = {
@@ -110,11 +111,7 @@ class Dossiers:
     def columns(self) -> list[str]:
         """The leads' attributes, without their keys."""
         folder = self.newest()
-        return (
-            []
-            if folder is None
-            else [name for name in self._columns(folder / "leads.parquet") if name not in KEYS]
-        )
+        return [] if folder is None else [name for name in self._columns(folder, "leads") if name not in KEYS]
 
     def leads(
         self, lead_ids: Iterable[str], columns: Iterable[str] | None = None
@@ -139,7 +136,7 @@ class Dossiers:
         folder = self.newest()
         if folder is None:
             return {}
-        there = self._columns(folder / "leads.parquet")
+        there = self._columns(folder, "leads")
         wanted = (
             there
             if columns is None
@@ -147,7 +144,7 @@ class Dossiers:
         )
         names = ", ".join(as_name(name) for name in wanted)
         rows = self._rows(
-            f"SELECT {names} FROM {_file(folder, 'leads')} WHERE lead_id IN (SELECT unnest(?))", lead_ids
+            f"SELECT {names} FROM {scan(folder, 'leads')} WHERE lead_id IN (SELECT unnest(?))", lead_ids
         )
         return {row[wanted.index("lead_id")]: dict(zip(wanted, row, strict=True)) for row in rows}
 
@@ -155,7 +152,7 @@ class Dossiers:
         """One lead's rows of a table of a snapshot, with all their columns."""
         with self._database.cursor() as cursor:
             return cursor.sql(
-                f"SELECT * FROM {_file(folder, table)} WHERE lead_id = $1", params=[lead_id]
+                f"SELECT * FROM {scan(folder, table)} WHERE lead_id = $1", params=[lead_id]
             ).to_arrow_table()
 
     def portraits(self, lead_ids: Iterable[str]) -> dict[str, str]:
@@ -173,7 +170,7 @@ class Dossiers:
         if folder is None:
             return []
         its = (
-            f"SELECT lead_id, created_at FROM {_file(folder, 'leads')} WHERE account_id IN (SELECT unnest(?))"
+            f"SELECT lead_id, created_at FROM {scan(folder, 'leads')} WHERE account_id IN (SELECT unnest(?))"
         )
         return self._rows(f"{its} ORDER BY created_at DESC, lead_id LIMIT {int(most)}", [account_id])
 
@@ -194,11 +191,11 @@ class Dossiers:
         note, parts = self._note(folder), []
         for table, what, stage in (("events", "kind", "false"), ("outcomes", "stage", "true")):
             if table in note.rows and (table == "events" or note.outcome_times):
-                there = self._columns(folder / f"{table}.parquet")
+                there = self._columns(folder, table)
                 channel = "channel" if "channel" in there else "NULL::VARCHAR"
                 value = "value" if "value" in there else "amount" if "amount" in there else "NULL::DOUBLE"
                 parts.append(
-                    f"SELECT lead_id, occurred_at, {what}, {channel}, {value}, {stage} FROM {_file(folder, table)} "
+                    f"SELECT lead_id, occurred_at, {what}, {channel}, {value}, {stage} FROM {scan(folder, table)} "
                     "WHERE lead_id IN (SELECT unnest($1)) AND recorded_at < $2"
                 )
         if not parts:
@@ -219,10 +216,10 @@ class Dossiers:
         folder = self.newest()
         if folder is None or "outcomes" not in (note := self._note(folder)).rows or not note.outcome_times:
             return {}
-        rep = "rep" if "rep" in self._columns(folder / "outcomes.parquet") else "NULL"
+        rep = "rep" if "rep" in self._columns(folder, "outcomes") else "NULL"
         query = (
             f"SELECT lead_id, CASE WHEN bool_and(stage = 'rejected') THEN 'rejected' ELSE 'accepted' END, min(occurred_at), "
-            f"arg_min({rep}, occurred_at) FROM {_file(folder, 'outcomes')} WHERE lead_id IN (SELECT unnest(?)) GROUP BY lead_id"
+            f"arg_min({rep}, occurred_at) FROM {scan(folder, 'outcomes')} WHERE lead_id IN (SELECT unnest(?)) GROUP BY lead_id"
         )
         return {lead_id: tuple(more) for lead_id, *more in self._rows(query, lead_ids)}
 
@@ -261,11 +258,10 @@ class Dossiers:
         with self._database.cursor() as cursor:  # requests run side by side, each on a connection of its own
             return cursor.execute(query, [list(lead_ids), *more]).fetchall()
 
-    def _columns(self, file: Path) -> list[str]:
+    def _columns(self, folder: Path, table: str) -> list[str]:
         with self._database.cursor() as cursor:
             return [
-                row[0]
-                for row in cursor.execute(f"DESCRIBE SELECT * FROM read_parquet({quoted(file)})").fetchall()
+                row[0] for row in cursor.execute(f"DESCRIBE SELECT * FROM {scan(folder, table)}").fetchall()
             ]
 
     def _note(self, folder: Path) -> Note | None:
@@ -273,10 +269,6 @@ class Dossiers:
         if folder not in self._notes and (note := whole(folder)):
             self._notes[folder] = note
         return self._notes.get(folder)
-
-
-def _file(folder: Path, table: str) -> str:
-    return f"read_parquet({quoted(folder / f'{table}.parquet')})"
 
 
 @dataclass(frozen=True)

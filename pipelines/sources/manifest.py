@@ -3,30 +3,30 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import ibis
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from features.errors import UsageError
 from features.labels import Horizons
 from features.tables import Clock, Tables
 from pipelines.sources.connections import Source
 from pipelines.sources.reading.decided import ReadAs
+from pipelines.sources.reading.parts import parts, rows_of
 from pipelines.sources.reading.result import Reading
 from pipelines.sources.resolve import Resolved
 
-FORMAT = 4
+FORMAT = 5
 NOTE = "snapshot.json"
 
 
 @dataclass(frozen=True)
 class Note:
     """What snapshot.json says of its files; ``number`` says in which order snapshots were pulled, whatever the
-    clocks said and the time that was asked for. ``columns`` and ``files`` say how the source was read; a ``passing``
-    snapshot goes once a newer one is there.
+    clocks said and the time that was asked for. ``columns`` and ``files`` say how the source was read, ``parts`` what each
+    table is made of; a ``passing`` snapshot goes once a newer one is there.
     """
 
     format: int
@@ -45,6 +45,7 @@ class Note:
     columns: tuple[ReadAs, ...]
     files: dict[str, dict[str, str]]
     passing: bool = False
+    parts: dict[str, list[str]] = field(default_factory=dict)
 
     def text(self) -> str:
         """As it is written beside the files."""
@@ -85,7 +86,8 @@ def noted_and_held(folder: Path) -> tuple[Note, dict[str, int]] | None:
     """
     try:
         note = read_note(folder)
-        return note, {name: pq.read_metadata(folder / f"{name}.parquet").num_rows for name in note.rows}
+        there = {name: [part.name for part in parts(folder, name)] for name in note.rows}
+        return (note, {name: rows_of(folder, name) for name in note.rows}) if there == note.parts else None
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowInvalid):
         return None
 

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
-import pyarrow.parquet as pq
 
 from features.contracts import breaches, contract_error, merged
-from features.errors import UsageError
+from features.errors import ContractError, UsageError
 from features.labels import Horizons
 from features.tables import Tables
 from pipelines.addresses import redacted
@@ -23,7 +22,7 @@ from pipelines.files import held as guarded
 from pipelines.files import replaced, set_aside, sweep, synced
 from pipelines.sources.canonical import Canonical
 from pipelines.sources.connections import Kept, Source, open_source
-from pipelines.sources.engine import let_go, local_engine, quoted
+from pipelines.sources.engine import let_go, local_engine
 from pipelines.sources.erased import Forgotten, remembering
 from pipelines.sources.landing import Copies, landed
 from pipelines.sources.left_out import accepted_on_record, far_ahead, plausible_end
@@ -43,6 +42,7 @@ from pipelines.sources.manifest import (
 from pipelines.sources.mapping import SourceSettings
 from pipelines.sources.new_leads import with_new_leads
 from pipelines.sources.reading.decided import ReadAs, lists_of, ways_of
+from pipelines.sources.reading.parts import parts, share, write
 from pipelines.sources.reading.result import Reading
 from pipelines.sources.resolve import Resolved, resolve
 
@@ -176,8 +176,7 @@ def pull(
 def opened(folder: Path, note: Note, *, connection: ibis.BaseBackend) -> Tables:
     """All of a snapshot's tables on a connection, up to the newest thing recorded."""
     found = {
-        name: connection.read_parquet(folder / f"{name}.parquet") if name in note.rows else None
-        for name in NAMES
+        name: connection.read_parquet(parts(folder, name)) if name in note.rows else None for name in NAMES
     }
     return Tables(
         **found,
@@ -238,10 +237,17 @@ def _store(
             late = (far_ahead(tables.leads, end),)
             reading = reading.created_by(end)
             rows, tables = _tried(source, resolved, reading, folder, until)
-        _judge(reading, tables, resolved.settings)
+        try:
+            _judge(reading, tables, resolved.settings)
+        except ContractError:  # which names rows by their numbers
+            write(source.connection, reading.tables["leads"], folder, "leads", in_order=True)
+            in_order = source.connection.read_parquet(parts(folder, "leads"))
+            _judge(reading, replace(tables, leads=in_order), resolved.settings)
+            raise
         if fingerprint is None:
             fingerprint = fingerprint_of_rows(source, resolved, reading, tables, horizons)
         stages, doubts = accepted_on_record(tables)
+        there = notes(store)
         note = _note(
             replace(reading, stages=stages),
             resolved,
@@ -249,10 +255,11 @@ def _store(
             newest=_newest(tables),
             until=until,
             fingerprint=fingerprint,
-            number=1 + max((each.number for each in notes(store).values()), default=0),
+            number=1 + max((each.number for each in there.values()), default=0),
             more=(*written_otherwise(earlier, resolved.files), *late, *doubts),
         )
-        note = replace(note, passing=passing and copies.folder is not None)
+        made_of = {name: [part.name for part in parts(folder, name)] for name in rows}
+        note = replace(note, passing=passing and copies.folder is not None, parts=made_of)
         with remembering(store.parent):
             if forgotten() != gone:
                 return None
@@ -260,17 +267,18 @@ def _store(
             for raw in folder.glob("raw-*.parquet"):
                 raw.unlink()
             (folder / NOTE).write_text(note.text())
-            for written in (*folder.glob("*.*"), folder):
+            share(folder, there)
+            for written in (*folder.rglob("*.*"), folder):
                 synced(written)
             named = _named(folder, store / fingerprint)
-            _settle_passing(store, note)
+            _settle_passing(there, note)
             return fingerprint, named
 
 
-def _settle_passing(store: Path, note: Note) -> None:
+def _settle_passing(there: dict[Path, Note], note: Note) -> None:
     """Passing snapshots of a source go once a newer one is there, and one that a whole pull has found again stays."""
     before = datetime.fromisoformat(note.pulled_until) - PASSING
-    for folder, other in notes(store).items():
+    for folder, other in there.items():
         if not other.passing or other.source != note.source:
             continue
         if other.fingerprint == note.fingerprint:
@@ -308,15 +316,7 @@ def _named(folder: Path, snapshot: Path) -> bool:
 
 def _write(source: Source, reading: Reading, folder: Path) -> dict[str, int]:
     """Each canonical table as Parquet, in the order of the source; gives the rows of each."""
-    rows = {}
-    for name, table in reading.tables.items():
-        target = folder / f"{name}.parquet"
-        sql = ibis.to_sql(table, dialect="duckdb")
-        source.connection.raw_sql(
-            f"COPY ({sql}) TO {quoted(target)} (FORMAT parquet, COMPRESSION snappy)"
-        ).fetchall()
-        rows[name] = pq.read_metadata(target).num_rows
-    return rows
+    return {name: write(source.connection, table, folder, name) for name, table in reading.tables.items()}
 
 
 def _judge_at_source(source: Source, resolved: Resolved, horizons: Horizons) -> None:

@@ -9,6 +9,7 @@ import secrets
 import shutil
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from pipelines.sources.erased import Forgotten, remembering
 from pipelines.sources.landing import let_copies_go
 from pipelines.sources.lead_lookup import PROPERTIES
 from pipelines.sources.manifest import NOTE, noted_and_held
+from pipelines.sources.reading.parts import rewritten, scan
 from pipelines.store.audit import note
 from pipelines.store.database import Store
 from pipelines.store.schema import (
@@ -76,7 +78,7 @@ def forget(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> 
     readable = [folder for folder in folders if noted_and_held(folder)]
     for folder in readable:
         _settle(folder)
-    holding = [(folder, counts) for folder in readable if any((counts := _rows_of(folder, lead_id)).values())]
+    holding = {folder: rows for folder in readable if (rows := _rows_of(folder, lead_id))}
     learned = {file: _names(file, lead_id) for file in sorted(home.glob(f"*/**/{LEARNED}"))}
     if not holding and not any(learned.values()) and not _in_store(store, lead_id):
         raise UsageError(
@@ -90,9 +92,11 @@ def forget(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) -> 
     for folder in set(folders) - set(readable):  # who is in it nobody can tell, so it goes as a whole
         shutil.rmtree(folder)
     rows = dict.fromkeys(TABLES, 0)
-    for folder, counts in holding:
-        _erase(folder, lead_id, counts)
-        rows = {name: rows[name] + counts.get(name, 0) for name in rows}
+    rewritten((part for counts in holding.values() for part in counts), partial(_written_without, lead_id))
+    for folder, counts in holding.items():
+        _settle(folder)
+        for part, number in counts.items():
+            rows[part.parent.stem] += number
     _unlearn(home, lead_id, learned)
     kept.leave_out(home, lead_id)
     decisions, answers = _make_anonymous(store, lead_id, at=at, by=by)
@@ -108,7 +112,7 @@ def forget_again(store: Store, home: Path, gone: Forgotten, *, at: datetime) -> 
         for digest in gone.digests:
             connection.execute(put.values(digest=digest, at=at, who="a restore"))
     known = store.decided()
-    files = [*home.glob("snapshots/[!.]*/leads.parquet"), *home.glob(f"*/**/{LEARNED}")]
+    files = [*home.glob("snapshots/[!.]*/leads.parquet/[!.]*"), *home.glob(f"*/**/{LEARNED}")]
     with duckdb.connect(config=PROPERTIES) as database:
         for file in files:
             query = f"SELECT DISTINCT lead_id FROM read_parquet({quoted(file)})"
@@ -144,11 +148,16 @@ def _remember(store: Store, home: Path, lead_id: str, *, at: datetime, by: str) 
             connection.execute(forgotten_table.insert().values(digest=digest, at=at, who=by))
 
 
-def _rows_of(folder: Path, lead_id: str) -> dict[str, int]:
-    """How many rows of each table are this lead's."""
-    return {
-        name: _rows_in(file, lead_id) for name in TABLES if (file := folder / f"{name}.parquet").is_file()
-    }
+def _rows_of(folder: Path, lead_id: str) -> dict[Path, int]:
+    """The parts that hold rows of this lead, and how many."""
+    found = {}
+    with duckdb.connect(config=PROPERTIES) as database:
+        for name in TABLES:
+            if (folder / f"{name}.parquet").is_dir():
+                table = scan(folder, name, more=", filename = '__part'")
+                query = f"SELECT __part, count(*) FROM {table} WHERE lead_id = ? GROUP BY __part"
+                found |= {Path(part): rows for part, rows in database.execute(query, [lead_id]).fetchall()}
+    return found
 
 
 def _rows_in(file: Path, lead_id: str) -> int:
@@ -157,18 +166,15 @@ def _rows_in(file: Path, lead_id: str) -> int:
         return database.execute(query, [lead_id]).fetchall()[0][0]
 
 
-def _erase(folder: Path, lead_id: str, counts: dict[str, int]) -> None:
-    for name, rows in counts.items():
-        if rows:
-            _leave_out(folder / f"{name}.parquet", lead_id)
-    _settle(folder)
+def _written_without(lead_id: str, file: Path, to: Path) -> None:
+    """Write a file anew without the lead; whoever reads the old one meanwhile reads it to the end."""
+    with duckdb.connect(config=PROPERTIES) as database:
+        kept = f"SELECT * FROM read_parquet({quoted(file)}) WHERE lead_id <> {quoted(lead_id)}"
+        database.execute(f"COPY ({kept}) TO {quoted(to)} (FORMAT parquet, COMPRESSION snappy)")
 
 
 def _leave_out(file: Path, lead_id: str) -> None:
-    """Write a file anew without the lead; whoever reads the old one meanwhile reads it to the end."""
-    with replaced(file) as draft, duckdb.connect(config=PROPERTIES) as database:
-        kept = f"SELECT * FROM read_parquet({quoted(file)}) WHERE lead_id <> {quoted(lead_id)}"
-        database.execute(f"COPY ({kept}) TO {quoted(draft)} (FORMAT parquet, COMPRESSION snappy)")
+    rewritten([file], partial(_written_without, lead_id))
 
 
 def _names(file: Path, lead_id: str) -> bool | None:

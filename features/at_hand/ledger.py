@@ -13,12 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.as_of import DAY, ROW
+from features.as_of import DAY
+from features.at_hand.columns import Column
 from features.outcome_rates import MILESTONES, SUMS, facts_of, is_daily, keys_of, milestones, moment_of
 from features.recipe import Recipe
 from features.tables import Tables
 
 NONE = -1  # the number of a text that is not there
+MANY = 200  # texts from which on all are looked up in one table, which takes milliseconds to make
 EPOCH = datetime(1970, 1, 1)
 # Of each sum: the milestone at which a lead adds to it, and what it adds, where that is not simply 1.
 OWN = {
@@ -72,6 +74,13 @@ class SortedTexts:
         """The number of each of many texts, ``NONE`` where it is not there."""
         return pc.fill_null(pc.index_in(texts.cast(pa.large_string()), self.texts), NONE).to_numpy()
 
+    def each(self, texts: Sequence[str | None]) -> np.ndarray:
+        """The number of each text, ``NONE`` where it is not there: looked for one by one where they are few."""
+        if len(texts) > MANY:
+            return self.numbers(pa.array(texts, pa.large_string()))
+        found = {text: NONE if text is None else _or_none(self.number(text)) for text in set(texts)}
+        return np.array([found[text] for text in texts], dtype=int)
+
     def _at(self, number: int) -> bytes:
         return bytes(self.content[self.ends[number] : self.ends[number + 1]])
 
@@ -123,21 +132,24 @@ class Ledger:
             totals=totals,
         )
 
-    def before(self, value: str, moment: int) -> list[int]:
-        """The sums over the facts of a value that were known strictly before a moment."""
-        code = self.values.number(value)
-        if code is None:
-            return [0] * self.totals.shape[1]
-        start, end = self.starts[code : code + 2]
-        at = start + np.searchsorted(self.moments[start:end], moment)
-        return (self.totals[at] - self.totals[start]).tolist()
+    def before(self, codes: np.ndarray, moments: np.ndarray) -> np.ndarray:
+        """The sums over the facts of each value, by its number, that were known strictly before a moment; shape
+        (n, n_sums).
+        """
+        starts = self.starts[np.maximum(codes, 0)]
+        places = [
+            start
+            if code == NONE
+            else start + np.searchsorted(self.moments[start : self.starts[code + 1]], moment)
+            for code, start, moment in zip(codes.tolist(), starts.tolist(), moments.tolist(), strict=True)
+        ]
+        return self.totals[places] - self.totals[starts]
 
-    def latest(self, value: str, moment: int, *, but: int | None) -> int | None:
+    def latest(self, code: int, moment: int, *, but: int | None) -> int | None:
         """The last moment of a value strictly before a moment; ``but`` is one that does not count, unless it
         is there twice.
         """
-        code = self.values.number(value)
-        if code is None:
+        if code == NONE:
             return None
         start, end = self.starts[code : code + 2]
         at = start + np.searchsorted(self.moments[start:end], moment)
@@ -215,79 +227,87 @@ class Histories:
         ids = SortedTexts.of(leads["lead_id"].combine_chunks())
         return cls(keys, ledgers, created, ids, own, microseconds(tables.end), daily)
 
-    def beside(self, leads: pa.Table) -> pa.Table:
+    def beside(
+        self,
+        lead_ids: Sequence[str],
+        created_at: np.ndarray,
+        as_of: np.ndarray,
+        values: Mapping[str, Sequence[str | None]],
+    ) -> dict[str, Column]:
         """What was known of the other leads with the same keys.
 
         Parameters
         ----------
-        leads : table
-            ROW, ``lead_id``, ``created_at``, ``as_of``, and each key by its name.
+        lead_ids : sequence of str
+        created_at, as_of : array of int64
+            In microseconds.
+        values : mapping
+            Of each key by its name; None where a lead has none.
 
         Returns
         -------
-        table
-            ROW, ``as_of``, and beside each row ``{key}_{sum}`` as int32, empty where it has no such key; of
-            the account also ``{key}_leads`` and ``{key}_previous_created_at``.
+        dict
+            ``{key}_{sum}``, empty where it has no such key; of the account also ``{key}_leads`` and
+            ``{key}_previous_created_at``.
         """
-        numbers = [self.leads.number(lead_id) for lead_id in leads["lead_id"].to_pylist()]
-        as_of, created_at = (leads[name].cast(pa.int64()).to_pylist() for name in ("as_of", "created_at"))
-        found = {ROW: leads[ROW], "as_of": leads["as_of"]}
+        own = self.leads.each(lead_ids)
+        found = {}
         for key, name in self.keys.items():
-            values = ["everyone"] * len(leads) if key is None else leads[name].to_pylist()
-            sums = [self._others(name, *each) for each in zip(values, as_of, numbers, strict=True)]
+            given = ["everyone"] * len(own) if key is None else values[name]
+            codes = self.ledgers[name].values.each(given)
+            there = None if None not in given else np.array([value is not None for value in given])
+            itself = (own != NONE) & (codes != NONE) & (self.own[name][np.maximum(own, 0)] == codes)
+            sums = self._others(name, codes, as_of, np.where(itself, own, NONE))
             counted = (*SUMS, "leads") if key == "account_id" else SUMS
             for position, column in enumerate(counted):
-                found[f"{name}_{column}"] = pa.array([each and each[position] for each in sums], pa.int32())
+                found[f"{name}_{column}"] = Column(sums[:, position], there)
             if key == "account_id":
+                at_creation = self.created.values.each(given)
                 previous = [
-                    self.created.latest(value, moment, but=self._own_creation(name, value, number))
-                    for value, moment, number in zip(values, created_at, numbers, strict=True)
+                    self.created.latest(
+                        code, moment, but=int(self.own["created_at"][number]) if mine else None
+                    )
+                    for code, moment, number, mine in zip(
+                        at_creation.tolist(), created_at.tolist(), own.tolist(), itself.tolist(), strict=True
+                    )
                 ]
-                found[f"{name}_previous_created_at"] = pa.array(previous, pa.int64()).cast(pa.timestamp("us"))
-        return pa.table(found)
+                there = np.array([moment is not None for moment in previous])
+                found[f"{name}_previous_created_at"] = Column(
+                    np.array([moment or 0 for moment in previous], dtype=np.int64), there
+                )
+        return found
 
-    def days_taken(self, lead_ids: Sequence[str], as_of: Sequence[datetime], delay: timedelta) -> np.ndarray:
-        """For how many days sales has had each lead, as ``features.outcomes.days_taken`` counts them; NaN where
-        it has not taken it up, as far as the snapshot knows.
+    def days_taken(self, lead_ids: Sequence[str], as_of: np.ndarray, delay: timedelta) -> np.ndarray:
+        """For how many days sales has had each lead by a moment in microseconds, as ``features.outcomes.days_taken``
+        counts them; NaN where it has not taken it up, as far as the snapshot knows.
         """
         days = np.full(len(lead_ids), np.nan)
-        for row, (lead_id, moment) in enumerate(zip(lead_ids, map(microseconds, as_of), strict=True)):
-            number = self.leads.number(lead_id)
-            if number is None:
-                continue
+        numbers = self.leads.each(lead_ids)
+        for row in np.flatnonzero(numbers != NONE).tolist():
+            number, moment = numbers[row], int(as_of[row])
             taken = int(self.own["accepted_at"][number])
             if taken < min(moment, self.end):
                 start = max(taken, int(self.own["created_at"][number]) + delay // timedelta(microseconds=1))
                 days[row] = max(moment - start, 0) / DAY
         return days
 
-    def _others(self, name: str, value: str | None, as_of: int, number: int | None) -> list[int] | None:
-        """The sums of a key without what the lead itself added to them."""
-        if value is None:
-            return None
-        ledger, daily = self.ledgers[name], self.daily[name]
-        sums = ledger.before(value, _midnight(as_of) if daily else as_of)
-        if number is None or self.own[name][number] != ledger.values.number(value):
+    def _others(self, name: str, codes: np.ndarray, as_of: np.ndarray, own: np.ndarray) -> np.ndarray:
+        """The sums of a key without what each lead itself added to them, by its number; ``NONE`` where it added nothing."""
+        daily = self.daily[name]
+        sums = self.ledgers[name].before(codes, _midnight(as_of) if daily else as_of)
+        if (own == NONE).all():
             return sums
-        return [
-            total - mine for total, mine in zip(sums, self._added(number, as_of, daily=daily), strict=False)
-        ]
-
-    def _added(self, number: int, as_of: int, *, daily: bool) -> list[int]:
-        """What one of the snapshot's leads added to each sum by a moment."""
-        added = []
-        for at, result in OWN.values():
-            moment = int(self.own[at][number])
-            known = moment < self.end and (_midnight(moment) < _midnight(as_of) if daily else moment < as_of)
-            added.append((1 if result is None else int(self.own[result][number])) if known else 0)
-        return added
-
-    def _own_creation(self, name: str, account: str, number: int | None) -> int | None:
-        """When the snapshot has the lead itself created, if under the same account."""
-        if number is None or self.own[name][number] != self.ledgers[name].values.number(account):
-            return None
-        return int(self.own["created_at"][number])
+        for position, (at, result) in zip(range(sums.shape[1]), OWN.values(), strict=False):
+            moment = self.own[at][own]
+            before = _midnight(moment) < _midnight(as_of) if daily else moment < as_of
+            known = (own != NONE) & (moment < self.end) & before
+            sums[:, position] -= np.where(known, 1 if result is None else self.own[result][own], 0)
+        return sums
 
 
-def _midnight(moment: int) -> int:
+def _midnight(moment: np.ndarray) -> np.ndarray:
     return moment - moment % DAY
+
+
+def _or_none(number: int | None) -> int:
+    return NONE if number is None else number
