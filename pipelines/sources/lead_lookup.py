@@ -239,7 +239,7 @@ class Dossiers:
         folder = self.newest()
         if folder is None or "outcomes" not in (note := self._note(folder)).rows or not note.outcome_times:
             return []
-        theirs, had = (self._columns(folder / f"{name}.parquet") for name in ("leads", "outcomes"))
+        theirs, had = (self._columns(folder, name) for name in ("leads", "outcomes"))
         owner = "l.owner" if "owner" in theirs else "NULL"
         rep = "max(rep) FILTER (stage IN ('accepted', 'rejected'))" if "rep" in had else "NULL"
         value = f"l.{as_name(column)}" if column in theirs else "NULL"
@@ -247,10 +247,10 @@ class Dossiers:
             WITH holders AS (SELECT unnest($1) AS lead_id, unnest($2) AS person),
             became AS (
                 SELECT lead_id, min(recorded_at) FILTER (stage = 'won') AS won_at, {rep} AS rep
-                FROM {_file(folder, "outcomes")} WHERE recorded_at < $3 GROUP BY lead_id)
+                FROM {scan(folder, "outcomes")} WHERE recorded_at < $3 GROUP BY lead_id)
             SELECT coalesce(h.person, {owner}, b.rep) AS person, {value} AS value, count(*),
                 count(*) FILTER (b.won_at <= l.created_at + $4::INTERVAL)
-            FROM {_file(folder, "leads")} l LEFT JOIN became b USING (lead_id) LEFT JOIN holders h USING (lead_id)
+            FROM {scan(folder, "leads")} l LEFT JOIN became b USING (lead_id) LEFT JOIN holders h USING (lead_id)
             WHERE l.created_at + $4::INTERVAL <= $3 GROUP BY ALL HAVING person IS NOT NULL"""
         return self._rows(query, holders, list(holders.values()), at, horizon)
 
