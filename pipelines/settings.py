@@ -290,7 +290,7 @@ def _sentence(error: Mapping[str, Any]) -> str:
         return f"{key}: it is needed and not there."
     if error["type"].startswith("time_delta"):
         return f"{key}: say it like '1h', '3d' or '30m', not {error['input']!r}."
-    said = error["msg"].removeprefix("Value error, ").rstrip(".")
+    said = " ".join(error["msg"].removeprefix("Value error, ").rstrip(".").split())
     given = error.get("input")
     simple = isinstance(given, str | int | float | bool) and not key.endswith((".url", "secret", ".webhook"))
     shown = f", not {given!r}" if simple and error["type"] != "value_error" else ""
