@@ -99,6 +99,7 @@ class Forks:
 
     def __init__(self, parent: subprocess.Popen[str], scratch: Path) -> None:
         self.parent, self.scratch = parent, scratch
+        self.system = scratch / "system"  # the system's folder for what is temporary
 
     def run(
         self,
@@ -169,7 +170,9 @@ def forks(scratch: Path) -> Iterator[Forks]:
     """A parent with everything imported."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("LEADSIEVE_")}
     environ |= {"PYTHONPATH": str(REPOSITORY), "LD_PRELOAD": str(failing_disk(scratch))}
-    (scratch / "parent").mkdir()
+    environ |= {"TMPDIR": str(scratch / "system")}
+    for name in ("parent", "system"):
+        (scratch / name).mkdir()
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, str(scratch / "parent")],
         cwd=REPOSITORY, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

@@ -63,6 +63,7 @@ def test_a_flow_that_was_ended_at_any_moment_ends_as_one_that_was_not(flow, kill
         if flow != "train":
             reigning = [each.number for each in registry_in(home).versions() if "champion" in each.aliases]
             assert len(reigning) == 1, where
+        assert list(forked.system.iterdir()) == [], where  # what leads say is left in no folder of others
         again = forked.run(told, home=home)[0]
         assert again[0] in (done[0], *((2,) if flow == "forget" else ())), (where, again)
         assert looked_at(home, flow) == expected, where
