@@ -105,7 +105,7 @@ def attributes_of(
             dropped.append((name, "kept for auditing alone"))
         elif name in settings.exclude:
             dropped.append((name, "excluded by the configuration"))
-        elif _plain(name) in PERSONAL and name not in settings.personal:
+        elif bare_name(name) in PERSONAL and name not in settings.personal:
             dropped.append((name, "about the person; [features] personal names what is used all the same"))
         elif name in INDEX:
             dropped.append((name, "its name is one of ours; rename it at the source"))
@@ -130,13 +130,13 @@ def attributes_of(
     return tuple(used), tuple(dropped)
 
 
-def _plain(name: str) -> str:
+def bare_name(name: str) -> str:
     """A column's name without case, accents, blanks and signs."""
     letters = unicodedata.normalize("NFKD", name.casefold())
     return "".join(letter for letter in letters if letter.isalnum())
 
 
-PERSONAL = frozenset(_plain(name) for name in (*NAMES, *BIRTH))
+PERSONAL = frozenset(bare_name(name) for name in (*NAMES, *BIRTH))
 
 
 def _looked_at(leads: ir.Table, names: list[str]) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def _kinds(
         return ("list",), ""
     if about["addresses"] >= 0.8 * filled:
         return ("email",), ""
-    if name in (settings.titles or ()) or (settings.titles is None and _plain(name) in TITLE_NAMES):
+    if name in (settings.titles or ()) or (settings.titles is None and bare_name(name) in TITLE_NAMES):
         return ("title", "category") if levels <= settings.max_levels else ("title",), ""
     if levels <= min(settings.max_levels, max(50, 0.5 * filled)):
         return ("category",), ""

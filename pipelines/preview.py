@@ -15,9 +15,9 @@ from features.matrix import frame, matrix
 from features.tables import Tables, scoring_cohort, unanswered
 from models.policy.decisions import decide_all
 from models.policy.policy import HOLD
-from models.policy.rules import GRADES
 from models.promotion.record import VersionRecord
 from models.promotion.shadow import shadow_record
+from models.scoring.grades import GRADES
 from pipelines.files import replaced
 from pipelines.flows.dataset import pull_source
 from pipelines.flows.value import reckoned

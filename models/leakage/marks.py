@@ -128,7 +128,8 @@ def written(column: pd.Series) -> np.ndarray | None:
         if len(np.unique(values[filled])) < FEWEST_VALUES:
             return None
         return np.where(filled, 1 + (values != np.round(values)), 0)
-    texts = column.astype("str").where(column.notna(), "")
+    row, values = pd.factorize(column)  # each value is looked at once
+    texts = pd.Series(values.astype(object)).astype(str)
     sense = texts.str.replace(r"[\s€$£]+", "", regex=True).str.casefold()
     ways = pd.DataFrame(
         {
@@ -140,12 +141,10 @@ def written(column: pd.Series) -> np.ndarray | None:
     )
     way = 1 + ways.to_numpy(int) @ np.array([1, 2, 4, 8])
     # Only what is written in several ways: another word is another thing, and may tell the outcome honestly.
-    several = (
-        pd.Series(way, column.index).groupby(sense.to_numpy()).transform("nunique").to_numpy() > 1
-    ) & filled
-    if several.sum() < 0.5 * filled.sum():
+    several = pd.Series(way).groupby(sense.to_numpy()).transform("nunique").to_numpy() > 1
+    if np.append(several, False)[row].sum() < 0.5 * filled.sum():
         return None
-    return np.where(filled, way, 0)
+    return np.append(way, 0)[row]
 
 
 def filled_only_where(

@@ -11,8 +11,8 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass as validated
 
 from features.errors import UsageError
+from models.scoring.grades import GRADES
 
-GRADES = ("A", "B", "C", "D")
 NEVER, ALWAYS = (
     -1.0,
     2.0,

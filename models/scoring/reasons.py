@@ -10,6 +10,7 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
+from features.lead_columns import bare_name
 from models.scoring.scorer import Scorer
 from models.scoring.wording import Wording
 from models.survival.encoding import encode
@@ -19,8 +20,8 @@ MOST_UP = 3
 MOST_DOWN = 2
 # A rep's own name is no reason to a rep, and when a lead came says nothing about it.
 NOT_TOLD = (
-    *("month", "weekday", "day_of_week", "hour", "quarter", "week", "day", "season"),
-    *("owner", "rep", "sales_rep", "salesperson", "sales_agent", "agent", "assigned_to", "lead_owner"),
+    *("month", "weekday", "dayofweek", "hour", "quarter", "week", "day", "season"),
+    *("owner", "rep", "salesrep", "salesperson", "salesagent", "agent", "assignedto", "leadowner"),
 )
 LEAST = 0.1  # logits: less is noise to a reader
 ROWS_AT_ONCE = 100_000
@@ -115,7 +116,7 @@ def reasons(
     silent = [
         place
         for place, name in enumerate(names)
-        if name in hidden or _bare(name) in NOT_TOLD or not told_of[member == place].any()
+        if name in hidden or bare_name(name) in NOT_TOLD or not told_of[member == place].any()
     ]
     found: list[list[Reason]] = []
     for start in range(0, len(frame), ROWS_AT_ONCE):
@@ -142,8 +143,3 @@ def reasons(
                 )
             found.append(told)
     return found
-
-
-def _bare(name: str) -> str:
-    """A column's name as other sources may write it, too."""
-    return name.strip().lower().replace(" ", "_").replace("-", "_")

@@ -21,13 +21,13 @@ from features.errors import ContractError, TooLittleDataError
 from features.labels import Labels
 from features.recipe import Recipe
 from models.scoring.calibration import UNCHANGED, CalibratedHazard, Platt
+from models.scoring.grades import GRADES
 from models.scoring.selection import Selection, left_waiting
 from models.scoring.spread import between
 from models.survival.encoding import Categories, binned, categorical_columns, categories_of, encode
 from models.survival.hazard import Hazard, HazardParameters, fit_hazard
 
 FORMAT = 9
-GRADES = ("D", "C", "B", "A")
 GRADE_SHARES = (0.2, 0.5, 0.8)
 FILE = "scorer.json"
 
@@ -191,7 +191,7 @@ class Scorer:
 
     def grades(self, score: np.ndarray) -> np.ndarray:
         """A to D by the bands that were fixed at the fit."""
-        return np.array(GRADES, dtype=object)[np.searchsorted(self.grade_edges, score, side="right")]
+        return np.array(GRADES[::-1], dtype=object)[np.searchsorted(self.grade_edges, score, side="right")]
 
     def save(self, folder: Path) -> None:
         """Write ``scorer.json`` and one text file of trees for each model."""

@@ -273,14 +273,13 @@ def _told_apart(matrix: np.ndarray, rep: np.ndarray, fold: np.ndarray) -> float:
 
 def _index(design: Design, took: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """``v`` of each lead, by what other accounts taught."""
-    index, penalty, matrix = np.empty(len(took)), None, design.matrix
+    index, penalty = np.empty(len(took)), None
     for part in range(INDEX_FOLDS):
         inside = fold == part
         rows = np.flatnonzero(~inside)
-        design.matrix = matrix[rows]
         task = GroupedTime(np.ones(len(rows), np.int8), took[rows], np.ones(len(rows)), np.ones(1), threads=1)
-        coefficients, penalty = fit_linear(design, task, penalty)
-        raw = matrix[inside] @ coefficients.astype(np.float32) + task.alphas[0]
+        coefficients, penalty = fit_linear(design.of(rows), task, penalty)
+        raw = design.of(np.flatnonzero(inside)).times(coefficients) + task.alphas[0]
         index[inside] = ndtri(np.clip(expit(raw.astype(float)), LEAST, 1 - LEAST))
     return index
 

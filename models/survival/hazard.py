@@ -218,7 +218,7 @@ def fit_hazard(
         linear = design.linear(believed * LINEAR_SHARE * coefficients)
         return linear.plus(by_channel[0], by_channel[1].times(1 - believed)) if by_channel else linear
 
-    def trees(rows: np.ndarray, share: float) -> lgb.Booster:
+    def trees(rows: np.ndarray, share: float) -> tuple[lgb.Booster, np.ndarray]:
         task = task_of(rows)
         settings = tree_settings(
             parameters, rows=float(task.at_risk[0].sum()), events=float(task.events_in.sum())
@@ -229,7 +229,7 @@ def fit_hazard(
         booster = lgb.Booster(settings, subset(data, rows, threads=threads))
         if told and event[rows].sum() >= parameters.min_events:
             grow(booster, task, parameters.rounds, share=share)
-        return booster
+        return booster, _grown_on(booster)
 
     parts = [(used, 1.0)]
     recent = newest(used, parameters.recent_share)
@@ -239,12 +239,21 @@ def fit_hazard(
     threads = max(1, (parameters.threads - 1) // len(parts))
     with ThreadPoolExecutor(parameters.threads) as pool:
         linear = pool.submit(lines)
-        boosters = [pool.submit(trees, rows, believed * share * (1 - LINEAR_SHARE)) for rows, share in parts]
-        booster = joined([each.result() for each in boosters])
-    fitted = Hazard(linear.result(), booster, np.zeros(0), edges, events=events)
+        asked = [pool.submit(trees, rows, believed * share * (1 - LINEAR_SHARE)) for rows, share in parts]
+        grown = [each.result() for each in asked]
+    fitted = Hazard(
+        linear.result(), joined([booster for booster, _ in grown]), np.zeros(0), edges, events=events
+    )
     drawn = evenly(used, LEVEL_ROWS)
+    scores = fitted.linear.raw(X.iloc[drawn], threads=parameters.threads)
+    for (rows, _), (booster, known) in zip(parts, grown, strict=True):
+        new = drawn >= rows[0]  # what a booster says of leads that it has grown on is known
+        scores[new] += known[np.searchsorted(rows, drawn[new])]
+        if not new.all():
+            scores[~new] += booster.predict(
+                X.iloc[drawn[~new]].to_numpy(), raw_score=True, num_threads=parameters.threads
+            )
     task = task_of(drawn, parameters.threads)
-    scores = fitted.raw(X.iloc[drawn], threads=parameters.threads)
     for _ in range(LAST_LEVEL_STEPS):
         task.newton_step(scores)
     return replace(fitted, alphas=task.alphas)
@@ -287,6 +296,18 @@ def grow(booster: lgb.Booster, task: GroupedTime, rounds: int, *, share: float) 
     # A round without a split is not the last one: the next draws other columns.
     for grown in range(rounds):  # noqa: B007
         booster.update(fobj=objective)
+
+
+def _grown_on(booster: lgb.Booster) -> np.ndarray:
+    """What a booster says of the rows that it has grown on."""
+    found = []
+
+    def seen(scores: np.ndarray, _: lgb.Dataset) -> tuple[str, float, bool]:
+        found.append(scores.copy())
+        return "", 0.0, True
+
+    booster.eval_train(seen)
+    return found[0]
 
 
 def tree_settings(parameters: HazardParameters, *, rows: float, events: float) -> dict:

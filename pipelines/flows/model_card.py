@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.labels import JUDGED
+from features.lead_columns import bare_name
 from features.recipe import Recipe
 from features.tables import LEAD_KEYS, Clock, moment, named
 from models.dataset import LearningSet
@@ -275,7 +276,7 @@ def read_groups(
 def _usual(recipe: Recipe) -> list[str]:
     """Columns that the model reads and whose names say channel, country, owner or size."""
     names = {
-        _bare(each.name): each.name
+        bare_name(each.name): each.name
         for each in reversed(recipe.attributes)
         if each.kind in ("category", "key", "number", "title")
     }
@@ -284,10 +285,6 @@ def _usual(recipe: Recipe) -> list[str]:
         for spellings in USUAL.values()
         if any(each in names for each in spellings)
     ]
-
-
-def _bare(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def _groups(values: pd.Series) -> pd.Series:

@@ -100,7 +100,8 @@ class Columns:
         if not self.parses:
             return {}
         both = [column for column in raw.columns if column in wanted | named]
-        return profiles(raw, both, lambda column: self._empty(role, column), named)
+        by_column = not self.is_text_file(role)
+        return profiles(raw, both, lambda column: self._empty(role, column), named, by_column=by_column)
 
     def attribute(self, raw: ir.Table, column: str, seen: dict[str, Profile]) -> ir.Column:
         """A lead's attribute: a number, a time or a word, by its type or, in a file of text, by all its
