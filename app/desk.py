@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fastapi import Request
 
+from app.openid import Provider
 from pipelines.files import kept_secret
 from pipelines.flows.alignment.kept import KeptAlignment
 from pipelines.home import store_of
@@ -55,6 +56,11 @@ class Desk:
         """
         url = self.settings.source.url if self.settings.source else None
         return Dossiers(self.home, url, partial(arrivals, self.store))
+
+    @cached_property
+    def provider(self) -> Provider | None:
+        """The company's sign-in, where there is one."""
+        return None if self.settings.desk.oidc is None else Provider(self.settings.desk.oidc)
 
     @property
     def teams(self) -> Teams:

@@ -15,7 +15,7 @@ from app.api.routes import LARGEST as API_LARGEST
 from app.api.routes import create_api
 from app.desk import Desk
 from app.middleware import LONGEST_FORM, Guard, Proxies, SecurityHeaders
-from app.pages import alignment, errors, export, lead, preview, queue, upload, users, working
+from app.pages import alignment, errors, export, lead, preview, queue, sign_in, upload, users, working
 from app.pages.rendering import FOLDER
 from app.scoring.champion import Champions
 from app.scoring.uploads import Uploads
@@ -27,7 +27,7 @@ EVERY = 5.0  # seconds between looks for new decisions
 EVERY_FIGURES = 20.0  # and for figures that grow old
 ENOUGH = 10.0  # seconds that the end waits for figures
 LOCAL = ("127.0.0.1", "localhost", "::1")
-PAGES = (users, queue, working, lead, export, upload, alignment, preview)
+PAGES = (sign_in, users, queue, working, lead, export, upload, alignment, preview)
 LARGEST = {
     "/api/scores": API_LARGEST,
     "/api/decisions": API_LARGEST,

@@ -6,11 +6,11 @@ import hashlib
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from filelock import FileLock, Timeout
 
@@ -52,7 +52,7 @@ def made_once(path: Path) -> Iterator[Path]:
     """A draft, in a folder that nobody else reads, that takes the name ``path`` once it is whole, unless
     somebody else was faster.
     """
-    with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         draft = Path(folder, path.name)
         yield draft
         synced(draft)
@@ -75,6 +75,18 @@ def scratch_in(home: Path, *, begins: str = SCRATCH) -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def temporary_in(folder: Path) -> Iterator[None]:
+    """Let libraries that ask the system for a place for a moment have it here: what a run that was killed leaves
+    there lies open to nobody, and is swept with the folder.
+    """
+    usual, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = usual
 
 
 def bytes_hash(path: Path) -> str:

@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Self, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -17,7 +17,6 @@ from pydantic import (
     Field,
     ValidationError,
     field_serializer,
-    model_validator,
 )
 
 from features.errors import UsageError
@@ -31,6 +30,7 @@ from models.policy.settings import PolicySettings
 from models.promotion.rule import PromotionSettings
 from models.survival.hazard import HazardParameters
 from pipelines.addresses import redacted
+from pipelines.desk_settings import DeskSettings
 from pipelines.environment import variables
 from pipelines.schedule import RetentionSettings, ScheduleSettings
 from pipelines.sources.mapping import Section, SourceSettings
@@ -39,14 +39,6 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _SPAN = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)\s*$")
 _UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LOCAL = ("files", "duckdb")
-
-
-def link(address: str | None) -> str | None:
-    if address is not None and not (
-        address.startswith(("https://", "http://")) and address.count("{lead_id}") == 1
-    ):
-        raise ValueError(f"'{address}' is no link to a lead: say it like 'https://crm.example/{{lead_id}}'")
-    return address
 
 
 class Place(Section):
@@ -63,72 +55,6 @@ class Place(Section):
     @field_serializer("url", when_used="json")
     def _without_password(self, url: str | None) -> str | None:
         return None if url is None else redacted(url)
-
-
-class DeskSettings(Section):
-    """The [desk] section: what sales' pages show, and whom they trust.
-
-    Attributes
-    ----------
-    company : str
-        The company's name, above each page.
-    lead_url : str, optional
-        Where a lead is in the company's own system, with ``{lead_id}`` in place of its id.
-    name : tuple of str
-        Columns of the leads that make up a lead's name. Found by their own names if empty.
-    country : str, optional
-        The column of the country, likewise.
-    currency : str
-        Before amounts.
-    url : str, optional
-        Where people reach the desk, for links in what is sent to them.
-    hosts : tuple of str
-        Names under which the desk may be reached, besides those of this machine.
-    identity_header : str, optional
-        The header in which a proxy says who is there. Off if not given.
-    proxies : tuple of str
-        The addresses, or networks, of proxies whose headers are believed.
-    sources : tuple of str
-        Addresses that marketing may have scored besides the source's own, laid out as it is.
-    secret : str, optional
-        What cookies and forms are signed with. In a file of the home folder if not given.
-    idle_minutes : int
-        A session ends when its browser has asked for nothing for so long, at most the twelve hours after which any
-        ends.
-    own_leads_only : bool
-        Whether a rep sees no lead that is another rep's, and a manager none of another team.
-    """
-
-    company: Annotated[str, Field(max_length=80)] = ""
-    lead_url: Annotated[str | None, AfterValidator(link)] = None
-    name: tuple[str, ...] = ()
-    country: str | None = None
-    currency: str = ""
-    url: str | None = None
-    hosts: tuple[str, ...] = ()
-    identity_header: str | None = None
-    proxies: tuple[str, ...] = ()
-    sources: tuple[str, ...] = Field(default=(), repr=False)
-    secret: str | None = Field(default=None, min_length=32, repr=False)
-    idle_minutes: int = Field(default=480, ge=5, le=720)
-    own_leads_only: bool = False
-
-    @property
-    def idle(self) -> timedelta:
-        """How long a session may be without a request."""
-        return timedelta(minutes=self.idle_minutes)
-
-    @model_validator(mode="after")
-    def _proxy_is_named(self) -> Self:
-        if self.identity_header and not self.proxies:
-            raise ValueError(
-                "identity_header needs proxies: the addresses of the proxies that are believed, such as 127.0.0.1"
-            )
-        return self
-
-    @field_serializer("sources")
-    def _without_passwords(self, urls: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(redacted(url) for url in urls)
 
 
 def hook(address: str | None) -> str | None:
@@ -232,6 +158,13 @@ def load_settings(
         content["writeback"] = {**back, "webhook": _filled(url, environ, "writeback.webhook")}
     if isinstance(desk := content.get("desk"), Mapping) and isinstance(secret := desk.get("secret"), str):
         content["desk"] = {**desk, "secret": _filled(secret, environ, "desk.secret")}
+    if (
+        isinstance(desk := content.get("desk"), Mapping)
+        and isinstance(oidc := desk.get("oidc"), Mapping)
+        and isinstance(secret := oidc.get("client_secret"), str)
+    ):
+        filled = _filled(secret, environ, "desk.oidc.client_secret")
+        content["desk"] = {**desk, "oidc": {**oidc, "client_secret": filled}}
     if isinstance(desk := content.get("desk"), Mapping) and isinstance(urls := desk.get("sources"), list):
         content["desk"] = {
             **desk,
@@ -357,8 +290,8 @@ def _sentence(error: Mapping[str, Any]) -> str:
         return f"{key}: it is needed and not there."
     if error["type"].startswith("time_delta"):
         return f"{key}: say it like '1h', '3d' or '30m', not {error['input']!r}."
-    said = error["msg"].removeprefix("Value error, ").rstrip(".")
+    said = " ".join(error["msg"].removeprefix("Value error, ").rstrip(".").split())
     given = error.get("input")
-    simple = isinstance(given, str | int | float | bool) and not key.endswith((".url", ".secret", ".webhook"))
+    simple = isinstance(given, str | int | float | bool) and not key.endswith((".url", "secret", ".webhook"))
     shown = f", not {given!r}" if simple and error["type"] != "value_error" else ""
     return f"{key}: {said[:1].lower()}{said[1:]}{shown}."

@@ -19,7 +19,8 @@ from pipelines.settings import Settings
 POLICY_FILE = "policy.json"
 FORMAT = 2
 CARD = "card.json"
-OF_NO_VERSION = {"registry", "store", "promotion"}  # they say where versions are kept, and which is chosen
+# They say where versions are kept, which is chosen, and what the desk shows to whom.
+OF_NO_VERSION = {"registry", "store", "promotion", "desk"}
 
 
 @dataclass(frozen=True)

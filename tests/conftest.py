@@ -8,9 +8,14 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
+
+if TYPE_CHECKING:
+    from tests.forks import Forks
+    from tests.kills import Market
 
 # Read when the libraries are first loaded. Two test workers share two cores: threads that wait by spinning
 # keep the others from working.
@@ -20,11 +25,20 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # What takes long to make, or is a server or a browser: tests that ask for it are left to `make test`.
 OUTSIDE = {
     *("postgres", "store_url", "prefect_server", "served", "browser", "shared_data", "forked", "project"),
-    *("world", "default_world", "market", "trained", "audited", "arena", "ours_trained"),
+    *("world", "default_world", "market", "trained", "audited", "arena", "ours_trained", "killed_market"),
 }
 # Begun first, so that no test worker is left with one of them when the others have nothing more to do.
 LONGEST = (
-    *("test_serve", "test_kill", "test_leakage", "test_worse_challengers", "test_monitor", "test_examples"),
+    *(
+        "test_serve",
+        "test_kill",
+        "test_power_cut",
+        "test_interrupted",
+        "test_leakage",
+        "test_worse_challengers",
+        "test_monitor",
+        "test_examples",
+    ),
     *("test_cli", "test_notebooks", "test_prefect_server", "test_few_leads", "test_readme", "test_hostile"),
     *(
         "test_tryton",
@@ -123,6 +137,23 @@ def _make_world(folder: Path) -> None:
     promoted = leadsieve("promote", "--why", "it is the first", "--json", home=home)
     assert promoted.code == 0, promoted.err
     written(folder, {"train.json": trained.out, "train.err": trained.err, "promote.json": promoted.out})
+
+
+@pytest.fixture(scope="session")
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Forks"]:
+    """Runs commands in processes of their own that can be ended at any moment."""
+    from tests.forks import forks
+
+    with forks(tmp_path_factory.mktemp("forks")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def killed_market(tmp_path_factory: pytest.TempPathFactory) -> "Market":
+    """Homes to copy, whose runs are to be ended."""
+    from tests.kills import make_market, market_in
+
+    return market_in(made_once(make_market, "killed market", tmp_path_factory))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ Or its disk fails, at the n-th write, fsync, rename or open of whatever library.
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -37,13 +38,13 @@ def blank(figure, file, **_):
 import matplotlib.figure
 matplotlib.figure.Figure.savefig = blank  # nobody looks at them, and they take a third of a training
 
-def touching(last, watched, count):
+def touching(last, by, watched, count):
     import sqlalchemy
     seen = [0]
     def touch():
         seen[0] += 1
-        if 0 < last <= seen[0]:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if seen[0] == last:
+            os.kill(os.getpid(), by)
         os.pwrite(count, b"%9d" % seen[0], 0)
     def audited(event, args):
         if event == "open":
@@ -71,13 +72,16 @@ for line in sys.stdin:
         if pid == 0:
             for number, name in ((1, "out"), (2, "err")):
                 os.dup2(os.open(f"{run['said']}.{name}", os.O_CREAT | os.O_TRUNC | os.O_WRONLY), number)
-            touching(run["last"], run["watched"], os.open(f"{run['said']}.count", os.O_CREAT | os.O_TRUNC | os.O_WRONLY))
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
+            touching(run["last"], run["by"], run["watched"], os.open(f"{run['said']}.count", os.O_CREAT | os.O_TRUNC | os.O_WRONLY))
             if run["longest_file"]:
                 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # which Python would turn into an error
                 resource.setrlimit(resource.RLIMIT_FSIZE, (run["longest_file"],) * 2)
             if run["fails"]:
                 kind, at, code, lasts = run["fails"]
                 disk.fault_arm(KINDS.index(kind), at, code, lasts, run["watched"].encode())
+                if run["record"]:
+                    disk.fault_record(run["record"].encode())
             from pipelines.cli.main import main
             code = main(run["words"]) if run["words"][0] != "-c" else exec(run["words"][1]) or 0
             sys.stdout.flush()
@@ -95,28 +99,34 @@ class Forks:
 
     def __init__(self, parent: subprocess.Popen[str], scratch: Path) -> None:
         self.parent, self.scratch = parent, scratch
+        self.system = scratch / "system"  # the system's folder for what is temporary
 
     def run(
         self,
         *commands: Sequence[object],
         home: Path,
         kill_at: int = 0,
+        by: signal.Signals = signal.SIGKILL,
         longest_file: int = 0,
         fails: tuple[str, int, int, bool] | None = None,
+        record: Path | None = None,
     ) -> list[tuple[int, str, str]]:
         """Exit code, output and errors of commands that run at once.
 
-        With ``kill_at`` they die at their n-th touch of the world, with ``longest_file`` in a write that
+        With ``kill_at`` they get a signal, to die at once, at their n-th touch of the world, with ``longest_file`` in a write that
         makes a file of more bytes. With ``fails``, the n-th write, sync, rename or open ends in an error of
         this number, and where that lasts every later one, too. What stands behind ``-c`` is Python instead of a command.
+        With ``record`` the power goes at that moment instead, and what was on the disk is written there.
         """
         said = [str(self.scratch / f"{number}") for number in range(len(commands))]
         runs = [
             {
                 "words": [*map(str, words), "--home", str(home)],
                 "last": kill_at,
+                "by": by,
                 "longest_file": longest_file,
                 "fails": fails,
+                "record": record and str(record),
                 "watched": str(home.parent),
                 "said": place,
             }
@@ -160,7 +170,9 @@ def forks(scratch: Path) -> Iterator[Forks]:
     """A parent with everything imported."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("LEADSIEVE_")}
     environ |= {"PYTHONPATH": str(REPOSITORY), "LD_PRELOAD": str(failing_disk(scratch))}
-    (scratch / "parent").mkdir()
+    environ |= {"TMPDIR": str(scratch / "system")}
+    for name in ("parent", "system"):
+        (scratch / name).mkdir()
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, str(scratch / "parent")],
         cwd=REPOSITORY, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

@@ -29,10 +29,10 @@ FLOORS = {
     ),
     "pipelines": (
         "addresses files sbom | prefect_server | environment feature_files progress simulation | crm"
-        " | sinks sources reports schedule | settings store"
+        " | sinks sources reports schedule | desk_settings | settings store"
         " | home settings_schema version_files | deciding maintenance | rescoring | flows | preview | cli | notebook"
     ),
-    "app": "desk | sessions scoring | api | pages middleware server | web | cli",
+    "app": "openid | desk | sessions scoring | api | pages middleware server | web | cli",
 }
 FLOOR = {
     (house, room): floor

@@ -7,108 +7,41 @@ import errno
 import json
 import shutil
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from pipelines.sources.reading.parts import rows_of as rows_held
-from tests.commands import FLAT, SIMULATED, flat_leads, written
-from tests.forks import Forks, forks
+from tests.commands import FLAT, flat_leads, written
+from tests.kills import (
+    CONFIG,
+    FORGETS,
+    QUICK,
+    Market,
+    champions,
+    drafts_in,
+    moments,
+    registry_in,
+    state_of,
+    with_names_alike,
+)
 
 pytestmark = pytest.mark.slow
-QUICK = """
-[evaluation]
-blocks = 3
-resamples = 20
-[model]
-rounds = 10
-"""
-CONFIG = f'[source]\nurl = "{SIMULATED}"\n{QUICK}'
-
-
-@dataclass(frozen=True)
-class Market:
-    """A home whose champion is version 1, made by runs that nobody killed."""
-
-    config: Path
-    home: Path
 
 
 @pytest.fixture(scope="module")
-def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forks(tmp_path_factory.mktemp("forks")) as found:
-        yield found
+def market(killed_market: Market) -> Market:
+    return killed_market
 
 
 @pytest.fixture(scope="module")
-def market(forked: Forks, tmp_path_factory: pytest.TempPathFactory) -> Market:
-    folder = written(tmp_path_factory.mktemp("market"), {"c.toml": CONFIG})
-    made = Market(folder / "c.toml", folder / "home")
-    forked.told("train", "--config", made.config, home=made.home)
-    forked.told("promote", "--why", "it is the first", home=made.home)
-    return made
-
-
-@pytest.fixture(scope="module")
-def two(market: Market, forked: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def two(killed_market: Market) -> Path:
     """A home with two versions, the first of them the champion, and decisions that were made in autumn."""
-    home = Path(shutil.copytree(market.home, tmp_path_factory.mktemp("two") / "home"))
-    registry = registry_in(home)
-    registry.register(
-        registry.download("1"), params={}, metrics={}, tags={"verdict": "ready"}, figures={}, tables={}
-    )
-    forked.told("score", "--config", market.config, "--as-of", "2024-11-15", home=home)
-    return home
-
-
-def registry_in(home: Path):
-    from pipelines.home import registry_of
-    from pipelines.settings import load_settings
-
-    return registry_of(load_settings(None), home)
-
-
-def moments(touches: int, count: int) -> list[int]:
-    """Moments spread over a run, its first and its very last one among them."""
-    return sorted({round(1 + (touches - 1) * part / (count - 1)) for part in range(count)})
-
-
-def state_of(home: Path) -> dict[str, object]:
-    """What outlives a run: champion and challenger, decisions, snapshots; each must be whole to be read at
-    all.
-    """
-    from pipelines.store.database import Store
-
-    snapshots = [folder for folder in (home / "snapshots").glob("*") if not folder.name.startswith(".")]
-    for folder in snapshots:
-        note = json.loads((folder / "snapshot.json").read_text())
-        assert {name: rows_held(folder, name) for name in note["rows"]} == note["rows"]
-    decisions = (
-        Store(f"sqlite:///{home / 'store.db'}").decisions()
-        if (home / "store.db").exists()
-        else pd.DataFrame()
-    )
-    return {
-        "aliases": {version.number: version.aliases for version in registry_in(home).versions()},
-        "decisions": decisions.astype(object).where(decisions.notna(), None).to_dict("records"),
-        "snapshots": sorted(folder.name for folder in snapshots),
-    }
-
-
-def champions(state: dict[str, object]) -> list[str]:
-    return [number for number, aliases in state["aliases"].items() if "champion" in aliases]
+    return killed_market.two
 
 
 def rows_of(file: Path) -> list[dict[str, str]]:
     with file.open(newline="", encoding="utf-8") as lines:
         return sorted(csv.DictReader(lines), key=lambda row: row["lead_id"])
-
-
-def drafts_in(folder: Path) -> list[Path]:
-    return [file for file in folder.rglob(".*") if file.name.endswith((".draft", ".draft.lock"))]
 
 
 def test_a_scoring_run_decides_all_or_nobody_and_leaves_whole_files_whenever_it_is_killed(
@@ -264,9 +197,6 @@ print(Registry("sqlite:///{home}/mlflow.db").register(Path("{folder}"), **empty)
     assert sorted(version.aliases for version in registry_in(home).versions()) == [(), ("challenger",)]
 
 
-FORGETS = ("forget", "L00000007", "--json")
-
-
 @pytest.mark.parametrize(
     "words",
     [("score", "--json"), FORGETS, ("promote", "2", "--force", "--why", "it", "--json")],
@@ -284,13 +214,7 @@ def test_a_disk_that_fails_is_said_in_a_sentence_and_the_next_run_ends_as_if_it_
         return home
 
     def looked_at(home: Path) -> dict[str, object]:
-        """A name that says nothing is another one each time."""
-        found = state_of(home)
-        rows = [
-            row | {name: str(row[name])[:9] for name in ("lead_id", "account_id")}
-            for row in found["decisions"]
-        ]
-        return found | {"decisions": sorted(rows, key=str)}
+        return with_names_alike(state_of(home))
 
     told = [*words, "--config", market.config]
     clean = fresh("clean")

@@ -1,4 +1,4 @@
-"""Signing in and out, and for administrators: who may, which keys there are, and what was done by whom."""
+"""One's own password and sessions, and for administrators: who may, which keys there are, and what was done by whom."""
 
 from typing import Annotated
 
@@ -6,20 +6,18 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from app.desk import desk_of
-from app.pages.rendering import back_with, inside, render
+from app.pages.rendering import back_with, render
 from app.sessions import (
     AskedFirst,
     address_of,
     at_least,
-    begin,
-    browser_of,
     check_form,
     end,
-    person_at,
     session_token,
     signed_in,
     somebody,
 )
+from features.errors import UsageError
 from pipelines.store import audit, passwords, users
 from pipelines.store.access import sessions
 from pipelines.store.users import ROLES, ROLES_OF_KEYS, Person
@@ -44,6 +42,7 @@ def _page(request: Request, *, status: int = 200, **shown_once: str) -> Response
         "roles": ROLES,
         "roles_of_keys": ROLES_OF_KEYS,
         "teams": sorted({each.team for each in everybody if each.team} | set(desk.settings.alignment.teams)),
+        "oidc": desk.settings.desk.oidc,
         "key": None,
         "password": None,
         "whose": None,
@@ -59,9 +58,12 @@ def add(
     name: Annotated[str, Form(max_length=80)],
     role: Annotated[str, Form(max_length=10)],
     team: Annotated[str, Form(max_length=80)] = "",
+    by_company: Annotated[bool, Form()] = False,
 ) -> Response:
     check_form(request, token)
-    desk, password = desk_of(request), passwords.fresh()
+    desk = desk_of(request)
+    none = desk.provider is not None and (by_company or not desk.settings.desk.passwords)
+    password = None if none else passwords.fresh()
     users.add_person(
         desk.store,
         name,
@@ -73,6 +75,10 @@ def add(
         team=team,
         as_admin=True,
     )
+    if password is None:
+        return back_with(
+            request, "/people", f"{name.strip()} can come in through {desk.settings.desk.oidc.label}."
+        )
     return _page(request, password=password, whose=name.strip())  # shown now and never again: no redirect
 
 
@@ -170,6 +176,7 @@ def _account(request: Request, person: Person, *, wrong: bool = False) -> Respon
     desk, token = desk_of(request), session_token(request)
     own = sessions.sessions_of(desk.store, person.name, at=desk.clock(), idle=desk.settings.desk.idle)
     values = {"wrong": wrong, "sessions": own, "this": users.digest(token) if token else None}
+    values["oidc"] = desk.settings.desk.oidc
     return render(request, "password.html", status=400 if wrong else 200, **values)
 
 
@@ -202,62 +209,12 @@ def change_password(
 ) -> Response:
     check_form(request, token)
     desk = desk_of(request)
+    if person.by_company or not desk.settings.desk.passwords:
+        raise UsageError("your company signs you in, and no password does; nothing was changed.")
     if not users.change_password(
         desk.store, person.name, old, new, at=desk.clock(), address=address_of(request)
     ):
         return _account(request, person, wrong=True)
-    response = RedirectResponse("/sign-in", 303)
-    end(request, response)
-    return response
-
-
-@router.get("/sign-in")
-def sign_in_page(request: Request, next: str = "/queue") -> Response:
-    if person_at(request):
-        return RedirectResponse(inside(next), 303)
-    return render(
-        request,
-        "sign_in.html",
-        next=inside(next),
-        wrong=False,
-        nobody=not users.people(desk_of(request).store),
-    )
-
-
-@router.post("/sign-in")
-def sign_in(
-    request: Request,
-    name: Annotated[str, Form(max_length=200)],
-    password: Annotated[str, Form(max_length=passwords.LONGEST)],
-    token: Annotated[str, Form()],
-    next: Annotated[str, Form()] = "/queue",
-) -> Response:
-    check_form(request, token)
-    desk = desk_of(request)
-    session = sessions.sign_in(
-        desk.store,
-        name,
-        password,
-        at=desk.clock(),
-        address=address_of(request),
-        browser=browser_of(request),
-        instead_of=session_token(request),
-    )
-    if session is None:
-        return render(request, "sign_in.html", status=401, next=inside(next), wrong=True, nobody=False)
-    response = RedirectResponse(inside(next), 303)
-    begin(request, response, session)
-    return response
-
-
-@router.post("/sign-out")
-def sign_out(
-    request: Request, token: Annotated[str, Form()], person: Annotated[Person, Depends(somebody)]
-) -> Response:
-    check_form(request, token)
-    desk = desk_of(request)
-    if session := session_token(request):
-        sessions.sign_out(desk.store, session, person.name, at=desk.clock(), address=address_of(request))
     response = RedirectResponse("/sign-in", 303)
     end(request, response)
     return response

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from features.errors import UsageError
 from pipelines.cli.options import Config, Home, Json, settings_of, show, standing
 from pipelines.environment import home_folder
 
@@ -74,6 +75,9 @@ def add_user(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
+    no_password: Annotated[
+        bool, typer.Option("--no-password", help="The company's sign-in lets this person in: [desk.oidc].")
+    ] = False,
     config: Config = None,
     home: Home = None,
     as_json: Json = False,
@@ -86,8 +90,19 @@ def add_user(
     from pipelines.store import passwords
     from pipelines.store.users import add_person
 
+    settings = settings_of(config, None)
+    company = settings.desk.oidc
+    if no_password and company is None:
+        raise UsageError(
+            "--no-password needs a company's sign-in, [desk.oidc] in the configuration; nobody was added."
+        )
+    store = store_of(settings, folder)
+    if company is not None and (no_password or not company.passwords):
+        add_person(store, name, role.value, None, at=now, by=TERMINAL, team=team)
+        told = {"name": name.strip(), "role": role.value, "team": team, "password": None}
+        show(told, f"{name} can come in as {role.value} through {company.label}", as_json=as_json)
+        return
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else passwords.fresh()
-    store = store_of(settings_of(config, None), folder)
     add_person(store, name, role.value, password, at=now, by=TERMINAL, temporary=True, team=team)
     told = {
         "name": name.strip(),

@@ -16,7 +16,7 @@ from models.evaluation.report import USELESS
 from models.leakage.findings import Findings
 from models.promotion.record import write_record
 from models.training import Challenger
-from pipelines.files import scratch_in
+from pipelines.files import scratch_in, temporary_in
 from pipelines.flows.dataset import unused
 from pipelines.home import registry_of
 from pipelines.reports.model_report import PAGE, report_page
@@ -114,7 +114,7 @@ def register_challenger(
         The ids of all leads that were there to learn from.
     """
     result, challenger = report.to_json(), report.challenger
-    with scratch_in(home) as scratch:
+    with scratch_in(home) as scratch, temporary_in(scratch):
         folder = Path(scratch) / "scorer"
         save_challenger(challenger.scorer, challenger.policy, folder)
         write_record(
@@ -133,7 +133,7 @@ def register_challenger(
             figures=figures_of(card),
             tables={"report": result, "leaks": result["leaks"]},
         )
-    registry.attach(version, PAGE, report_page(card, version))
+        registry.attach(version, PAGE, report_page(card, version))
     return replace(report, version=version)
 
 

@@ -189,6 +189,7 @@ def _unlearn(home: Path, lead_id: str, learned: dict[Path, bool | None]) -> None
     """Leave a lead out of what versions learned from, and publish the champion anew where it is among them."""
     publication = Publication(home)
     for file, named in learned.items():
+        sweep(file.parent, f".{LEARNED}.*.draft")
         if named is None:  # who is in it nobody can tell
             file.unlink()
         elif named and not file.is_relative_to(home / PUBLISHED):
@@ -203,7 +204,8 @@ def _unlearn(home: Path, lead_id: str, learned: dict[Path, bool | None]) -> None
 
 
 def _settle(folder: Path) -> None:
-    """Have the note say what the files hold: a run may have been killed between the two."""
+    """Have the note say what the files hold, and let drafts go: a run may have been killed between the two."""
+    sweep(folder, ".*.draft")
     if (found := noted_and_held(folder)) and found[0].rows != found[1]:
         with replaced(folder / NOTE) as draft:
             draft.write_text(replace(found[0], rows=found[1]).text())

@@ -19,6 +19,7 @@ MOST_BY_NAME, MOST_BY_ADDRESS = 5, 30
 # What OWASP asks of Argon2id at the least: it takes 20 MB, so that many who sign in at once do not fill the
 # memory.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+NONE = ""  # kept where no password opens anything
 NOBODY = HASHER.hash("nobody")  # checked where there is no such person, so that an answer takes as long
 
 
@@ -48,7 +49,7 @@ def hashed(password: str) -> str:
 def fits(kept: str | None, password: str) -> bool:
     """Whether a password is the one that is kept as a hash. Takes as long where none is kept."""
     try:
-        return HASHER.verify(kept or NOBODY, password) and kept is not None
+        return HASHER.verify(kept or NOBODY, password) and bool(kept)
     except (VerifyMismatchError, InvalidHashError):
         return False
 
@@ -59,9 +60,9 @@ def fresh() -> str:
     return "-".join(text[start : start + 6] for start in range(0, 24, 6))
 
 
-def count_try(store: Store, name: str, *, at: datetime, address: str | None) -> None:
+def count_try(store: Store, name: str | None, *, at: datetime, address: str | None) -> None:
     """Count a try before its password is looked at, so that many at once get no more than one after the
-    other.
+    other. Without a name it counts for the address alone.
 
     Raises
     ------
@@ -76,13 +77,14 @@ def count_try(store: Store, name: str, *, at: datetime, address: str | None) -> 
         refused = any(counts.get(whose, 0) >= most for whose, most in limits.items())
         if not refused:
             connection.execute(tries_table.insert(), [{"whose": whose, "at": at} for whose in limits])
-            if counts.get(_by_name(name), 0) == MOST_BY_NAME - 1:
+            if name is not None and counts.get(_by_name(name), 0) == MOST_BY_NAME - 1:
                 words = (
                     f"the last of {MOST_BY_NAME} tries: locked for a quarter of an hour unless it is right"
                 )
                 note(connection, at, name, "sign-in refused", words, address=address)
     if refused:
-        raise TooManyTriesError("too many wrong passwords. Wait a quarter of an hour, then try again.")
+        what = "wrong passwords" if name is not None else "tries to sign in"
+        raise TooManyTriesError(f"too many {what}. Wait a quarter of an hour, then try again.")
 
 
 def forgive_tries(connection: sa.Connection, name: str, *, address: str | None = None) -> None:
@@ -94,8 +96,9 @@ def forgive_tries(connection: sa.Connection, name: str, *, address: str | None =
     connection.execute(tries_table.delete().where((row.whose == _by_name(name)) | (row.entry == latest)))
 
 
-def _limits(name: str, address: str | None) -> dict[str, int]:
-    return {_by_name(name): MOST_BY_NAME, _by_address(address): MOST_BY_ADDRESS}
+def _limits(name: str | None, address: str | None) -> dict[str, int]:
+    by_name = {} if name is None else {_by_name(name): MOST_BY_NAME}
+    return {**by_name, _by_address(address): MOST_BY_ADDRESS}
 
 
 def _by_name(name: str) -> str:

@@ -177,10 +177,18 @@ people_table = sa.Table(
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("role", sa.Text, nullable=False),  # rep · manager · ops · admin
-    sa.Column("password", sa.Text, nullable=False),  # its Argon2 hash
+    sa.Column("password", sa.Text, nullable=False),  # its Argon2 hash; empty: none opens the desk
     sa.Column("temporary", sa.Integer, nullable=False),  # 1: somebody else knows the password; to be changed
     sa.Column("added_at", sa.DateTime, nullable=False),
     sa.Column("team", sa.Text),
+    sa.Column("subject", sa.Text),  # whom the company's sign-in means by that name, once it has
+)
+# Whom the company's sign-in must not add anew: an administrator has removed them.
+removed_table = sa.Table(
+    "removed_people",
+    metadata,
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
 )
 sessions_table = sa.Table(
     "sessions",
@@ -278,7 +286,7 @@ current_decisions = sa.table(
     *(sa.column(name, sa.DateTime) for name in ("until", "as_of", "decided_at")),
 )
 TABLES = (
-    answers_table, worklist_table, people_table, sessions_table, tries_table, keys_table, audit_table, forgotten_table,
+    answers_table, worklist_table, people_table, removed_table, sessions_table, tries_table, keys_table, audit_table, forgotten_table,
     arrivals_table, requests_table, notes_table, views_table,
     assignments_table, rescores_table, outbox_table, shadow_table,
 )  # fmt: skip
@@ -297,8 +305,11 @@ sa.Index("worklist_by_worth", WORK.state, WORK.worth.desc(), WORK.lead_id)
 # without a look at the rows.
 sa.Index(
     "worklist_counts", WORK.state, WORK.grade, WORK.channel, WORK.country, WORK.owner, WORK.score, WORK.created_at, WORK.asked,
-    WORK.answered_by, WORK.worth, WORK.lead_id, WORK.sought, WORK.held_by, WORK.due,
+    WORK.answered_by, WORK.worth, WORK.lead_id, WORK.sought, WORK.held_by, WORK.due, WORK.assigned_to,
 )  # fmt: skip
+
+
+sa.Index("people_by_subject", people_table.c.subject, unique=True)
 
 
 sa.Index("assignments_by_lead", assignments_table.c.lead_id, assignments_table.c.entry)

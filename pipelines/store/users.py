@@ -13,7 +13,7 @@ from features.errors import UsageError
 from pipelines.store import passwords
 from pipelines.store.audit import note
 from pipelines.store.database import Store
-from pipelines.store.schema import keys_table, people_table, sessions_table, views_table
+from pipelines.store.schema import keys_table, people_table, removed_table, sessions_table, views_table
 
 Role = Literal["rep", "manager", "ops", "admin"]
 # Each may do what those before it may, a manager with the leads of the own team; but what single people achieve
@@ -30,6 +30,7 @@ class Person:
     role: Role
     temporary: bool = False  # the password is known to others: nothing is open before it is changed
     team: str | None = None
+    by_company: bool = False  # no password opens the desk, the company's sign-in does
 
     def may(self, role: Role) -> bool:
         """Whether this person may do what a role may."""
@@ -56,7 +57,7 @@ def add_person(
     store: Store,
     name: str,
     role: Role,
-    password: str,
+    password: str | None,
     *,
     at: datetime,
     by: str,
@@ -69,6 +70,8 @@ def add_person(
 
     Parameters
     ----------
+    password : str or None
+        None for somebody whom the company signs in, as whom it means by this name.
     temporary : bool
         Whether others know the password, so that it has to be changed at the first sign-in.
     team : str, optional
@@ -89,27 +92,33 @@ def add_person(
         raise UsageError("a person needs a name of at most 80 characters; nobody was added.")
     if role not in ROLES:
         raise UsageError(f"'{role}' is no role: say {', '.join(ROLES)}; nobody was added.")
-    team = _a_team(team, otherwise="nobody was added")
-    passwords.check(password, name, otherwise="nobody was added")
-    values = {"role": role, "password": passwords.hashed(password), "temporary": int(temporary)}
+    team = a_team(team, otherwise="nobody was added")
+    values: dict[str, str | int | None]
+    if password is None:
+        values = {"role": role, "password": passwords.NONE, "temporary": 0}
+    else:
+        passwords.check(password, name, otherwise="nobody was added")
+        values = {
+            "role": role,
+            "password": passwords.hashed(password),
+            "temporary": int(temporary),
+            "subject": None,
+        }
     with store.writing() as connection:
         check_admin(connection, by, as_admin)
         row = people_table.c
         there = connection.execute(sa.select(row.team).where(row.name == name)).one_or_none()
-        values["team"] = team or (there and there.team)
+        values["team"] = team or (there.team if there is not None else None)
         if role == "manager" and not values["team"]:
             raise UsageError("a manager needs a team; nobody was added.")
         put = store.insert(people_table).values(name=name, added_at=at, **values)
         connection.execute(put.on_conflict_do_update(index_elements=["name"], set_=values))
+        connection.execute(removed_table.delete().where(removed_table.c.name == name))
         passwords.forgive_tries(connection, name)
-        _shut_out(connection, name, at)
-        note(
-            connection,
-            at,
-            by,
-            "person",
-            f"{'changed' if there else 'added'} {name} as {role}{_of_team(team)}",
-        )
+        shut_out(connection, name, at)
+        how = ", without a password" if password is None else ""
+        words = f"{'changed' if there else 'added'} {name} as {role}{of_team(team)}{how}"
+        note(connection, at, by, "person", words)
 
 
 def set_team(
@@ -124,7 +133,7 @@ def set_team(
     NotAllowedError
         If ``by`` is no administrator any more.
     """
-    team, row = _a_team(team, otherwise="nothing was changed"), people_table.c
+    team, row = a_team(team, otherwise="nothing was changed"), people_table.c
     with store.writing() as connection:
         check_admin(connection, by, as_admin)
         role = connection.scalar(sa.select(row.role).where(row.name == name))
@@ -133,10 +142,10 @@ def set_team(
         if role == "manager" and team is None:
             raise UsageError("a manager needs a team; nothing was changed.")
         connection.execute(people_table.update().where(row.name == name).values(team=team))
-        note(connection, at, by, "person", f"changed {name}{_of_team(team) or ', of no team'}")
+        note(connection, at, by, "person", f"changed {name}{of_team(team) or ', of no team'}")
 
 
-def _a_team(team: str | None, *, otherwise: str) -> str | None:
+def a_team(team: str | None, *, otherwise: str) -> str | None:
     """A team's name without what stands around it; None for none."""
     team = (team or "").strip()
     if len(team) > 80 or not team.isprintable():
@@ -144,7 +153,7 @@ def _a_team(team: str | None, *, otherwise: str) -> str | None:
     return team or None
 
 
-def _of_team(team: str | None) -> str:
+def of_team(team: str | None) -> str:
     return f", of team {team}" if team else ""
 
 
@@ -182,7 +191,7 @@ def change_password(
         if not connection.execute(same.values(**values)).rowcount:
             return False
         passwords.forgive_tries(connection, name, address=address)
-        _shut_out(connection, name, at)
+        shut_out(connection, name, at)
         note(connection, at, name, "person", f"{name} changed the password", address=address)
     return True
 
@@ -194,7 +203,7 @@ def check_admin(connection: sa.Connection, by: str, asked: bool) -> None:
         raise NotAllowedError(f"{by} is no administrator any more; nothing was done.")
 
 
-def _shut_out(connection: sa.Connection, name: str, at: datetime) -> None:
+def shut_out(connection: sa.Connection, name: str, at: datetime) -> None:
     """End a person's sessions, and revoke the keys that the person made."""
     connection.execute(sessions_table.delete().where(sessions_table.c.name == name))
     keys = keys_table.c
@@ -207,22 +216,27 @@ def remove_person(store: Store, name: str, *, at: datetime, by: str, as_admin: b
     """Let somebody in no more, at once. What the person did stays on record."""
     with store.writing() as connection:
         check_admin(connection, by, as_admin)
-        if not connection.execute(people_table.delete().where(people_table.c.name == name)).rowcount:
+        row = people_table.c
+        there = connection.execute(sa.select(row.subject).where(row.name == name)).one_or_none()
+        if there is None:
             raise UsageError(f"there is nobody called '{name}'; nobody was removed.")
+        connection.execute(people_table.delete().where(row.name == name))
+        if there.subject:
+            gone = store.insert(removed_table).values(subject=there.subject, name=name)
+            connection.execute(gone.on_conflict_do_nothing())
         connection.execute(views_table.delete().where(views_table.c.person == name))
-        _shut_out(connection, name, at)
+        shut_out(connection, name, at)
         note(connection, at, by, "person", f"removed {name}, with the keys that {name} had made")
 
 
 def people(store: Store) -> list[Person]:
     """Everybody who may sign in, by name."""
     with store.reading() as connection:
+        row = people_table.c
         rows = connection.execute(
-            sa.select(people_table.c.name, people_table.c.role, people_table.c.team).order_by(
-                people_table.c.name
-            )
+            sa.select(row.name, row.role, row.team, row.password == passwords.NONE).order_by(row.name)
         )
-        return [Person(name, role, team=team) for name, role, team in rows]
+        return [Person(name, role, team=team, by_company=bool(none)) for name, role, team, none in rows]
 
 
 def person(store: Store, name: str) -> Person | None:

@@ -58,19 +58,32 @@ def sign_in(
     with store.reading() as connection:
         kept = connection.scalar(sa.select(column.password).where(column.name == name))
     right = passwords.fits(kept, password)
-    token = secrets.token_urlsafe(32)
     with store.writing() as connection:
         # also where the password was changed, or the person removed, while it was looked at
         same = sa.select(column.name).where(column.name == name, column.password == kept)
         if not right or connection.scalar(same) is None:
             note(connection, at, name, "sign-in refused", "wrong name or password", address=address)
             return None
-        passwords.forgive_tries(connection, name, address=address)
-        replaced = sa.false() if instead_of is None else ROW.digest == digest(instead_of)
-        connection.execute(sessions_table.delete().where((ROW.ends_at < at) | replaced))
-        begun = {"digest": digest(token), "name": name, "began_at": at, "seen_at": at, "browser": browser}
-        connection.execute(sessions_table.insert().values(**begun, ends_at=at + SESSION))
-        note(connection, at, name, "signed in", browser, address=address)
+        return begin(connection, name, at=at, address=address, browser=browser, instead_of=instead_of)
+
+
+def begin(
+    connection: sa.Connection,
+    name: str,
+    *,
+    at: datetime,
+    address: str | None,
+    browser: str,
+    instead_of: str | None,
+) -> str:
+    """The token of a new session of somebody who may; the session of another token, in whose place it is, ends."""
+    token = secrets.token_urlsafe(32)
+    passwords.forgive_tries(connection, name, address=address)
+    replaced = sa.false() if instead_of is None else ROW.digest == digest(instead_of)
+    connection.execute(sessions_table.delete().where((ROW.ends_at < at) | replaced))
+    begun = {"digest": digest(token), "name": name, "began_at": at, "seen_at": at, "browser": browser}
+    connection.execute(sessions_table.insert().values(**begun, ends_at=at + SESSION))
+    note(connection, at, name, "signed in", browser, address=address)
     return token
 
 
@@ -81,7 +94,7 @@ def in_session(store: Store, token: str, *, at: datetime, idle: timedelta) -> Pe
     """
     whose = people_table.c
     query = (
-        sa.select(whose.name, whose.role, whose.temporary, whose.team, ROW.seen_at)
+        sa.select(whose.name, whose.role, whose.temporary, whose.team, whose.password, ROW.seen_at)
         .join(sessions_table, ROW.name == whose.name)
         .where(ROW.digest == digest(token), going_on(at, idle))
     )
@@ -97,7 +110,7 @@ def in_session(store: Store, token: str, *, at: datetime, idle: timedelta) -> Pe
             store.own.hurry(connection)
             connection.execute(seen.values(seen_at=at))
             connection.commit()
-    return Person(row.name, row.role, bool(row.temporary), row.team)
+    return Person(row.name, row.role, bool(row.temporary), row.team, row.password == passwords.NONE)
 
 
 def sessions_of(store: Store, name: str, *, at: datetime, idle: timedelta) -> list[Session]:
