@@ -17,9 +17,9 @@ from pipelines.home import store_of
 from pipelines.settings import Settings
 from pipelines.sources.lead_lookup import Dossiers
 from pipelines.store import worklist
+from pipelines.store.access.users import Person
 from pipelines.store.arrivals import arrivals
 from pipelines.store.database import Store
-from pipelines.store.users import Person
 from pipelines.store.work.assignment import back_to_pool
 from pipelines.store.work.teams import Teams, teams_of
 from pipelines.store.worklist_sync import Filler

@@ -14,10 +14,10 @@ from starlette.concurrency import run_in_threadpool
 
 from app.desk import Desk, desk_of
 from features.errors import LeadsieveError
-from pipelines.store import users
+from pipelines.store.access import users
+from pipelines.store.access.audit import note_refusal
 from pipelines.store.access.sessions import in_session
-from pipelines.store.audit import note_refusal
-from pipelines.store.users import Person, Role
+from pipelines.store.access.users import Person, Role
 
 COOKIE, BEFORE = "leadsieve", "leadsieve_before"
 THROUGH = "leadsieve.through_proxy"

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from app.web import create_app
 from pipelines.home import store_of
 from pipelines.settings import Settings, load_settings
-from pipelines.store.users import add_person
+from pipelines.store.access.users import add_person
 
 if TYPE_CHECKING:
     import pandas as pd

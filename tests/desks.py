@@ -16,8 +16,8 @@ from app.web import create_app
 from pipelines.home import store_of
 from pipelines.settings import Settings, load_settings
 from pipelines.sources.snapshots import pull
+from pipelines.store.access.users import add_person
 from pipelines.store.database import Store
-from pipelines.store.users import add_person
 
 NOW = datetime(2026, 3, 2, 8, 0)
 PASSWORD = "correct horse battery"

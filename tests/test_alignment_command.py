@@ -10,7 +10,7 @@ import pytest
 from pipelines.flows.alignment import kept
 from pipelines.reports import alignment_parts as parts
 from pipelines.sources.snapshots import pull
-from pipelines.store.audit import entries
+from pipelines.store.access.audit import entries
 from pipelines.store.schema import decisions_table
 from tests.commands import leadsieve, written
 from tests.desks import NOW, make_desk

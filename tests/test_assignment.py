@@ -17,9 +17,9 @@ from pipelines.flows.value import by_luck
 from pipelines.settings import load_settings
 from pipelines.sources.lead_lookup import Dossiers
 from pipelines.sources.snapshots import pull
+from pipelines.store.access.users import add_person
 from pipelines.store.database import Store
 from pipelines.store.schema import assignments_table
-from pipelines.store.users import add_person
 from pipelines.store.work.assignment import moves_of
 from pipelines.store.work.skill import TrackRecords
 from tests.desks import LEADS, NOW, PASSWORD, hidden, make_desk

@@ -15,11 +15,11 @@ from models.policy.arms import PASS_THROUGH
 from models.policy.economics import Economics
 from pipelines.sources.snapshots import pull
 from pipelines.store import arrivals, requests, worklist
-from pipelines.store.audit import entries
+from pipelines.store.access.audit import entries
+from pipelines.store.access.users import add_person
 from pipelines.store.database import Store
 from pipelines.store.erasure import forget
 from pipelines.store.requests import RequestKey
-from pipelines.store.users import add_person
 from tests.apis import Api, as_sent, running_api
 from tests.commands import leadsieve
 from tests.desks import DECISIONS as LOGGED

@@ -14,7 +14,7 @@ import pytest
 from pipelines.flows import score
 from pipelines.settings import load_settings
 from pipelines.store import worklist
-from pipelines.store.audit import entries
+from pipelines.store.access.audit import entries
 from pipelines.store.filters import DecisionFilter
 from tests.apis import as_sent, running_api
 

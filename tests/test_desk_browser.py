@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from pipelines.store.users import add_person
+from pipelines.store.access.users import add_person
 from tests.browsers import at_desk, barriers, chromium, serving
 from tests.desks import PASSWORD, make_desk
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from pipelines.store.users import add_person
+from pipelines.store.access.users import add_person
 from pipelines.store.work.assignment import moves_of
 from tests.browsers import at_desk, barriers, chromium, serving
 from tests.desks import LEADS, PASSWORD, make_desk

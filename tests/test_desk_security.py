@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from features.errors import UsageError
-from pipelines.store import passwords, users
-from pipelines.store.users import add_person, make_key, revoke_key, with_key
+from pipelines.store.access import passwords, users
+from pipelines.store.access.users import add_person, make_key, revoke_key, with_key
 from tests.commands import leadsieve
 from tests.desks import LEADS, NOW, PASSWORD, decided, hidden, make_desk
 

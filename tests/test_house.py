@@ -30,7 +30,7 @@ FLOORS = {
     "pipelines": (
         "addresses files sbom | prefect_server | environment feature_files progress simulation | crm"
         " | sinks sources reports schedule | desk_settings | settings store"
-        " | home settings_schema version_files | deciding maintenance | rescoring | flows | preview | cli | notebook"
+        " | home settings_schema version_files | deciding maintenance | flows | preview | cli | notebook"
     ),
     "app": "openid | desk | sessions scoring | api | pages middleware server | web | cli",
 }

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from pipelines.settings import load_settings
-from pipelines.store import users
+from pipelines.store.access import users
+from pipelines.store.access.users import add_person, make_key
 from pipelines.store.answers import give
-from pipelines.store.users import add_person, make_key
 from pipelines.store.work.assignment import moves_of
 from pipelines.store.work.teams import Teams
 from tests.commands import leadsieve

@@ -10,7 +10,7 @@ import pytest
 
 from app.pages.score_history import BOTTOM, MOST, TICK, TOP, Step, moments, picture, thinned
 from pipelines.home import store_of
-from pipelines.store.users import add_person
+from pipelines.store.access.users import add_person
 from tests.apis import NOW, running_api
 from tests.desks import PASSWORD, Browser
 

@@ -11,12 +11,12 @@ from argon2 import PasswordHasher
 
 from app.pages.rendering import inside
 from features.errors import UsageError
-from pipelines.store import passwords, users
+from pipelines.store.access import passwords, users
+from pipelines.store.access.audit import entries
+from pipelines.store.access.passwords import TooManyTriesError
 from pipelines.store.access.sessions import sign_in
-from pipelines.store.audit import entries
+from pipelines.store.access.users import NotAllowedError, add_person, change_password, make_key, with_key
 from pipelines.store.database import Store
-from pipelines.store.passwords import TooManyTriesError
-from pipelines.store.users import NotAllowedError, add_person, change_password, make_key, with_key
 from tests.conftest import REPOSITORY
 from tests.desks import NOW, PASSWORD, hidden, make_desk
 

@@ -77,7 +77,7 @@ def test_nobody_is_scored_anew_unless_it_is_asked_for(home, world):
 
 
 def test_who_is_forgotten_while_it_is_scored_leaves_no_score(home, config, monkeypatch):
-    from pipelines import rescoring
+    from pipelines.deciding import rescoring
 
     run(config, home, FIRST)
     monkeypatch.setattr(rescoring, "forgotten_of", lambda *_: Everybody())

@@ -8,7 +8,7 @@ import pytest
 from features.errors import UsageError
 from pipelines.settings import load_settings
 from pipelines.store.access.sessions import sessions_of
-from pipelines.store.users import add_person
+from pipelines.store.access.users import add_person
 from tests.desks import NOW, PASSWORD, hidden, make_desk
 
 AGENTS = {

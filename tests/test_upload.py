@@ -15,9 +15,9 @@ from starlette.testclient import TestClient
 from app.web import create_app
 from pipelines.home import store_of
 from pipelines.settings import load_settings
-from pipelines.store.audit import entries
+from pipelines.store.access.audit import entries
+from pipelines.store.access.users import add_person
 from pipelines.store.erasure import UPLOADS, forget
-from pipelines.store.users import add_person
 from tests.apis import NOW
 from tests.desks import PASSWORD, Browser, hidden
 from tests.test_words import OWN, Read, leftovers

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from pipelines.home import store_of
 from pipelines.settings import load_settings
-from pipelines.store.users import add_person
+from pipelines.store.access.users import add_person
 from tests.apis import NOW
 from tests.browsers import at_desk, barriers, chromium, serving
 from tests.desks import PASSWORD

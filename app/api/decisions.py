@@ -16,9 +16,9 @@ from app.desk import Desk
 from app.scoring.realtime import LiveScorer, said_at_hand
 from models.policy.policy import HOLD
 from pipelines.deciding.record import propose, put_on_record
-from pipelines.rescoring import told_anew
+from pipelines.deciding.rescoring import told_anew
 from pipelines.store import arrivals, requests
-from pipelines.store.audit import note
+from pipelines.store.access.audit import note
 from pipelines.store.decisions import logged_of
 from pipelines.store.erasure import forgotten_of
 from pipelines.store.requests import RequestKey

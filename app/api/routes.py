@@ -40,10 +40,10 @@ from app.scoring.realtime import AT_ONCE, LiveScorer
 from app.sessions import AskedFirst, ForbiddenError, NotSignedInError, address_of, first
 from models.policy.rules import rule_of
 from pipelines.store import worklist
+from pipelines.store.access.users import Person, Role, with_key
 from pipelines.store.answers import give
 from pipelines.store.database import Store
 from pipelines.store.decisions import decisions as read_decisions
-from pipelines.store.users import Person, Role, with_key
 
 MOST_PARTS = 250_000
 LARGEST = 16_000_000  # bytes: 1,000 leads with 100 events each take a fifth of it

@@ -18,8 +18,8 @@ from pipelines.flows.alignment.align import day
 from pipelines.reports import alignment as reports
 from pipelines.sinks.tables import defused
 from pipelines.store import worklist
-from pipelines.store.audit import note
-from pipelines.store.users import Person
+from pipelines.store.access.audit import note
+from pipelines.store.access.users import Person
 
 router = APIRouter(include_in_schema=False)
 Word = Annotated[str, Query(max_length=200)]

@@ -20,9 +20,9 @@ from app.sessions import (
     person_at,
 )
 from features.errors import LeadsieveError, UnreachableError, refused_by_the_system
+from pipelines.store.access.passwords import TooManyTriesError
+from pipelines.store.access.users import NotAllowedError
 from pipelines.store.answers import TooLateError
-from pipelines.store.passwords import TooManyTriesError
-from pipelines.store.users import NotAllowedError
 
 SENTENCES = {404: "There is no such page.", 405: "This page takes no such request."}
 

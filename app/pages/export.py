@@ -19,8 +19,8 @@ from app.sessions import address_of, signed_in
 from models.alignment.settings import WordSettings
 from pipelines.sinks.tables import defused
 from pipelines.store import worklist
-from pipelines.store.audit import note
-from pipelines.store.users import Person
+from pipelines.store.access.audit import note
+from pipelines.store.access.users import Person
 
 router = APIRouter(include_in_schema=False)
 MOST = 100_000  # rows

@@ -20,8 +20,8 @@ from app.sessions import signed_in
 from models.alignment.settings import WordSettings
 from pipelines.sources.lead_lookup import Happening
 from pipelines.store import answers, worklist
+from pipelines.store.access.users import Person, people
 from pipelines.store.answers import REASONS, Answer, told
-from pipelines.store.users import Person, people
 from pipelines.store.work.assignment import ITSELF, moves_of
 from pipelines.store.work.notes import Note, notes_of
 from pipelines.store.work.rescores import history

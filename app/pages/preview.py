@@ -11,7 +11,7 @@ from app.pages.rendering import render
 from app.sessions import at_least
 from pipelines.preview import kept
 from pipelines.reports import shadow
-from pipelines.store.users import Person
+from pipelines.store.access.users import Person
 
 router = APIRouter(include_in_schema=False)
 MOST = 200  # leads of each kind

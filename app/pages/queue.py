@@ -17,9 +17,9 @@ from app.pages.rendering import back_with, held_words, inside, plainly, render
 from app.sessions import AskedFirst, address_of, check_form, signed_in
 from pipelines.sources.lead_lookup import Painter
 from pipelines.store import worklist
+from pipelines.store.access.users import Person, people
 from pipelines.store.answers import REASONS, Answer, give
 from pipelines.store.filters import DecisionFilter
-from pipelines.store.users import Person, people
 from pipelines.store.work.views import views_of
 from pipelines.store.worklist import A_PAGE, COUNTED, COUNTED_HELD, Listed
 

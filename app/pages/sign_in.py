@@ -25,9 +25,8 @@ from app.sessions import (
     somebody,
 )
 from features.errors import UsageError
-from pipelines.store import passwords, users
-from pipelines.store.access import company, sessions
-from pipelines.store.users import Person
+from pipelines.store.access import company, passwords, sessions, users
+from pipelines.store.access.users import Person
 
 router = APIRouter(include_in_schema=False, route_class=AskedFirst)
 WAY = "leadsieve_way"

@@ -23,9 +23,9 @@ from pipelines.addresses import redacted
 from pipelines.flows.init.lists import first_rows
 from pipelines.flows.score_file import as_table, spread
 from pipelines.sinks.tables import defused, workbook
-from pipelines.store.audit import note
+from pipelines.store.access.audit import note
+from pipelines.store.access.users import Person
 from pipelines.store.erasure import forgotten_of
-from pipelines.store.users import Person
 
 router = APIRouter(include_in_schema=False, route_class=AskedFirst)
 LARGEST = 64_000_000  # bytes

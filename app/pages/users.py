@@ -18,9 +18,8 @@ from app.sessions import (
     somebody,
 )
 from features.errors import UsageError
-from pipelines.store import audit, passwords, users
-from pipelines.store.access import sessions
-from pipelines.store.users import ROLES, ROLES_OF_KEYS, Person
+from pipelines.store.access import audit, passwords, sessions, users
+from pipelines.store.access.users import ROLES, ROLES_OF_KEYS, Person
 
 router = APIRouter(include_in_schema=False, route_class=AskedFirst)
 Admin = Annotated[Person, Depends(at_least("admin"))]

@@ -13,7 +13,7 @@ from app.pages.queue import answer_of
 from app.pages.rendering import back_with, inside, render
 from app.sessions import AskedFirst, address_of, at_least, check_form, signed_in
 from features.errors import UsageError
-from pipelines.store.users import Person
+from pipelines.store.access.users import Person
 from pipelines.store.work.assignment import pass_on, team
 from pipelines.store.work.notes import add_note, finish
 from pipelines.store.work.views import drop_view, keep_view

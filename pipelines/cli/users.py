@@ -87,8 +87,8 @@ def add_user(
     """
     now = standing(folder := home_folder(home))
     from pipelines.home import store_of
-    from pipelines.store import passwords
-    from pipelines.store.users import add_person
+    from pipelines.store.access import passwords
+    from pipelines.store.access.users import add_person
 
     settings = settings_of(config, None)
     company = settings.desk.oidc
@@ -123,7 +123,7 @@ def list_users(config: Config = None, home: Home = None, as_json: Json = False) 
     """Everybody who may sign in."""
     standing(folder := home_folder(home))
     from pipelines.home import store_of
-    from pipelines.store.users import people
+    from pipelines.store.access.users import people
 
     found = people(store_of(settings_of(config, None), folder))
     words = (
@@ -145,7 +145,7 @@ def put_into_team(
     """Put somebody into a team; the password stays, and so do sessions."""
     now = standing(folder := home_folder(home))
     from pipelines.home import store_of
-    from pipelines.store.users import set_team
+    from pipelines.store.access.users import set_team
 
     set_team(store_of(settings_of(config, None), folder), name, team, at=now, by=TERMINAL)
     words = f"{name} is of {f'team {team}' if team else 'no team'}"
@@ -157,7 +157,7 @@ def remove_user(name: str, config: Config = None, home: Home = None, as_json: Js
     """Let somebody in no more, at once, and revoke the keys that this person made."""
     now = standing(folder := home_folder(home))
     from pipelines.home import store_of
-    from pipelines.store.users import remove_person
+    from pipelines.store.access.users import remove_person
 
     remove_person(store_of(settings_of(config, None), folder), name, at=now, by=TERMINAL)
     show({"removed": name}, f"{name} can sign in no more", as_json=as_json)
@@ -187,7 +187,7 @@ def make_api_key(
     """Make a key. It is shown only now: the store keeps its hash alone."""
     now = standing(folder := home_folder(home))
     from pipelines.home import store_of
-    from pipelines.store.users import make_key
+    from pipelines.store.access.users import make_key
 
     made = make_key(store_of(settings_of(config, None), folder), name, role.value, at=now, by=TERMINAL)
     show(
@@ -202,7 +202,7 @@ def list_keys(config: Config = None, home: Home = None, as_json: Json = False) -
     """Every key that was made, without its secret."""
     standing(folder := home_folder(home))
     from pipelines.home import store_of
-    from pipelines.store.users import keys
+    from pipelines.store.access.users import keys
 
     found = keys(store_of(settings_of(config, None), folder))
     plain = [
@@ -223,7 +223,7 @@ def revoke_api_key(key_id: str, config: Config = None, home: Home = None, as_jso
     """Let a key open nothing any more."""
     now = standing(folder := home_folder(home))
     from pipelines.home import store_of
-    from pipelines.store.users import revoke_key
+    from pipelines.store.access.users import revoke_key
 
     revoke_key(store_of(settings_of(config, None), folder), key_id, at=now, by=TERMINAL)
     show({"revoked": key_id}, f"key {key_id} is revoked", as_json=as_json)

@@ -14,6 +14,7 @@ from features.tables import came_before, moment, scoring_cohort, unanswered
 from models.monitoring.data_drift import oddities
 from models.policy.policy import HAND_OFF, HOLD
 from pipelines.deciding.record import propose, put_on_record
+from pipelines.deciding.rescoring import Rescored, score_again
 from pipelines.deciding.shadow import Shadow, in_shadow
 from pipelines.flows.dataset import pull_source
 from pipelines.flows.runs import flow, publish
@@ -21,7 +22,6 @@ from pipelines.home import registry_of, store_of
 from pipelines.progress import Stopwatch
 from pipelines.reports import summaries
 from pipelines.reports.serialize import plain
-from pipelines.rescoring import Rescored, score_again
 from pipelines.settings import Settings
 from pipelines.sinks.tables import checked_output, write_decisions
 from pipelines.store.decisions import for_sales, pending_leads, said_of

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from features.errors import UsageError
 from models.alignment.settings import DID
-from pipelines.store.audit import note
+from pipelines.store.access.audit import note
 from pipelines.store.database import Store
 from pipelines.store.filters import seen
 from pipelines.store.schema import WORK, answers_table, worklist_table

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from features.matrix import fetch
 from features.tables import Tables, named
 from models.policy.arms import FORCED
-from pipelines.store.audit import note
+from pipelines.store.access.audit import note
 from pipelines.store.database import Store
 from pipelines.store.filters import DecisionFilter
 from pipelines.store.schema import WORK, decisions_table, worklist_table

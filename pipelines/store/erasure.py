@@ -29,7 +29,7 @@ from pipelines.sources.landing import let_copies_go
 from pipelines.sources.lead_lookup import PROPERTIES
 from pipelines.sources.manifest import NOTE, noted_and_held
 from pipelines.sources.reading.parts import rewritten, scan
-from pipelines.store.audit import note
+from pipelines.store.access.audit import note
 from pipelines.store.database import Store
 from pipelines.store.schema import (
     answers_table,

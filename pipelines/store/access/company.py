@@ -6,12 +6,12 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from features.errors import LeadsieveError
-from pipelines.store import passwords
+from pipelines.store.access import passwords
+from pipelines.store.access.audit import note
 from pipelines.store.access.sessions import begin
-from pipelines.store.audit import note
+from pipelines.store.access.users import Role, a_team, of_team, shut_out
 from pipelines.store.database import Store
 from pipelines.store.schema import people_table, removed_table
-from pipelines.store.users import Role, a_team, of_team, shut_out
 
 ROW = people_table.c
 

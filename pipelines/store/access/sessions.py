@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from features.errors import UnreachableError, UsageError
-from pipelines.store import passwords
-from pipelines.store.audit import note
+from pipelines.store.access import passwords
+from pipelines.store.access.audit import note
+from pipelines.store.access.users import Person, check_admin, digest
 from pipelines.store.database import Store
 from pipelines.store.schema import people_table, sessions_table
-from pipelines.store.users import Person, check_admin, digest
 
 ROW = sessions_table.c
 SESSION = timedelta(hours=12)

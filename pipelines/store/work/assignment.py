@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from features.errors import UsageError
 from models.policy.assignment import AssignmentSettings, Record, Turns, skills
-from pipelines.store.audit import note
+from pipelines.store.access.audit import note
 from pipelines.store.database import Store
 from pipelines.store.decisions import week_of
 from pipelines.store.filters import seen

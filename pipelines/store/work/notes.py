@@ -8,7 +8,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from features.errors import UsageError
-from pipelines.store.audit import note as note_in_audit
+from pipelines.store.access.audit import note as note_in_audit
 from pipelines.store.database import Store
 from pipelines.store.filters import seen
 from pipelines.store.schema import WORK, notes_table, worklist_table

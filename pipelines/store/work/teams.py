@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from models.alignment.settings import AlignmentSettings
 from models.policy.assignment import AssignmentSettings
+from pipelines.store.access.users import people
 from pipelines.store.database import Store
-from pipelines.store.users import people
 
 FEWEST = 3  # people of a team whose figures everybody may see
 

@@ -10,8 +10,8 @@ from typing import Literal
 import sqlalchemy as sa
 
 from features.errors import UsageError
-from pipelines.store import passwords
-from pipelines.store.audit import note
+from pipelines.store.access import passwords
+from pipelines.store.access.audit import note
 from pipelines.store.database import Store
 from pipelines.store.schema import keys_table, people_table, removed_table, sessions_table, views_table
 

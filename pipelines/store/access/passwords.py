@@ -8,7 +8,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from features.errors import UsageError
-from pipelines.store.audit import note
+from pipelines.store.access.audit import note
 from pipelines.store.database import Store
 from pipelines.store.schema import tries_table
 
