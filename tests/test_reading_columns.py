@@ -20,11 +20,13 @@ def engine(tmp_path_factory):
     return local_engine(tmp_path_factory.mktemp("engine"))
 
 
-@given(texts=st.lists(st.text(CHARACTERS, max_size=6), min_size=1, max_size=300))
+@given(texts=st.lists(st.text(CHARACTERS, max_size=6), min_size=1, max_size=300), mostly_plain=st.booleans())
 @settings(max_examples=12, deadline=None)
-def test_blanks_of_every_kind_around_a_text_are_no_part_of_it(engine, texts):
+def test_blanks_of_every_kind_around_a_text_are_no_part_of_it(engine, texts, mostly_plain):
     table = ibis.memtable({"text": texts}, schema={"text": "string"})
-    read = engine.to_pyarrow(table.select(at=ibis.row_number(), text=word(table.text))).sort_by("at")
+    read = engine.to_pyarrow(
+        table.select(at=ibis.row_number(), text=word(table.text, mostly_plain=mostly_plain))
+    ).sort_by("at")
     assert read["text"].to_pylist() == [text.strip(BLANKS) or None for text in texts]
 
 

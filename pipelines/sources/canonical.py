@@ -102,15 +102,9 @@ class Canonical:
         times += mapping.stages.values()
         seen = self.columns.profiles("leads", raw, [*attributes, *numbers], times=times)
 
-        columns = {
-            "lead_id": None
-            if mapping.lead_id is None
-            else word(raw[mapping.lead_id], mapping.empty_in(mapping.lead_id))
-        }
+        columns = {"lead_id": None if mapping.lead_id is None else self._id("leads", raw, mapping.lead_id)}
         columns["account_id"] = (
-            columns["lead_id"]
-            if mapping.account_id is None
-            else word(raw[mapping.account_id], mapping.empty_in(mapping.account_id))
+            columns["lead_id"] if mapping.account_id is None else self._id("leads", raw, mapping.account_id)
         )
         if mapping.order is None:
             columns["created_at"] = self.columns.time("leads", "created_at", raw, mapping.created_at, seen)
@@ -124,6 +118,11 @@ class Canonical:
         if mapping.account_id is not None:
             leads = leads.mutate(account_id=leads.account_id.coalesce(leads.lead_id))
         return self._kept_leads(self.left_out.once(leads))
+
+    def _id(self, role: str, raw: ir.Table, column: str) -> ir.StringColumn:
+        """Ids as text; in a table that has types there may be millions."""
+        empty = getattr(self.settings, role).empty_in(column)
+        return word(raw[column], empty, mostly_plain=not self.columns.is_text_file(role))
 
     def _free_names(self, columns: list[str]) -> list[str]:
         """Attributes whose names do not collide with those of canonical columns."""
@@ -197,7 +196,7 @@ class Canonical:
             "events", raw, [mapping.value], times=[mapping.occurred_at, mapping.recorded_at]
         )
         columns = {
-            "lead_id": word(raw[mapping.lead_id], mapping.empty_in(mapping.lead_id)),
+            "lead_id": self._id("events", raw, mapping.lead_id),
             "kind": word(raw[mapping.kind], mapping.empty_in(mapping.kind)),
         }
         columns |= self.columns.two_times("events", raw, mapping.occurred_at, mapping.recorded_at, seen)
@@ -235,7 +234,7 @@ class Canonical:
         if stages:
             named = [(each, stage) for each, stage in stages.items() if stage != "open"]
             stage = stage.cases(*named, else_=ibis.null("string"))
-        columns = {"lead_id": word(raw[mapping.lead_id], mapping.empty_in(mapping.lead_id)), "stage": stage}
+        columns = {"lead_id": self._id("outcomes", raw, mapping.lead_id), "stage": stage}
         columns |= self.columns.two_times("outcomes", raw, mapping.occurred_at, mapping.recorded_at, seen)
         for name in WORTH:
             if column := getattr(mapping, name):

@@ -205,7 +205,8 @@ def _unlearn(home: Path, lead_id: str, learned: dict[Path, bool | None]) -> None
 
 def _settle(folder: Path) -> None:
     """Have the note say what the files hold, and let drafts go: a run may have been killed between the two."""
-    sweep(folder, ".*.draft")
+    for each in (folder, *folder.glob("*.parquet")):
+        sweep(each, ".*.draft")
     if (found := noted_and_held(folder)) and found[0].rows != found[1]:
         with replaced(folder / NOTE) as draft:
             draft.write_text(replace(found[0], rows=found[1]).text())

@@ -67,18 +67,17 @@ def share(folder: Path, others: Iterable[Path]) -> None:
         same = there.get(part.relative_to(folder))
         with suppress(FileNotFoundError):  # somebody has just removed that snapshot
             if same is not None and same.stat().st_size == part.stat().st_size:
-                linked(same, part)
+                beside = part.with_name(f".{part.name}")
+                linked(same, beside)
+                os.replace(beside, part)
 
 
 def linked(file: Path, to: Path) -> Path:
     """Put a file in another place as well: the same file where the disk can do that, else a copy."""
-    draft = to.with_name(f".{to.name}.link")
-    draft.unlink(missing_ok=True)
     try:
-        os.link(file, draft)
+        os.link(file, to)
     except OSError:  # another disk, one that has no links, or too many of them
-        shutil.copy2(file, draft)
-    os.replace(draft, to)
+        shutil.copy2(file, to)
     return to
 
 
