@@ -24,7 +24,7 @@ from tests.conftest import made_once
 from tests.tryton_server import Tryton
 
 pytestmark = [pytest.mark.slow, pytest.mark.outside]
-KILLS = 4  # by hand 20
+KILLS = 3  # by hand 20
 
 
 @pytest.fixture(scope="module")
