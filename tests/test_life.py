@@ -205,7 +205,9 @@ class Life(RuleBasedStateMachine):
 
     @rule(
         which=WHICH,
-        dies=st.sampled_from([None, "_written_without", "_settle", "_unlearn", "_make_anonymous", "sweep_uploads"]),
+        dies=st.sampled_from(
+            [None, "_written_without", "_settle", "_unlearn", "_make_anonymous", "sweep_uploads"]
+        ),
     )
     def forget(self, which: int, dies: str | None) -> None:
         there = sorted(self.model.pulled | self.model.decided.keys())
