@@ -20,13 +20,13 @@ from app.pages.rendering import FOLDER
 from app.scoring.champion import Champions
 from app.scoring.uploads import Uploads
 from features.errors import LeadsieveError
+from pipelines.addresses import LOOPBACK
 from pipelines.home import registry_of
 from pipelines.settings import Settings
 
 EVERY = 5.0  # seconds between looks for new decisions
 EVERY_FIGURES = 20.0  # and for figures that grow old
 ENOUGH = 10.0  # seconds that the end waits for figures
-LOCAL = ("127.0.0.1", "localhost", "::1")
 PAGES = (sign_in, users, queue, working, lead, export, upload, alignment, preview)
 LARGEST = {
     "/api/scores": API_LARGEST,
@@ -68,7 +68,7 @@ def create_app(
         rules=settings.policy.rules,
     )
     app.state.desk, app.state.champions, app.state.uploads = desk, champions, Uploads(desk, champions)
-    app.add_middleware(Guard, hosts=(*LOCAL, *hosts, *settings.desk.hosts), largest=LARGEST)
+    app.add_middleware(Guard, hosts=(*LOOPBACK, *hosts, *settings.desk.hosts), largest=LARGEST)
     app.add_middleware(Proxies, trusted_hosts=list(settings.desk.proxies))
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     for pages in PAGES:

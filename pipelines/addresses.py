@@ -1,7 +1,7 @@
 """Addresses of sources, and how to speak of them without giving a password away."""
 
 import re
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 _PASSWORD = re.compile(r"^([a-z][a-z0-9+.-]*://[^:/@?#]*):(.*)@", re.IGNORECASE | re.DOTALL)
 _PARAMETER = re.compile(
@@ -9,6 +9,15 @@ _PARAMETER = re.compile(
     re.IGNORECASE,
 )
 HIDDEN = "***"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def is_private(url: str) -> bool:
+    """Whether nobody on the way can read along: the address is encrypted, or is this machine's own."""
+    parts = urlsplit(url)
+    return bool(parts.hostname) and parts.scheme in (
+        ("https", "http") if parts.hostname in LOOPBACK else ("https",)
+    )
 
 
 def redacted(url: str) -> str:

@@ -7,10 +7,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_serializer, model_validator
 
-from pipelines.addresses import HIDDEN, redacted
+from pipelines.addresses import HIDDEN, is_private, redacted
 from pipelines.sources.mapping import Section
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 Role = Literal["rep", "manager", "ops", "admin"]
 
 
@@ -24,8 +23,7 @@ def link(address: str | None) -> str | None:
 
 def issuer(address: str) -> str:
     parts = urlsplit(address)
-    schemes = ("https", "http") if parts.hostname in LOOPBACK else ("https",)
-    if not parts.hostname or parts.scheme not in schemes or parts.query or parts.fragment:
+    if not is_private(address) or parts.query or parts.fragment:
         raise ValueError("an issuer is an https:// address, such as 'https://login.example.com/realms/sales'")
     return address
 

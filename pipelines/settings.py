@@ -3,13 +3,12 @@
 import re
 import tomllib
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -29,7 +28,7 @@ from models.policy.assignment import AssignmentSettings
 from models.policy.settings import PolicySettings
 from models.promotion.rule import PromotionSettings
 from models.survival.hazard import HazardParameters
-from pipelines.addresses import redacted
+from pipelines.addresses import is_private, redacted
 from pipelines.desk_settings import DeskSettings
 from pipelines.environment import variables
 from pipelines.schedule import RetentionSettings, ScheduleSettings
@@ -39,6 +38,11 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _SPAN = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)\s*$")
 _UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LOCAL = ("files", "duckdb")
+# Keys whose texts may name variables of the environment.
+_FILLED = (
+    *("source.url", "registry.url", "store.url"),
+    *("writeback.webhook", "desk.secret", "desk.oidc.client_secret", "desk.sources"),
+)
 
 
 class Place(Section):
@@ -58,11 +62,7 @@ class Place(Section):
 
 
 def hook(address: str | None) -> str | None:
-    parts = urlsplit(address or "")
-    local = parts.hostname in ("127.0.0.1", "localhost", "::1")
-    if address is not None and not (
-        parts.hostname and parts.scheme in (("https", "http") if local else ("https",))
-    ):
+    if address is not None and not is_private(address):
         raise ValueError("a webhook is an https:// address")
     return address
 
@@ -151,27 +151,8 @@ def load_settings(
         _anchor(more, folder=Path.cwd())
         for section, keys in more.items():
             content[section] = {**content.get(section, {}), **keys}
-    for section in ("source", "registry", "store"):
-        if isinstance(url := _url(content, section), str):
-            content[section]["url"] = _filled(url, environ, f"{section}.url")
-    if isinstance(back := content.get("writeback"), Mapping) and isinstance(url := back.get("webhook"), str):
-        content["writeback"] = {**back, "webhook": _filled(url, environ, "writeback.webhook")}
-    if isinstance(desk := content.get("desk"), Mapping) and isinstance(secret := desk.get("secret"), str):
-        content["desk"] = {**desk, "secret": _filled(secret, environ, "desk.secret")}
-    if (
-        isinstance(desk := content.get("desk"), Mapping)
-        and isinstance(oidc := desk.get("oidc"), Mapping)
-        and isinstance(secret := oidc.get("client_secret"), str)
-    ):
-        filled = _filled(secret, environ, "desk.oidc.client_secret")
-        content["desk"] = {**desk, "oidc": {**oidc, "client_secret": filled}}
-    if isinstance(desk := content.get("desk"), Mapping) and isinstance(urls := desk.get("sources"), list):
-        content["desk"] = {
-            **desk,
-            "sources": [
-                _filled(url, environ, "desk.sources") if isinstance(url, str) else url for url in urls
-            ],
-        }
+    for key in _FILLED:
+        content = _with_filled(content, key.split("."), environ, key)
     mistakes = _unknown_keys(content, Settings, ())
     _spans(content)
     try:
@@ -199,8 +180,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"'{path}' is not TOML: {redacted(str(error))}.") from None
 
 
-def _url(content: Mapping[str, Any], section: str = "source") -> Any:
-    named = content.get(section)
+def _url(content: Mapping[str, Any]) -> Any:
+    named = content.get("source")
     return named.get("url") if isinstance(named, Mapping) else None
 
 
@@ -225,6 +206,17 @@ def _anchored(url: Any, folder: Path) -> Any:
     if scheme.lower() not in _LOCAL or not colon:
         return url
     return f"{scheme.lower()}:{(folder / Path(rest.removeprefix('//')).expanduser()).resolve()}"
+
+
+def _with_filled(content: Any, names: Sequence[str], environ: Mapping[str, str], key: str) -> Any:
+    """What was given, with what stands at a key filled in, where it is there and is text or a list of texts."""
+    if names:
+        if not isinstance(content, Mapping) or names[0] not in content:
+            return content
+        return {**content, names[0]: _with_filled(content[names[0]], names[1:], environ, key)}
+    if isinstance(content, list):
+        return [_with_filled(each, (), environ, key) for each in content]
+    return _filled(content, environ, key) if isinstance(content, str) else content
 
 
 def _filled(url: str, environ: Mapping[str, str], key: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from features.errors import UsageError
+from pipelines.addresses import is_private
 from pipelines.environment import variables
 
 Row = dict[str, Any]
@@ -149,10 +150,9 @@ def open_crm(url: str) -> Crm:
     if not rest.partition("?")[0]:
         rest = HOSTS.get(scheme.lower(), "") + rest
     parts = urlsplit(rest)
-    local = parts.hostname in ("127.0.0.1", "localhost", "::1")
     if parts.username or parts.password:
         raise UsageError(f"an address of {scheme} holds no secret: it is read from the environment alone.")
-    if not parts.hostname or parts.scheme not in (("https", "http") if local else ("https",)):
+    if not is_private(rest):
         raise UsageError(f"'{scheme}:{rest}' is no address of a CRM; say it like {example}.")
     address = Address(
         scheme.lower(),
