@@ -177,7 +177,6 @@ def _broken_values(
 ) -> list[Breach]:
     """Empty cells, repeated ids and words outside the vocabulary: one query, and one more for each example."""
     filled = [column for column in contract.filled if column != "account_id" or has_accounts]
-    # a file's own statistics tell how many values there are, without a look at them
     counts = {"rows": table.count()} | {f"filled {column}": table[column].count() for column in filled}
     if contract.unique:
         counts["ids"] = table[contract.unique].nunique()

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_serializer, model_validator
+from pydantic import AfterValidator, Field, PlainSerializer, field_serializer, model_validator
 
 from pipelines.addresses import HIDDEN, is_private, redacted
 from pipelines.sources.mapping import Section
@@ -26,6 +26,10 @@ def issuer(address: str) -> str:
     if not is_private(address) or parts.query or parts.fragment:
         raise ValueError("an issuer is an https:// address, such as 'https://login.example.com/realms/sales'")
     return address
+
+
+# As registered with a version, or shown: hidden.
+Secret = Annotated[str, PlainSerializer(lambda _: HIDDEN, return_type=str, when_used="json-unless-none")]
 
 
 class OidcSettings(Section):
@@ -61,7 +65,7 @@ class OidcSettings(Section):
 
     issuer: Annotated[str, AfterValidator(issuer)]
     client_id: str = Field(min_length=1)
-    client_secret: str | None = Field(default=None, min_length=1, repr=False)
+    client_secret: Secret | None = Field(default=None, min_length=1, repr=False)
     label: str = Field(default="your company", min_length=1, max_length=40)
     scopes: tuple[str, ...] = ("profile", "email")
     name: str = "preferred_username"
@@ -70,10 +74,6 @@ class OidcSettings(Section):
     team: str | None = None
     create: bool = False
     passwords: bool = True
-
-    @field_serializer("client_secret", when_used="json")
-    def _without_secret(self, secret: str | None) -> str | None:
-        return secret and HIDDEN
 
     @model_validator(mode="after")
     def _roles_have_a_claim(self) -> Self:
@@ -139,7 +139,7 @@ class DeskSettings(Section):
     identity_header: str | None = None
     proxies: tuple[str, ...] = ()
     sources: tuple[str, ...] = Field(default=(), repr=False)
-    secret: str | None = Field(default=None, min_length=32, repr=False)
+    secret: Secret | None = Field(default=None, min_length=32, repr=False)
     idle_minutes: int = Field(default=480, ge=5, le=720)
     own_leads_only: bool = False
     oidc: OidcSettings | None = None
@@ -161,10 +161,6 @@ class DeskSettings(Section):
                 "identity_header needs proxies: the addresses of the proxies that are believed, such as 127.0.0.1"
             )
         return self
-
-    @field_serializer("secret", when_used="json")
-    def _without_secret(self, secret: str | None) -> str | None:
-        return secret and HIDDEN
 
     @field_serializer("sources")
     def _without_passwords(self, urls: tuple[str, ...]) -> tuple[str, ...]:

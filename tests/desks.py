@@ -129,18 +129,19 @@ def make_desk(
     return desk
 
 
-_PULLED: dict[bytes, tuple[str, tempfile.TemporaryDirectory]] = {}
+_PULLED: dict[tuple, tuple[str, tempfile.TemporaryDirectory]] = {}
 
 
 def pulled(desk: Desk) -> None:
-    """Pull the desk's source, or copy what a desk of the same leads has pulled: it costs most of a desk."""
+    """Pull the desk's source, or copy what a desk of the same leads, read alike, has pulled: it costs most of a desk."""
     settings = desk.settings
     files = (desk.home.parent / "exports" / f"{name}.csv" for name in ("leads", "outcomes"))
-    leads = b"".join(file.read_bytes() for file in files)
-    if leads not in _PULLED:
-        _PULLED[leads] = settings.source.url, tempfile.TemporaryDirectory()
-        pull(settings.source, settings.label, home=Path(_PULLED[leads][1].name), until=NOW).close()
-    url, home = _PULLED[leads]
+    read_as = settings.source.model_copy(update={"url": ""}), settings.label
+    same = (*(file.read_bytes() for file in files), repr(read_as))
+    if same not in _PULLED:
+        _PULLED[same] = settings.source.url, tempfile.TemporaryDirectory()
+        pull(settings.source, settings.label, home=Path(_PULLED[same][1].name), until=NOW).close()
+    url, home = _PULLED[same]
     shutil.copytree(Path(home.name) / "snapshots", desk.home / "snapshots")
     for note in desk.home.glob("snapshots/*/snapshot.json"):
         note.write_text(note.read_text().replace(url, settings.source.url))

@@ -2,15 +2,10 @@
 and merged records, limits of batches, partial failures, pauses and tokens.
 """
 
-import json
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 BEGIN = datetime(2026, 1, 5, 8)
 TOKEN = "pat-na1-token-of-the-tests"
@@ -317,50 +312,3 @@ def _number(text: str | None) -> int:
 def _keeps(record: Record, asked: Row) -> bool:
     value = _number(record.value(asked["propertyName"]))
     return value >= int(asked["value"]) if asked["operator"] == "GTE" else value > int(asked["value"])
-
-
-@contextmanager
-def serving() -> Iterator[HubSpot]:
-    """The stand-in, empty."""
-    account, lock = HubSpot(), threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_GET(self):
-            asked = {
-                name: values[-1]
-                for name, values in parse_qs(urlsplit(self.path).query, keep_blank_values=True).items()
-            }
-            self._answer("GET", asked)
-
-        def do_POST(self):
-            self._answer("POST", json.loads(self.rfile.read(int(self.headers["content-length"]))))
-
-        def _answer(self, method: str, asked: Row) -> None:
-            with lock:
-                code, body, headers = account.answer(
-                    method, urlsplit(self.path).path, asked, self.headers.get("authorization", "")
-                )
-            content = json.dumps(body).encode()
-            self.send_response(code)
-            for name, value in {"content-length": str(len(content)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    account.port = server.server_port
-    try:
-        yield account
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

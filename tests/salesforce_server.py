@@ -4,16 +4,12 @@ pages, field history, deleted and merged records, tokens that end, limits, and j
 
 import csv
 import io
-import json
 import re
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 BEGIN = datetime(2026, 1, 5, 8)
 CLIENT, SECRET = "3MVG9.client.of.the.tests", "secret-of-the-tests"
@@ -334,48 +330,3 @@ def _holds(value: Any, how: str, text: str) -> bool:
     if value is None:
         return False
     return {"=": value == wanted, ">=": value >= wanted, ">": value > wanted}[how]
-
-
-@contextmanager
-def serving() -> Iterator[Salesforce]:
-    """The stand-in, empty."""
-    account, lock = Salesforce(), threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def _answer(self) -> None:
-            parts = urlsplit(self.path)
-            asked: Any = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-            if length := int(self.headers.get("content-length") or 0):
-                asked = self.rfile.read(length).decode()
-                asked = json.loads(asked) if "json" in self.headers["content-type"] else asked
-            with lock:
-                code, body, headers = account.answer(
-                    self.command, parts.path, asked, self.headers.get("authorization", "")
-                )
-            text = body if isinstance(body, str) else "" if body is None else json.dumps(body)
-            content = text.encode()
-            self.send_response(code)
-            for name, value in {"content-length": str(len(content)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_POST = do_PUT = do_PATCH = _answer
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    account.port = server.server_port
-    try:
-        yield account
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

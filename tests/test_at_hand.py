@@ -1,9 +1,11 @@
 """What is computed in memory is what an engine computes."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import duckdb
 import ibis
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -114,6 +116,21 @@ def plain(values) -> list:
     ]
 
 
+def given(rows: pa.Table) -> ir.Table:
+    return ibis.table(ibis.Schema.from_pyarrow(rows.schema), name="given")
+
+
+def followed(
+    expressions: Mapping[str, Callable[[ir.Table], ir.Value]], rows: pa.Table, groups: Groups | None = None
+) -> tuple[dict[str, ir.Value], dict[str, Column]]:
+    """Expressions over some rows, and what the program of all of them gives."""
+    over = given(rows)
+    values = {name: make(over) for name, make in expressions.items()}
+    program, left = Program.of(values, over)
+    assert left == []
+    return values, program.run({name: Column.of(rows[name]) for name in rows.column_names}, groups)
+
+
 def at_hand(column: Column, rows: int) -> list:
     return plain(column.texts(rows).tolist())
 
@@ -121,13 +138,9 @@ def at_hand(column: Column, rows: int) -> list:
 @pytest.mark.parametrize("seed", range(3))
 def test_expressions_in_memory_are_to_the_bit_what_duckdb_computes(seed):
     rows = table(seed)
-    over = ibis.table(ibis.Schema.from_pyarrow(rows.schema), name="given")
-    values = {name: make(over) for name, make in EXPRESSIONS.items()}
-    program, left = Program.of(values, over)
-    assert left == []
-    found = program.run({name: Column.of(rows[name]) for name in rows.column_names})
+    _, found = followed(EXPRESSIONS, rows)
     numbered = rows.append_column("place", pa.array(range(len(rows)), pa.int32()))
-    over = ibis.table(ibis.Schema.from_pyarrow(numbered.schema), name="given")
+    over = given(numbered)
     asked = over.select("place", **{name: make(over) for name, make in EXPRESSIONS.items()})
     expected = by_duckdb(asked, given=numbered).sort_values("place")
     for name in EXPRESSIONS:
@@ -137,13 +150,11 @@ def test_expressions_in_memory_are_to_the_bit_what_duckdb_computes(seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_aggregates_in_memory_are_what_duckdb_computes(seed):
     rows = table(seed)
-    over = ibis.table(ibis.Schema.from_pyarrow(rows.schema), name="given")
-    values = {name: make(over) for name, make in AGGREGATES.items()}
-    program, left = Program.of(values, over)
-    assert left == []
     groups = Groups(rows[ROW].to_numpy(), 40)
-    found = program.run({name: Column.of(rows[name]) for name in rows.column_names}, groups)
-    expected = by_duckdb(over.group_by(ROW).aggregate(**values), given=rows).set_index(ROW).reindex(range(40))
+    values, found = followed(AGGREGATES, rows, groups)
+    expected = (
+        by_duckdb(given(rows).group_by(ROW).aggregate(**values), given=rows).set_index(ROW).reindex(range(40))
+    )
     there = groups.rows() > 0
     for name in AGGREGATES:
         ours = [

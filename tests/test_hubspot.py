@@ -2,24 +2,22 @@
 
 import copy
 import json
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from features.errors import UnreachableError, UsageError
 from pipelines.crm import http
 from pipelines.crm.door import Answer, Line, look_at_crm, open_crm
-from pipelines.crm.mirror import pulled
 from pipelines.flows.writeback.run import write_back
 from pipelines.settings import load_settings
 from pipelines.store.database import Store
 from tests import hubspot_server, hubspot_year
 from tests.commands import QUICK, Said, leadsieve
+from tests.crm_accounts import decided, rows_of, served, written
 from tests.hubspot_server import TOKEN, HubSpot
 from tests.hubspot_year import END
 from tests.test_writeback import decide, receiving
@@ -37,7 +35,7 @@ SAID = {
 @pytest.fixture
 def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubSpot]:
     monkeypatch.setenv("HUBSPOT_TOKEN", TOKEN)
-    with hubspot_server.serving() as account:
+    with served(HubSpot()) as account:
         yield account
 
 
@@ -46,16 +44,6 @@ def year(crm: HubSpot) -> HubSpot:
     """A year of 300 leads."""
     hubspot_year.happen(crm)
     return crm
-
-
-def rows_of(crm: HubSpot, file: Path | None = None) -> dict[str, list[dict]]:
-    with closing(open_crm(crm.url)) as door:
-        return {name: table.to_pylist() for name, table in pulled(door, file).items()}
-
-
-def written(crm: HubSpot, *lines: Line) -> dict[int, Answer]:
-    with closing(open_crm(crm.url)) as door:
-        return {answer.entry: answer for answer in door.write(lines)}
 
 
 def read_ids(crm: HubSpot) -> set[str]:
@@ -353,9 +341,3 @@ def test_leads_are_pulled_learned_from_decided_written_back_and_read_back(year, 
     assert run("writeback").json["targets"][0]["sent"] == 1
     assert year.contacts[new].value("leadsieve_grade")
     assert "leadsieve" not in json.dumps(rows_of(year), default=datetime.isoformat)
-
-
-def decided(home: Path) -> list[tuple[str, float, str, list[str]]]:
-    with closing(sqlite3.connect(home / "store.db")) as store:
-        rows = store.execute("SELECT lead_id, score, grade, reasons FROM current_decisions").fetchall()
-    return [(lead_id, score, grade, json.loads(reasons)) for lead_id, score, grade, reasons in rows]

@@ -1,21 +1,19 @@
 """Salesforce both ways, against a stand-in that keeps to its references: no account of theirs was at hand."""
 
 import json
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from features.errors import UnreachableError, UsageError
 from pipelines.crm import http, salesforce_writing
 from pipelines.crm.door import Answer, Line, look_at_crm, open_crm
-from pipelines.crm.mirror import pulled
-from tests import salesforce_server, salesforce_year
+from tests import salesforce_year
 from tests.commands import QUICK, Said, leadsieve
+from tests.crm_accounts import decided, rows_of, served, written
 from tests.salesforce_server import CLIENT, OURS, SECRET, Salesforce
 from tests.salesforce_year import END
 
@@ -34,7 +32,7 @@ def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Salesforce]:
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(salesforce_writing, "PAUSE", 0.01)
-    with salesforce_server.serving() as account:
+    with served(Salesforce()) as account:
         yield account
 
 
@@ -43,16 +41,6 @@ def year(crm: Salesforce) -> Salesforce:
     """A year of 300 leads."""
     salesforce_year.happen(crm)
     return crm
-
-
-def rows_of(crm: Salesforce, file: Path | None = None, options: str = "") -> dict[str, list[dict]]:
-    with closing(open_crm(crm.url + options)) as door:
-        return {name: table.to_pylist() for name, table in pulled(door, file).items()}
-
-
-def written(crm: Salesforce, *lines: Line) -> dict[int, Answer]:
-    with closing(open_crm(crm.url)) as door:
-        return {answer.entry: answer for answer in door.write(lines)}
 
 
 def read_ids(crm: Salesforce) -> set[str]:
@@ -380,9 +368,3 @@ def test_leads_are_pulled_learned_from_decided_written_back_and_read_back(year, 
     assert run("writeback").json["targets"][0]["sent"] == 1
     assert year.leads[new]["Leadsieve_Grade__c"]
     assert "Leadsieve" not in json.dumps(rows_of(year), default=datetime.isoformat)
-
-
-def decided(home: Path) -> list[tuple[str, float, str, list[str]]]:
-    with closing(sqlite3.connect(home / "store.db")) as store:
-        rows = store.execute("SELECT lead_id, score, grade, reasons FROM current_decisions").fetchall()
-    return [(lead_id, score, grade, json.loads(reasons)) for lead_id, score, grade, reasons in rows]

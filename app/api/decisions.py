@@ -82,12 +82,13 @@ def decide(asked: DecisionRequest, live: LiveScorer, desk: Desk, asking: Asking)
         _refuse_forgotten(desk, ids)
         recorded = put_on_record(live.champion, store, proposed, connection)
         new = recorded["lead_id"].tolist()
+        known = set(ids) - set(new)
         batch = int(recorded["batch"].iloc[0]) if new else None
         arrivals.keep(store, connection, [rows[lead_id] for lead_id in new], events, at=now)
         did = told_anew(
             store,
             connection,
-            {lead_id: events.get(lead_id, []) for lead_id in ids if lead_id not in set(new)},
+            {lead_id: events.get(lead_id, []) for lead_id in ids if lead_id in known},
             at=now,
             days=desk.settings.schedule.rescore_days if live.note.clock == "time" else 0,
         )

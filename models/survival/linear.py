@@ -223,13 +223,14 @@ class Design:
         nothing = np.zeros((len(block), 0), np.float32)
         self.numbers = np.concatenate([nothing, *numbers], axis=1)
         self.ones = sparse.csr_array(sparse.hstack([sparse.csr_array(nothing), *ones], dtype=float))
-        self.means = np.r_[self.numbers.mean(axis=0, dtype=float), self.ones.mean(axis=0)]
-        self.numbers -= self.means[: self.numbers.shape[1]].astype(np.float32)
+        middle, self.shares = self.numbers.mean(axis=0, dtype=float), self.ones.mean(axis=0)
+        self.numbers -= middle.astype(np.float32)
+        self.means = np.r_[middle, self.shares]
 
     @property
     def matrix(self) -> np.ndarray:
         """All of it, float32, shape (n_leads, n_coefficients)."""
-        ones = self.ones.toarray() - self.means[self.numbers.shape[1] :]
+        ones = self.ones.toarray() - self.shares
         return np.column_stack([self.numbers, ones.astype(np.float32)])
 
     def of(self, rows: np.ndarray) -> "Design":
@@ -241,22 +242,21 @@ class Design:
     def times(self, coefficients: np.ndarray) -> np.ndarray:
         """``matrix @ coefficients``."""
         of_number, of_level = np.split(coefficients, [self.numbers.shape[1]])
-        offset = self.means[len(of_number) :] @ of_level
-        return self.numbers @ of_number.astype(np.float32) + (self.ones @ of_level - offset)
+        return self.numbers @ of_number.astype(np.float32) + (self.ones @ of_level - self.shares @ of_level)
 
     def summed(self, weights: np.ndarray) -> np.ndarray:
         """``weights @ matrix``."""
-        offset = self.means[self.numbers.shape[1] :] * weights.sum(dtype=float)
-        return np.r_[weights @ self.numbers, self.ones.T @ weights - offset]
+        of_level = self.ones.T @ weights - self.shares * weights.sum(dtype=float)
+        return np.r_[weights @ self.numbers, of_level]
 
     def squared(self, weights: np.ndarray) -> np.ndarray:
         """``matrix.T @ diag(weights) @ matrix``."""
         weighted = self.numbers * weights[:, None]
-        means, ones = self.means[self.numbers.shape[1] :], self.ones.T @ weights
-        across = self.ones.T @ weighted - np.outer(means, weighted.sum(axis=0, dtype=float))
+        ones = self.ones.T @ weights
+        across = self.ones.T @ weighted - np.outer(self.shares, weighted.sum(axis=0, dtype=float))
         within = (self.ones.T @ (self.ones * weights[:, None])).toarray()
-        within += weights.sum(dtype=float) * np.outer(means, means)
-        within -= np.outer(means, ones) + np.outer(ones, means)
+        within += weights.sum(dtype=float) * np.outer(self.shares, self.shares)
+        within -= np.outer(self.shares, ones) + np.outer(ones, self.shares)
         return np.block([[self.numbers.T @ weighted, across.T], [across, within]])
 
     def linear(self, coefficients: np.ndarray) -> Linear:

@@ -265,9 +265,7 @@ def serve_flows(settings: Settings, *, config: Path | None, home: Path, name: st
     UnreachableError
         If the server does not answer.
     """
-    served = [
-        deployment(each, settings, config=config, home=home, name=name) for each in FLOWS
-    ]  # score first
+    served = {each: deployment(each, settings, config=config, home=home, name=name) for each in FLOWS}
     with get_client(sync_client=True) as client:
         if client.api_healthcheck() is not None:
             raise UnreachableError(
@@ -277,14 +275,14 @@ def serve_flows(settings: Settings, *, config: Path | None, home: Path, name: st
     # One at a time: a run that waits uses the time it was scheduled for, so that waiting changes no answer.
     over = threading.Event()
     if settings.schedule.score_minutes and settings.source is not None:
-        served[0].apply()  # the first look comes at once, and runs it
+        served["score"].apply()  # the first look comes at once, and runs it
         told = (settings.source, settings.schedule.score_minutes, name, over)
         threading.Thread(target=score_what_is_new, args=told, daemon=True, name="new leads").start()
     try:
         with temporary_settings(
             {PREFECT_RUNNER_POLL_FREQUENCY: POLL} if settings.schedule.score_minutes else {}
         ):
-            serve(*served, limit=1, print_starting_message=False)
+            serve(*served.values(), limit=1, print_starting_message=False)
     finally:
         over.set()
 

@@ -271,14 +271,14 @@ def _store(
             for written in (*folder.rglob("*.*"), folder):
                 synced(written)
             named = _named(folder, store / fingerprint)
-            _settle_passing(there, note)
+            _settle_passing(store, note)
             return fingerprint, named
 
 
-def _settle_passing(there: dict[Path, Note], note: Note) -> None:
+def _settle_passing(store: Path, note: Note) -> None:
     """Passing snapshots of a source go once a newer one is there, and one that a whole pull has found again stays."""
     before = datetime.fromisoformat(note.pulled_until) - PASSING
-    for folder, other in there.items():
+    for folder, other in notes(store).items():
         if not other.passing or other.source != note.source:
             continue
         if other.fingerprint == note.fingerprint:

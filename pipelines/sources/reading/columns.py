@@ -150,10 +150,11 @@ def word(column: ir.Column, empty: tuple[str, ...] = (), *, mostly_plain: bool =
     elif column.type().is_boolean():
         text = ibis.ifelse(column, "true", "false")
     else:
-        text = column.cast("string")
-        trimmed = _trimmed(text, BLANKS)
-        ends = [end.ascii_str().between(*PRINTED) for end in (text, text.reverse())] if mostly_plain else ()
-        text = ibis.ifelse(ibis.and_(*ends), text, trimmed) if ends else trimmed
+        whole = column.cast("string")
+        text = _trimmed(whole, BLANKS)
+        if mostly_plain:
+            ends = (end.ascii_str().between(*PRINTED) for end in (whole, whole.reverse()))
+            text = ibis.ifelse(ibis.and_(*ends), whole, text)
     for blank in ("", *empty):
         text = text.nullif(blank)
     return text
