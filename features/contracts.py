@@ -1,7 +1,7 @@
 """What every table must keep, declared once, and judged where the data live."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Literal
@@ -111,13 +111,16 @@ def check(tables: Tables, consequence: str = "no lead was scored") -> None:
         raise contract_error(found, consequence)
 
 
-def breaches(tables: Tables, *, numbered: bool = False) -> list[Breach]:
+def breaches(
+    tables: Tables, *, numbered: bool = False, full: Mapping[str, Collection[str]] | None = None
+) -> list[Breach]:
     """Every breach of every table, judged by a few aggregate queries on the tables' own engine.
 
     Rows are counted first; an example is fetched only where some break. ``numbered`` says that the rows of
-    the leads are in the order the user knows, so that "first at row 17" means something.
+    the leads are in the order the user knows, so that "first at row 17" means something. ``full`` names columns of
+    each table that are known to hold no empty cell and need not be read for it.
     """
-    found = []
+    found, full = [], full or {}
     for name, contract in CONTRACTS.items():
         table = getattr(tables, name)
         if table is None:
@@ -129,6 +132,7 @@ def breaches(tables: Tables, *, numbered: bool = False) -> list[Breach]:
                 name,
                 table,
                 contract,
+                full=full.get(name, ()),
                 numbered=numbered and name == "leads",
                 has_accounts=name == "leads" and tables.has_accounts,
             )
@@ -173,10 +177,20 @@ def _wrong_columns(name: str, table: ir.Table, contract: Contract) -> list[Breac
 
 
 def _broken_values(
-    name: str, table: ir.Table, contract: Contract, *, numbered: bool, has_accounts: bool
+    name: str,
+    table: ir.Table,
+    contract: Contract,
+    *,
+    full: Collection[str],
+    numbered: bool,
+    has_accounts: bool,
 ) -> list[Breach]:
     """Empty cells, repeated ids and words outside the vocabulary: one query, and one more for each example."""
-    filled = [column for column in contract.filled if column != "account_id" or has_accounts]
+    filled = [
+        column
+        for column in contract.filled
+        if column not in full and (column != "account_id" or has_accounts)
+    ]
     counts = {"rows": table.count()} | {f"filled {column}": table[column].count() for column in filled}
     if contract.unique:
         counts["ids"] = table[contract.unique].nunique()
@@ -193,7 +207,7 @@ def _broken_values(
             text = counted(rows, "is empty", "are empty") + where
             found.append(Breach(name, column, rows, where, text, FILL.format(table=name), cells="empty"))
     if contract.unique:
-        repeats = seen[f"filled {contract.unique}"] - seen["ids"]
+        repeats = seen.get(f"filled {contract.unique}", seen["rows"]) - seen["ids"]
         if repeats > 0:
             often = table.group_by(contract.unique).having(table.count() > 1).aggregate(n=table.count())
             example = _least(often[contract.unique])

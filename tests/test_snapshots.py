@@ -18,7 +18,7 @@ from pipelines.sources import snapshots
 from pipelines.sources.lead_lookup import Dossiers
 from pipelines.sources.manifest import noted_and_held, read_note
 from pipelines.sources.mapping import LeadsSource, OutcomeColumn, SourceSettings
-from pipelines.sources.reading.parts import copied, own_size, parts
+from pipelines.sources.reading.parts import copied, full_columns, largest, own_size, parts
 from pipelines.sources.snapshots import Snapshot, pull
 from pipelines.store.database import Store
 from pipelines.store.erasure import forget
@@ -178,7 +178,7 @@ from features.labels import Horizons
 from pipelines.sources import snapshots
 from pipelines.sources.lead_lookup import Dossiers
 from pipelines.sources.mapping import SourceSettings
-def die(*args): os.kill(os.getpid(), 9)
+def die(*args, **more): os.kill(os.getpid(), 9)
 snapshots._judge = die
 snapshots.pull(SourceSettings(url=sys.argv[1]), Horizons(), home=Path(sys.argv[2]), until=datetime(2026, 6, 1))
 """
@@ -208,10 +208,10 @@ from pipelines.sources.lead_lookup import Dossiers
 from pipelines.sources.mapping import SourceSettings
 os.getpid = lambda: 4_190_000  # a container's number, which means nothing outside it
 inner = snapshots._judge
-def wait(*args):
+def wait(*args, **more):
     print("judging", flush=True)
     sys.stdin.readline()
-    return inner(*args)
+    return inner(*args, **more)
 snapshots._judge = wait
 until = datetime(2026, 6, 1)
 print(snapshots.pull(SourceSettings(url=sys.argv[1]), Horizons(), home=Path(sys.argv[2]), until=until).folder)
@@ -240,10 +240,10 @@ def test_a_pull_is_not_swept_away_by_one_in_another_container(folder):
 def test_two_pulls_of_the_same_at_once_keep_one_snapshot(folder, monkeypatch):
     inner = snapshots._judge
 
-    def meanwhile(*args):
+    def meanwhile(*args, **more):
         monkeypatch.setattr(snapshots, "_judge", inner)
         assert pulled(folder).stored
-        return inner(*args)
+        return inner(*args, **more)
 
     monkeypatch.setattr(snapshots, "_judge", meanwhile)
     second = pulled(folder)
@@ -459,3 +459,19 @@ def test_a_row_that_is_refused_is_named_by_its_place_in_the_export(folder):
     (folder / "source" / "leads.csv").write_text("lead_id,created_at\n" + "\n".join(rows) + "\n")
     with pytest.raises(ContractError, match=r"row 250001"):
         pulled(folder)
+
+
+def test_what_the_files_say_of_themselves_is_what_they_hold(folder):
+    snapshot = pulled(folder)
+    for name in snapshot.counts:
+        table = getattr(snapshot.tables, name).to_pyarrow()
+        filled = {column for column in table.column_names if not table[column].null_count}
+        assert full_columns(snapshot.folder, name) == filled
+    created = snapshot.tables.leads.created_at.to_pyarrow().to_pylist()
+    assert largest(snapshot.folder, "leads", "created_at") == max(created)
+
+
+def test_a_column_with_a_gap_is_not_full(folder):
+    source = folder / "source" / "leads.csv"
+    source.write_text(source.read_text() + "3,2026-01-03,,Bern\n")
+    assert full_columns(pulled(folder).folder, "leads") == {"lead_id", "account_id", "created_at", "city"}

@@ -122,7 +122,9 @@ class Canonical:
     def _id(self, role: str, raw: ir.Table, column: str) -> ir.StringColumn:
         """Ids as text; in a table that has types there may be millions."""
         empty = getattr(self.settings, role).empty_in(column)
-        return word(raw[column], empty, mostly_plain=not self.columns.is_text_file(role))
+        return word(
+            raw[column], empty, mostly_plain=self.columns.parses and not self.columns.is_text_file(role)
+        )
 
     def _free_names(self, columns: list[str]) -> list[str]:
         """Attributes whose names do not collide with those of canonical columns."""

@@ -4,7 +4,7 @@ where from.
 
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -42,7 +42,7 @@ from pipelines.sources.manifest import (
 from pipelines.sources.mapping import SourceSettings
 from pipelines.sources.new_leads import with_new_leads
 from pipelines.sources.reading.decided import ReadAs, lists_of, ways_of
-from pipelines.sources.reading.parts import parts, share, write
+from pipelines.sources.reading.parts import full_columns, largest, parts, share, write
 from pipelines.sources.reading.result import Reading
 from pipelines.sources.resolve import Resolved, resolve
 
@@ -238,7 +238,8 @@ def _store(
             reading = reading.created_by(end)
             rows, tables = _tried(source, resolved, reading, folder, until)
         try:
-            _judge(reading, tables, resolved.settings)
+            full = {name: full_columns(folder, name) for name in rows}
+            _judge(reading, tables, resolved.settings, full=full)
         except ContractError:  # which names rows by their numbers
             write(source.connection, reading.tables["leads"], folder, "leads", in_order=True)
             in_order = source.connection.read_parquet(parts(folder, "leads"))
@@ -252,7 +253,7 @@ def _store(
             replace(reading, stages=stages),
             resolved,
             rows,
-            newest=_newest(tables),
+            newest=_newest(folder, rows),
             until=until,
             fingerprint=fingerprint,
             number=1 + max((each.number for each in there.values()), default=0),
@@ -337,12 +338,17 @@ def _every_table(reading: Reading) -> dict[str, ir.Table | None]:
     return {name: reading.tables.get(name) for name in NAMES}
 
 
-def _judge(reading: Reading, tables: Tables, settings: SourceSettings) -> None:
+def _judge(
+    reading: Reading,
+    tables: Tables,
+    settings: SourceSettings,
+    full: Mapping[str, Collection[str]] | None = None,
+) -> None:
     """Raise every breach, those met while reading and those of the tables, in the words of the mapping."""
     filtered = settings.leads.since is not None or settings.leads.drop_incomplete
     found = merged(
         reading.breaches,
-        breaches(tables, numbered=tables.leads.get_backend().name == "duckdb" and not filtered),
+        breaches(tables, numbered=tables.leads.get_backend().name == "duckdb" and not filtered, full=full),
     )
     if found:
         section = f"[source.{settings.outcome_section}]"
@@ -352,15 +358,9 @@ def _judge(reading: Reading, tables: Tables, settings: SourceSettings) -> None:
         )
 
 
-def _newest(tables: Tables) -> datetime:
+def _newest(folder: Path, tables: Iterable[str]) -> datetime:
     """The newest time at which anything was recorded."""
-    newest = [tables.leads.created_at.max().to_pyarrow().as_py()]
-    newest += [
-        table.recorded_at.max().to_pyarrow().as_py()
-        for table in (tables.events, tables.outcomes)
-        if table is not None
-    ]
-    return max(newest)
+    return max(largest(folder, name, "created_at" if name == "leads" else "recorded_at") for name in tables)
 
 
 def _note(

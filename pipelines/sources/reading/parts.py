@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -31,6 +32,30 @@ def parts(folder: Path, table: str) -> list[Path]:
 def rows_of(folder: Path, table: str) -> int:
     """How many rows the files of a table hold."""
     return sum(pq.read_metadata(part).num_rows for part in parts(folder, table))
+
+
+def _statistics(folder: Path, table: str) -> dict[str, list[pq.Statistics]]:
+    """What a table's files say of the values of each column, row group by row group."""
+    said: dict[str, list[pq.Statistics]] = {}
+    for metadata in map(pq.read_metadata, parts(folder, table)):
+        for group in map(metadata.row_group, range(metadata.num_row_groups)):
+            for column in map(group.column, range(group.num_columns)):
+                said.setdefault(column.path_in_schema, []).append(column.statistics)
+    return said
+
+
+def full_columns(folder: Path, table: str) -> set[str]:
+    """Columns without an empty cell, by what the files say of themselves."""
+    return {
+        name
+        for name, said in _statistics(folder, table).items()
+        if all(each is not None and each.null_count == 0 for each in said)
+    }
+
+
+def largest(folder: Path, table: str, column: str) -> Any:
+    """The largest value of a column of numbers or times that has any, likewise."""
+    return max(each.max for each in _statistics(folder, table)[column] if each.has_min_max)
 
 
 def scan(folder: Path, table: str, *, more: str = "") -> str:
