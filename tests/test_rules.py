@@ -1,5 +1,6 @@
 """Rules above the model: they decide whatever score and arm say, until their day, and what they lose is counted."""
 
+import json
 from dataclasses import replace
 from datetime import date
 
@@ -9,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from features.errors import UsageError
+from features.serialization import dump, load
 from models.backtest import Replayed
 from models.policy import decisions
 from models.policy.arms import PASS_THROUGH, POLICY, Arms
@@ -113,7 +115,7 @@ def test_what_a_rule_loses_counts_against_the_promise_and_is_told():
     assert with_rule.to_json()["rules"][0]["reason"] == "students never buy"
     assert cost.share["low"] < cost.share["value"] < cost.share["high"] < 0.05
     assert cost.hours is None, "whom nobody works takes no hours"
-    assert Policy.from_dict(with_rule.to_dict()) == with_rule
+    assert load(Policy, json.loads(json.dumps(dump(with_rule)))) == with_rule
     assert with_rule.name != without.name
 
 
