@@ -13,6 +13,7 @@ def _array(values: Any) -> np.ndarray:
 
 
 Kept = TypeVar("Kept")
+# The type of a field that holds an array: a list in JSON.
 Floats = Annotated[
     np.ndarray, PlainValidator(_array), PlainSerializer(np.ndarray.tolist, return_type=list[float])
 ]
@@ -41,6 +42,6 @@ def plain(told: Any) -> Any:
     return to_jsonable_python(told, inf_nan_mode="null", fallback=np.generic.item)
 
 
-@cache
+@cache  # it takes longer to build than to use
 def _adapter(kind: type) -> TypeAdapter:
     return TypeAdapter(kind)

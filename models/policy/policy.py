@@ -5,14 +5,14 @@ model.
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
-from features.serialization import dump
+from features.serialization import dump, plain
 from models.policy.arms import Arms
 from models.policy.economics import Economics
 from models.policy.risk_control import Promise
@@ -69,9 +69,9 @@ class Policy:
             "basis": self.basis,
             "held_share": self.held_share,
             "promise": self.promise.to_json(moment),
-            "arms": asdict(self.arms) | {"words": list(self.arms.words())},
+            "arms": plain(self.arms) | {"words": list(self.arms.words())},
             "value": None if self.economics is None else self.economics.to_json(),
-            "rules": [asdict(cost) for cost in self.rule_costs],
+            "rules": plain(self.rule_costs),
         }
 
 
