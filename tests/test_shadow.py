@@ -268,7 +268,8 @@ def test_a_damaged_challenger_is_a_warning_and_the_champion_decides(rivals, conf
         (folder / damage).write_text("{")
     report = run(config, rivals)
     assert len(report.decisions) > 10
-    assert any("version 2 could not score beside the champion" in words for words in report.warnings)
+    (words,) = [each for each in report.warnings if "version 2 could not score beside the champion" in each]
+    assert damage == "all" or f"{damage}' is damaged" in words
     assert report.to_json()["shadow"] == {"version": "2", "scored": 0}
 
 
