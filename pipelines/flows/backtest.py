@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from features.errors import TooLittleDataError, UsageError
 from features.serialization import dump, load, plain
 from features.tables import Clock, moment
@@ -101,10 +99,7 @@ def folder_of(home: Path, fingerprints: tuple[str, str], settings: Settings, unt
     """Where the months of one source and recipe under one configuration are kept: others have a folder of their
     own.
     """
-    chosen = {
-        name: TypeAdapter(type(getattr(settings, name))).dump_python(getattr(settings, name), mode="json")
-        for name in SECTIONS
-    }
+    chosen = {name: dump(getattr(settings, name)) for name in SECTIONS}
     key = json.dumps([FORMAT, fingerprints, chosen, str(until)], sort_keys=True)
     return home / "backtests" / hashlib.sha256(key.encode()).hexdigest()[:16]
 
