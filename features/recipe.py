@@ -4,9 +4,8 @@ after.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from features.errors import UsageError
 from features.labels import Horizons
 from features.lead_columns import INDEX, Attribute, FeatureSettings, attributes_of
 from features.register import REGISTER, Column, Feature, FeatureFile, told_apart
+from features.serialization import dump
 from features.tables import Tables
 
 MOST_MEMBERS = 30  # of a column whose cells hold several values
@@ -70,33 +70,7 @@ class Recipe:
     @property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits that two recipes share only if they are the same."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, for ``from_dict``."""
-        plain = asdict(self)
-        plain["horizons"]["delay"] = self.horizons.delay / timedelta(days=1)
-        return json.loads(json.dumps(plain))
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "Recipe":
-        """The recipe that ``to_dict`` wrote."""
-        horizons = plain["horizons"] | {"delay": timedelta(days=plain["horizons"]["delay"])}
-        made = {
-            "attributes": tuple(Attribute(**each) for each in plain["attributes"]),
-            "columns": tuple(
-                Column(**each | {"arguments": _frozen(each["arguments"])}) for each in plain["columns"]
-            ),
-            "dropped": _frozen(plain["dropped"]),
-            "lists": _frozen(plain["lists"]),
-            "files": tuple(FeatureFile(**each) for each in plain["files"]),
-            "texts": tuple(
-                TextModel(**{name: _frozen(value) for name, value in each.items()}) for each in plain["texts"]
-            ),
-            "horizons": Horizons(**horizons),
-        }
-        rest = {each.name: plain[each.name] for each in fields(cls) if each.name not in made}
-        return cls(**made, **{name: _frozen(value) for name, value in rest.items()})
+        return hashlib.sha256(json.dumps(dump(self), sort_keys=True).encode()).hexdigest()[:16]
 
     def without_texts(self, names: Sequence[str], why: str) -> "Recipe":
         """The same without some free texts, and why they are not used."""
@@ -112,11 +86,6 @@ class Recipe:
     def columns_of(self, of: str) -> tuple[Column, ...]:
         """The columns whose features read one kind of table: "lead", "events", "account" or "key"."""
         return tuple(column for column in self.columns if REGISTER[column.feature].of == of)
-
-
-def _frozen(value: Any) -> Any:
-    """JSON's lists as tuples, all the way down."""
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def recipe_for(tables: Tables, settings: FeatureSettings, horizons: Horizons) -> Recipe:
@@ -171,10 +140,7 @@ def recipe_for(tables: Tables, settings: FeatureSettings, horizons: Horizons) ->
     }
     columns = tuple(_columns(Recipe(columns=(), **ingredients)))
     names = told_apart((column.name for column in columns), taken=INDEX)
-    columns = tuple(
-        Column(**asdict(column) | {"name": name, "arguments": column.arguments})
-        for column, name in zip(columns, names, strict=True)
-    )
+    columns = tuple(replace(column, name=name) for column, name in zip(columns, names, strict=True))
     return Recipe(columns=columns, **ingredients)
 
 

@@ -31,7 +31,7 @@ class Column:
     empty: str
     words: str
     feature: str
-    arguments: tuple[tuple[str, str | float], ...] = ()
+    arguments: tuple[tuple[str, str | int | float | tuple[str, ...]], ...] = ()
     told: bool = True
 
 

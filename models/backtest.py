@@ -5,7 +5,7 @@ For every past span of time a version is trained as of its beginning, certified,
 that then arrived. No arm is drawn and no filter had run: every win of those leads is there to be counted.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from models.evaluation.evaluate import evaluate
 from models.evaluation.settings import EvaluationPlan
 from models.policy.decisions import decide_all
 from models.policy.policy import HOLD
-from models.policy.rules import tolls
+from models.policy.rules import RuleToll, tolls
 from models.policy.settings import PolicySettings
 from models.survival.hazard import HazardParameters
 from models.training import Challenger, fit_challenger
@@ -61,8 +61,8 @@ class Replayed:
         Customers among the held, and what they brought.
     rivals : dict
         Customers lost by baselines that hold as many leads; "random" is what chance would lose.
-    rules : tuple of dict
-        What each rule did, as ``models.policy.rules.RuleToll`` has it. ``held`` and ``lost`` count it, too.
+    rules : tuple of RuleToll
+        What each rule did. ``held`` and ``lost`` count it, too.
     """
 
     start: datetime
@@ -81,23 +81,7 @@ class Replayed:
     lost: int
     lost_margin: float | None
     rivals: dict[str, float]
-    rules: tuple[dict[str, Any], ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """With times as text; ``from_json`` reads it back."""
-        return {**self.__dict__, "start": self.start.isoformat(), "end": self.end.isoformat()}
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "Replayed":
-        """What ``to_json`` wrote."""
-        return cls(
-            **{
-                **values,
-                "start": datetime.fromisoformat(values["start"]),
-                "end": datetime.fromisoformat(values["end"]),
-                "rules": tuple(values["rules"]),
-            }
-        )
+    rules: tuple[RuleToll, ...] = ()
 
 
 def calendar(learning: LearningSet, number: int, *, by: By = "month") -> tuple[Span, ...]:
@@ -179,7 +163,7 @@ def replay(
         lost=int((held & won).sum()),
         lost_margin=float(np.nansum(margins[held & won])) if has_margin else None,
         rivals=_rivals(known, learning.frame.iloc[rows], won, int(held.sum())),
-        rules=tuple(asdict(each) for each in ruled),
+        rules=ruled,
     )
 
 

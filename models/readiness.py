@@ -3,8 +3,8 @@ are missing.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -77,10 +77,6 @@ class Readiness:
     wins: int
     margins_known: float | None
     promises: tuple[Missing, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The ``readiness`` of the interface."""
-        return asdict(self)
 
 
 def readiness(learning: LearningSet, settings: PolicySettings) -> Readiness:

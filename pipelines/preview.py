@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from features.matrix import frame, matrix
+from features.serialization import plain
 from features.tables import Tables, scoring_cohort, unanswered
 from models.policy.decisions import decide_all
 from models.policy.policy import HOLD
@@ -136,7 +137,7 @@ def in_shadow(
             "would_hold": known["challenger_action"] == HOLD,
         }
     )
-    return shadow_record(told, resamples=settings.promotion.resamples, seed=settings.promotion.seed).to_json()
+    return plain(shadow_record(told, resamples=settings.promotion.resamples, seed=settings.promotion.seed))
 
 
 def keep(home: Path, result: dict[str, Any]) -> None:

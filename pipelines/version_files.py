@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import ContractError, UsageError
+from features.serialization import dump, load
 from models.policy.policy import Policy
 from models.promotion.record import VersionRecord, read_record
 from models.registry.registry import Registry
-from models.scoring.scorer import Scorer, load_scorer
+from models.scoring.scorer import Scorer, damaged, load_scorer
 from pipelines.feature_files import file_of, load_features
 from pipelines.settings import Settings
 
@@ -107,13 +108,16 @@ def _scorer(folder: Path, version: str, files: Sequence[Path]) -> Scorer:
 
 
 def _policy(folder: Path) -> Policy:
-    return Policy.from_dict(json.loads((folder / POLICY_FILE).read_text(encoding="utf-8")))
+    try:
+        return load(Policy, json.loads((folder / POLICY_FILE).read_text(encoding="utf-8")))
+    except ValueError:
+        raise damaged(folder / POLICY_FILE) from None
 
 
 def save_challenger(scorer: Scorer, policy: Policy, folder: Path) -> None:
     """Write what ``load_champion`` reads."""
     scorer.save(folder)
-    (folder / POLICY_FILE).write_text(json.dumps(policy.to_dict(), indent=1), encoding="utf-8")
+    (folder / POLICY_FILE).write_text(json.dumps(dump(policy), indent=1), encoding="utf-8")
 
 
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:

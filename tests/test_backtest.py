@@ -2,6 +2,7 @@
 run goes on.
 """
 
+import json
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.serialization import dump, load
 from models import backtest
 from models.backtest import Span, calendar, parts, replay
 from models.dataset import LearningSet
@@ -65,7 +67,7 @@ def test_the_counts_of_a_span_are_those_of_its_leads(learning):
     assert found.margin == pytest.approx(learning.fates.loc[won, "margin"].sum())
     assert 0 <= found.lost <= found.held_taken_up <= found.held < found.leads
     assert found.rivals["random"] == pytest.approx(found.held * found.customers / found.leads)
-    assert backtest.Replayed.from_json(found.to_json()) == found
+    assert load(backtest.Replayed, json.loads(json.dumps(dump(found)))) == found
 
 
 def test_with_too_little_to_learn_from_nobody_is_held_and_the_reason_is_told(learning):

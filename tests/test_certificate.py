@@ -23,6 +23,7 @@ from benchmarks.evidence_promise import (
     promise_grid,
 )
 from features.errors import TooLittleDataError
+from features.serialization import dump, load
 from models.policy.margin_risk_control import TooFewWinsError, certified_margin_cut, margin_cap
 from models.policy.risk_control import (
     Halves,
@@ -475,16 +476,15 @@ def test_inputs_are_left_as_they_were():
 @pytest.mark.parametrize("number", [0, 42, 412])
 def test_a_promise_comes_back_from_json_as_it_was(number):
     promise = certify(*wins(number), **LEVELS).promise
-    told = promise.to_json()
-    assert list(told) == ["of", "max_lost_share", "confidence", "wins", "from", "to", "certified", "why"]
-    assert Promise.from_json(json.loads(json.dumps(told))) == promise
+    told = ["of", "max_lost_share", "confidence", "wins", "from", "to", "certified", "why"]
+    assert list(promise.to_json()) == told
+    assert load(Promise, json.loads(json.dumps(dump(promise)))) == promise
 
 
-def test_the_ends_of_the_window_are_worded_as_asked_and_rows_come_back_without_a_time():
+def test_the_ends_of_the_window_are_worded_as_asked():
     promise = certify(*wins(412), **LEVELS).promise
     told = promise.to_json(lambda time: 7 if time == promise.start else 9)
     assert (told["from"], told["to"]) == (7, 9)
-    assert Promise.from_json(told).start is None
     assert promise.to_json()["from"] == "2025-03-01T00:00:00"
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from features.labels import Horizons
+from features.serialization import dump
 from models.dataset import LearningSet
 from models.evaluation.evaluate import evaluate
 from models.evaluation.settings import EvaluationPlan
@@ -105,7 +106,7 @@ def test_the_trees_learn_nothing_from_leads_worked_by_lot(learning, challenger):
         PolicySettings(promise="none"),
     )
     hazards = [each.scorer.convert.hazard for each in (challenger, changed)]
-    assert hazards[0].to_dict() == hazards[1].to_dict()
+    assert dump(hazards[0]) == dump(hazards[1])
     assert hazards[0].booster.model_to_string() == hazards[1].booster.model_to_string()
     assert changed.recalibration.platt != challenger.recalibration.platt
 

@@ -12,6 +12,7 @@ import typer
 from pydantic import BaseModel
 
 from app.cli import app
+from features.serialization import plain
 from pipelines.flows.promote import Promotion
 from pipelines.settings import Settings, _keys
 from pipelines.settings_schema import schema
@@ -115,7 +116,7 @@ def test_every_option_that_is_named_exists():
 
 def test_every_column_of_the_output_and_every_key_of_a_promotion_is_named():
     assert not set(COLUMNS) - named(CONFIGURATION)
-    assert not set(Promotion("1", None, ()).to_json()) - named(CONFIGURATION)
+    assert not set(plain(Promotion("1", None, ()))) - named(CONFIGURATION)
 
 
 def test_every_exit_code_is_told():

@@ -164,10 +164,10 @@ def test_a_run_that_was_killed_between_the_files_and_their_note_is_mended_by_the
 def test_a_pull_that_began_before_somebody_was_forgotten_brings_nobody_back(desk, monkeypatch):
     judge = snapshots._judge
 
-    def meanwhile(*given):
+    def meanwhile(*given, **more):
         monkeypatch.setattr(snapshots, "_judge", judge)
         erasure.forget(desk.store, desk.home, "L1", at=NOW, by="a test")
-        return judge(*given)
+        return judge(*given, **more)
 
     monkeypatch.setattr(snapshots, "_judge", meanwhile)
     with (desk.home.parent / "exports" / "leads.csv").open("a") as more:

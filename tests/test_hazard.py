@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from lifelines import AalenJohansenFitter, KaplanMeierFitter
+from lightgbm import Booster
 from sklearn.linear_model import LogisticRegression
 
 from features.errors import TooLittleDataError
 from features.labels import Labels
+from features.serialization import dump, load
 from models.evaluation.metrics import auc
 from models.survival.discrete_time import GroupedTime, bins_at_risk, edges_for
 from models.survival.encoding import binned
@@ -19,6 +21,12 @@ from models.survival.hazard import Hazard, HazardParameters, fit_hazard, tree_se
 from models.survival.linear import Design, fit_linear
 
 HORIZON = 90.0
+
+
+def kept_and_read(hazard: Hazard) -> Hazard:
+    """The same, by way of JSON and of the trees' text."""
+    values = json.loads(json.dumps(dump(hazard)))
+    return load(Hazard, values | {"booster": Booster(model_str=hazard.booster.model_to_string())})
 
 
 def labels(age, delay, horizon: float = HORIZON) -> Labels:
@@ -294,8 +302,7 @@ def test_values_never_seen_and_empty_ones_have_a_finite_score_and_a_saved_hazard
         categorical=[0],
     )
     asked = frame(np.array([[np.nan, np.nan], [9.0, 1e9], [3.0, -1e9], [0.0, 0.0]]))
-    kept = json.loads(json.dumps(hazard.to_dict()))
-    again = Hazard.from_dict(hazard.booster.model_to_string(), kept)
+    again = kept_and_read(hazard)
     assert np.isfinite(hazard.raw(asked)).all()
     assert again.raw(asked).tolist() == hazard.raw(asked).tolist()
 
@@ -367,11 +374,7 @@ def test_heavier_leads_count_for_more():
 def test_two_runs_on_two_threads_agree_to_the_bit():
     x, _, delay, age = world(11, 40_000)
     texts = {
-        str(
-            fit_hazard(
-                x, labels(age, delay), horizon=HORIZON, parameters=HazardParameters(rounds=30)
-            ).to_dict()
-        )
+        str(dump(fit_hazard(x, labels(age, delay), horizon=HORIZON, parameters=HazardParameters(rounds=30))))
         for _ in range(2)
     }
     assert len(texts) == 1
@@ -408,7 +411,7 @@ def test_few_outcomes_are_drawn_to_the_rate_of_the_channel_and_that_to_the_rate_
     assert first == pytest.approx(0.3, abs=0.06)
     assert second == pytest.approx(0.05, abs=0.04)
     assert 0.1 < lone < 0.35  # one win in a new channel, and not 92 %
-    again = Hazard.from_dict(hazard.booster.model_to_string(), json.loads(json.dumps(hazard.to_dict())))
+    again = kept_and_read(hazard)
     np.testing.assert_array_equal(again.raw(encoded), hazard.raw(encoded))
 
 

@@ -19,7 +19,7 @@ MODULES = [
 # A room, which is a folder or a file beside the folders, knows those on the floors before its own.
 FLOORS = {
     "features": (
-        "errors tables keys | register contracts as_of labels | outcomes | definitions | lead_columns | recipe | outcome_rates"
+        "errors tables keys | register contracts as_of labels serialization | outcomes | definitions | lead_columns | recipe | outcome_rates"
         " | matrix"
         " | at_hand dictionary"
     ),

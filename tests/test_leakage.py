@@ -21,6 +21,7 @@ from features.labels import Horizons
 from features.matrix import fetch, frame, matrix
 from features.outcomes import fates
 from features.recipe import recipe_for
+from features.serialization import plain
 from features.tables import training_cohort
 from models.dataset import LearningSet
 from models.leakage.detectors import chance_of_so_few, changed, levels_of, strength, value_strength
@@ -489,7 +490,7 @@ def test_every_column_that_the_model_reads_is_answered_for_once_and_in_order():
     market.columns = {"b": market.noise, "a": market.won.astype(float), "c": market.filled(market.won)}
     leaks = find_leaks(market.learning, market.raw.assign(unused=1.0).sample(frac=1, random_state=1)).leaks
     assert [leak.column for leak in leaks] == ["b", "a", "c"]
-    assert json.loads(json.dumps([leak.to_json() for leak in leaks]))[0] == {
+    assert json.loads(json.dumps(plain(leaks)))[0] == {
         "column": "b",
         "verdict": "ok",
         "detector": None,

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from features.errors import ContractError
+from features.serialization import dump, load
 from models.policy.margins import Margins, fit_margins
 
 COLUMNS = {"channel": ("ads", "fair", "web"), "employees": None, "noise": None}
@@ -186,7 +187,7 @@ def test_margins_come_back_from_json_as_they_were(size):
     frame, margin, _ = world(600, size=size)
     margin[:3] = np.nan
     margins = fitted(frame, margin)
-    back = Margins.from_json(json.loads(json.dumps(margins.to_json(), allow_nan=False)))
+    back = load(Margins, json.loads(json.dumps(dump(margins), allow_nan=False)))
     assert back == margins
     assert (back.expected(frame) == margins.expected(frame)).all()
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.serialization import plain
 from models.evaluation.baselines import BASELINES
 from models.evaluation.importance import moves_of
 from models.evaluation.performance import curves_of, gain, judge, reliability
@@ -97,7 +98,7 @@ def test_pictures_of_groups_name_them_and_mark_the_poor_ones(judged):
     )
     groups = pd.DataFrame({"channel": np.where(np.arange(len(judged)) % 2, "web", "fair")})
     for below, expected in ((None, "AUC"), ((judged["p"] < 0.5).to_numpy(), "customers held")):
-        segments = [each.to_json() for each in segment_figures(judged, groups, below=below)]
+        segments = plain(segment_figures(judged, groups, below=below))
         text = words(figure := groups_picture(segments, title="by channel", outcome="customers", whole=0.6))
         assert drawn(figure)
         assert [

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from features.serialization import dump, load
 from models.policy.arms import Arms
 from models.policy.economics import Economics
 from models.policy.policy import Policy, lowest_share_cut
@@ -52,7 +53,7 @@ def test_equal_scores_are_decided_alike_even_if_fewer_are_held():
 
 
 def test_a_policy_comes_back_from_what_is_kept_as_it_was():
-    back = Policy.from_dict(json.loads(json.dumps(POLICY.to_dict())))
+    back = load(Policy, json.loads(json.dumps(dump(POLICY))))
     assert back == POLICY
     assert back.name == POLICY.name
 

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.evidence_selection import coverage_grid
 from features.errors import TooLittleDataError
+from features.serialization import plain
 from models.policy.arms import FORCED, PASS_THROUGH, POLICY
 from models.policy.off_policy import policy_value
 
@@ -154,7 +155,7 @@ def test_where_every_reward_is_the_same_no_interval_is_claimed():
     assert value.snips.value == pytest.approx(-0.5)
     assert np.isnan([value.snips.low, value.doubly_robust.high]).all()
     assert "no interval: every reward seen is the same" in value.words()
-    assert json.loads(json.dumps(value.to_json()))["snips"]["low"] is None
+    assert json.loads(json.dumps(plain(value)))["snips"]["low"] is None
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_words_tell_the_value_its_interval_and_what_it_rests_on():
     )
     more = policy_value(log(), np.arange(400) < 100, rival=np.arange(400) < 50, expected=np.zeros(400))
     assert "more per lead than the other policy, +12.5 % of leads handed off" in more.words()
-    assert set(more.to_json()) == {
+    assert set(plain(more)) == {
         "basis",
         "arm",
         "leads",

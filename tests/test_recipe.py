@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import ibis
@@ -5,6 +6,7 @@ import pytest
 
 from features.dictionary import dictionary
 from features.recipe import FeatureSettings, Recipe, recipe_for
+from features.serialization import dump, load
 from tests.conftest import REPOSITORY
 from tests.matrices import HORIZONS, computed
 from tests.worlds import random_world
@@ -53,7 +55,7 @@ def test_names_salutations_and_dates_of_birth_are_no_features_unless_they_are_na
 
 
 def test_a_recipe_survives_json_and_its_fingerprint_tells_recipes_apart(recipe):
-    again = Recipe.from_dict(recipe.to_dict())
+    again = load(Recipe, json.loads(json.dumps(dump(recipe))))
     assert again == recipe
     assert again.fingerprint == recipe.fingerprint
     assert replace(recipe, windows_days=(2.0,)).fingerprint != recipe.fingerprint

@@ -60,7 +60,7 @@ def audited(tmp_path_factory) -> dict:
     trained = leadsieve("train", "--config", folder / "c.toml", home=folder / "h")
     assert trained.code == 0, trained.err
     scorer = json.loads(next((folder / "h" / "artifacts").rglob("scorer.json")).read_text())
-    return leadsieve("report", "--json", home=folder / "h").json | {"scorer": scorer}
+    return leadsieve("report", "--json", home=folder / "h").json | {"scorer": scorer["scorer"]}
 
 
 def with_changes(card: dict, **changes) -> dict:

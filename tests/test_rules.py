@@ -1,5 +1,6 @@
 """Rules above the model: they decide whatever score and arm say, until their day, and what they lose is counted."""
 
+import json
 from dataclasses import replace
 from datetime import date
 
@@ -9,13 +10,14 @@ import pytest
 from pydantic import ValidationError
 
 from features.errors import UsageError
+from features.serialization import dump, load
 from models.backtest import Replayed
 from models.policy import decisions
 from models.policy.arms import PASS_THROUGH, POLICY, Arms
 from models.policy.certification import policy_of
 from models.policy.decisions import decide_all
 from models.policy.policy import Policy
-from models.policy.rules import Rule, costs, tolls
+from models.policy.rules import Rule, RuleToll, costs, tolls
 from models.policy.settings import PolicySettings
 from pipelines.flows.backtest import BacktestReport
 from pipelines.reports.summaries import value
@@ -113,7 +115,7 @@ def test_what_a_rule_loses_counts_against_the_promise_and_is_told():
     assert with_rule.to_json()["rules"][0]["reason"] == "students never buy"
     assert cost.share["low"] < cost.share["value"] < cost.share["high"] < 0.05
     assert cost.hours is None, "whom nobody works takes no hours"
-    assert Policy.from_dict(with_rule.to_dict()) == with_rule
+    assert load(Policy, json.loads(json.dumps(dump(with_rule)))) == with_rule
     assert with_rule.name != without.name
 
 
@@ -156,8 +158,7 @@ def test_a_mistyped_key_of_a_rule_is_named_with_what_was_meant(tmp_path):
 
 
 def test_a_backtest_adds_up_what_each_rule_did_and_says_what_share_of_the_customers_it_lost():
-    toll = {"reason": "no", "held": 10, "handed_off": 0, "lost": 2, "expected": None}
-    toll |= {"taken_up": 0, "won": 0, "hours": None}
+    toll = RuleToll("no", held=10, handed_off=0, lost=2, expected=None, taken_up=0, won=0, hours=None)
     nothing = dict.fromkeys(Replayed.__dataclass_fields__, 0) | {"rivals": {}, "rules": (toll,)}
     spans = tuple(Replayed(**nothing | {"customers": 20, "start": at}) for at in (date(2026, 1, 1),) * 2)
     (rule,) = BacktestReport(spans, "time", 0.05, (), {}).total()["rules"]

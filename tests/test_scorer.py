@@ -246,6 +246,16 @@ def test_a_scorer_of_other_features_or_format_is_refused(scorer, tmp_path, key, 
         load_scorer(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["usual", "recipe"])
+def test_a_scorer_that_lacks_a_field_is_refused_in_a_sentence(scorer, tmp_path, name):
+    scorer.save(tmp_path)
+    content = json.loads((tmp_path / "scorer.json").read_text())
+    del content["scorer"][name]
+    (tmp_path / "scorer.json").write_text(json.dumps(content))
+    with pytest.raises(ContractError, match=r"scorer.json' is damaged; nothing was loaded"):
+        load_scorer(tmp_path)
+
+
 def test_a_folder_without_a_scorer_is_refused(tmp_path):
     with pytest.raises(ContractError, match="holds no"):
         load_scorer(tmp_path)

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from features.serialization import plain
 from models.promotion.shadow import shadow_record
 from pipelines.flows.score import score_leads
 from pipelines.home import registry_of, store_of
@@ -56,7 +57,7 @@ def test_the_record_of_a_small_table_is_what_a_hand_comes_to():
         (0.90, 0.90, 0, False, False, False),  # still open
         (0.90, 0.01, 0, False, False, True),  # still open
     )
-    told = shadow_record(pairs, resamples=100, seed=0).to_json()
+    told = plain(shadow_record(pairs, resamples=100, seed=0))
     assert (told["leads"], told["settled"], told["wins"]) == (8, 5, 3)
     assert told["champion"]["auc"]["value"] == pytest.approx(2 / 6)
     assert told["challenger"]["auc"]["value"] == 1.0
@@ -80,7 +81,7 @@ def test_intervals_hold_the_figures_and_what_both_share_is_no_difference():
 
 
 def test_before_anything_is_settled_figures_are_absent_and_said_to_be():
-    told = shadow_record(paired((0.4, 0.3, 0, False, False, False)), resamples=100, seed=0).to_json()
+    told = plain(shadow_record(paired((0.4, 0.3, 0, False, False, False)), resamples=100, seed=0))
     assert told["champion"]["auc"] == {"value": None, "low": None, "high": None}
     assert told["champion"]["mean_chance"] is None
     json.dumps(told, allow_nan=False)
@@ -179,7 +180,7 @@ def test_reps_see_nothing_of_it_and_who_runs_the_filter_its_record(desk):
     record = shadow_record(
         paired((0.4, 0.3, 1, True, False, False), (0.3, 0.1, 0, True, False, True)), resamples=100, seed=0
     )
-    keep(desk.home, compared(record.to_json()))
+    keep(desk.home, compared(plain(record)))
     text = " ".join(desk.browser("olga", "ops").get("/preview").text.split())
     assert "In shadow" in text
     assert "It would hold 1 lead that the cut of version 1 does not (settled so far: 1, with 0 wins)." in text
@@ -220,10 +221,10 @@ def run(config: Path, home: Path, at: datetime = FIRST):
 
 def test_the_challenger_scores_whom_the_champion_decides_and_changes_nothing(rivals, config, world, tmp_path):
     alone = Path(shutil.copytree(rivals, tmp_path / "alone"))
-    plain, beside = run(world / "quick.toml", alone), run(config, rivals)
-    assert (plain.shadow.to_json(), plain.to_json()["shadow"]) == (None, None), "off by default"
+    unwatched, beside = run(world / "quick.toml", alone), run(config, rivals)
+    assert (unwatched.shadow.to_json(), unwatched.to_json()["shadow"]) == (None, None), "off by default"
     assert logged(store_of(load_settings(config, environ={}), alone)).empty
-    pd.testing.assert_frame_equal(plain.decisions, beside.decisions)
+    pd.testing.assert_frame_equal(unwatched.decisions, beside.decisions)
 
     store = store_of(load_settings(config, environ={}), rivals)
     rows, log = logged(store), store.decisions().sort_values("lead_id", ignore_index=True)
@@ -267,7 +268,8 @@ def test_a_damaged_challenger_is_a_warning_and_the_champion_decides(rivals, conf
         (folder / damage).write_text("{")
     report = run(config, rivals)
     assert len(report.decisions) > 10
-    assert any("version 2 could not score beside the champion" in words for words in report.warnings)
+    (words,) = [each for each in report.warnings if "version 2 could not score beside the champion" in each]
+    assert damage == "all" or f"{damage}' is damaged" in words
     assert report.to_json()["shadow"] == {"version": "2", "scored": 0}
 
 

@@ -17,6 +17,7 @@ from features.at_hand.prepared import Prepared, PreparedMatrix
 from features.definitions.free_text import PARTS, fit_text, words_of
 from features.matrix import frame, matrix
 from features.recipe import FeatureSettings, Recipe, recipe_for
+from features.serialization import dump, load
 from features.tables import training_cohort
 from models.dataset import LearningSet
 from models.evaluation.settings import EvaluationPlan
@@ -151,7 +152,7 @@ def test_a_message_that_says_nothing_of_the_outcome_is_left_out_and_why_is_said(
     kept = with_texts_that_tell(learned(tmp_path / "leads", tells=False), PLAN, TREES)
     assert not [name for name in kept.frame if "_text_" in name]
     assert {("message", NO_GAIN), ("note", NO_GAIN)} <= set(kept.recipe.dropped)
-    assert Recipe.from_dict(kept.recipe.to_dict()) == kept.recipe
+    assert load(Recipe, dump(kept.recipe)) == kept.recipe
 
 
 def test_texts_are_learned_of_the_oldest_leads_alone_and_are_the_same_in_real_time():

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from features.serialization import plain
 from models.leakage.guard import find_leaks
 from models.promotion.record import LEAKS
 from pipelines.flows.dataset import learning_set
@@ -160,7 +161,7 @@ def test_a_challenger_with_a_leak_is_refused_for_the_leak_however_good_it_looks(
         learning = learning_set(snapshot.tables, settings)
         found = find_leaks(learning, snapshot.tables.leads.to_pyarrow().to_pandas())
     folder = registry_of(settings, arena / "home").download(version)
-    (folder / LEAKS).write_text(json.dumps([leak.to_json() for leak in found.leaks]))
+    (folder / LEAKS).write_text(json.dumps(plain(found.leaks)))
 
     code, reasons = judged(arena, version)
     assert code == 4

@@ -18,6 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from features.errors import UnreachableError, UsageError
+from features.serialization import plain
 from pipelines.crm.door import Answer, Line, open_crm
 from pipelines.crm.webhook import Webhook
 from pipelines.flows.writeback.run import write_back
@@ -96,7 +97,7 @@ def settings(receiver, store_url, monkeypatch):
 
 
 def target(report) -> dict:
-    (found,) = report.to_json()["targets"]
+    (found,) = plain(report)["targets"]
     return found
 
 
@@ -166,7 +167,7 @@ def test_what_fails_waits_longer_and_longer_keeps_its_order_and_is_dead_at_last(
         assert target(write_back(settings, tmp_path, moment - timedelta(seconds=1)))["waiting"] == 1
         receiver.codes = [(500, {})]
         left = write_back(settings, tmp_path, moment)
-    (dead,) = left.to_json()["dead"]
+    (dead,) = plain(left)["dead"]
     assert (dead["lead_id"], dead["tries"], dead["said"]) == ("a", 8, "500: Internal Server Error")
     receiver.codes = []
     assert target(write_back(settings, tmp_path, moment))["sent"] == 0
@@ -177,7 +178,7 @@ def test_what_fails_waits_longer_and_longer_keeps_its_order_and_is_dead_at_last(
 def test_what_is_refused_is_dead_at_once_and_the_rest_goes_on(settings, receiver, store_url, tmp_path):
     decide(Store(store_url), "a", "b", "c")
     receiver.codes = [(204, {}), (410, {})]
-    found = write_back(settings, tmp_path, NOW).to_json()
+    found = plain(write_back(settings, tmp_path, NOW))
     assert (found["targets"][0]["sent"], [each["lead_id"] for each in found["dead"]]) == (2, ["b"])
 
 

@@ -20,9 +20,10 @@ from typing import Any, Literal
 import pandas as pd
 
 from features.labels import JUDGED
+from features.serialization import plain
 from models.evaluation.baselines import BASELINES
 from models.evaluation.performance import BaselineFigures, Figures
-from models.evaluation.uncertainty import Estimate, number
+from models.evaluation.uncertainty import Estimate
 from models.scoring.scorer import Score
 
 Word = Literal["ready", "weak", "no better than chance", "too little data"]
@@ -237,48 +238,49 @@ class ModelReport:
         """The interface's ``M``; what cannot be had is null. ``moment`` words the ends of blocks."""
         figures = self.figures
         estimates = {
-            name: None if figures is None else getattr(figures, source).to_json()
-            for name, source in ESTIMATES.items()
+            name: None if figures is None else getattr(figures, source) for name, source in ESTIMATES.items()
         }
         blocks = [] if figures is None else figures.blocks
-        return {
-            "settled": self.settled,
-            "positives": self.positives,
-            "base_rate": self.positives / self.settled if self.settled else None,
-            **estimates,
-            "slope": None if figures is None else number(figures.slope),
-            "ece": None if figures is None else number(figures.ece),
-            "judged": None if figures is None else {"rows": figures.rows, "positives": figures.positives},
-            "blocks": [
-                {
-                    "from": moment(block.start),
-                    "to": moment(block.end),
-                    "rows": block.rows,
-                    "positives": block.positives,
-                    "auc": number(block.auc.value),
-                    "auc_low": number(block.auc.low),
-                    "auc_high": number(block.auc.high),
-                    "average_precision": number(block.average_precision),
-                    "calibration_ratio": number(block.calibration_ratio),
-                }
-                for block in blocks
-            ],
-            "baselines": {
-                name: None if figures is None else self._baseline(figures, name) for name in BASELINES
-            },
-            "newest": self._newest(),
-            "verdict": self.verdict.word,
-            "reasons": list(self.verdict.reasons),
-        }
+        return plain(
+            {
+                "settled": self.settled,
+                "positives": self.positives,
+                "base_rate": self.positives / self.settled if self.settled else None,
+                **estimates,
+                "slope": None if figures is None else figures.slope,
+                "ece": None if figures is None else figures.ece,
+                "judged": None if figures is None else {"rows": figures.rows, "positives": figures.positives},
+                "blocks": [
+                    {
+                        "from": moment(block.start),
+                        "to": moment(block.end),
+                        "rows": block.rows,
+                        "positives": block.positives,
+                        "auc": block.auc.value,
+                        "auc_low": block.auc.low,
+                        "auc_high": block.auc.high,
+                        "average_precision": block.average_precision,
+                        "calibration_ratio": block.calibration_ratio,
+                    }
+                    for block in blocks
+                ],
+                "baselines": {
+                    name: None if figures is None else self._baseline(figures, name) for name in BASELINES
+                },
+                "newest": self._newest(),
+                "verdict": self.verdict.word,
+                "reasons": self.verdict.reasons,
+            }
+        )
 
     def _baseline(self, figures: Figures, name: str) -> dict[str, Any]:
         rival = figures.baselines[name]
         worded = {
-            "auc": rival.auc.to_json(),
-            "average_precision": rival.average_precision.to_json(),
-            "lift_at_10_percent": rival.lift.to_json(),
-            "log_loss": rival.log_loss.to_json(),
-            "ahead": rival.ahead.to_json(),
+            "auc": rival.auc,
+            "average_precision": rival.average_precision,
+            "lift_at_10_percent": rival.lift,
+            "log_loss": rival.log_loss,
+            "ahead": rival.ahead,
         }
         return worded | {"column": self.best_column} if name == "best_column" else worded
 
@@ -289,14 +291,14 @@ class ModelReport:
         return {
             "rows": newest.rows,
             "positives": newest.positives,
-            "auc": newest.auc.to_json(),
-            "average_precision": newest.average_precision.to_json(),
-            "lift_at_10_percent": newest.lift.to_json(),
-            "calibration_ratio": newest.calibration_ratio.to_json(),
+            "auc": newest.auc,
+            "average_precision": newest.average_precision,
+            "lift_at_10_percent": newest.lift,
+            "calibration_ratio": newest.calibration_ratio,
             "baselines": {
                 name: {
-                    "auc": rival.auc.to_json(),
-                    "average_precision": rival.average_precision.to_json(),
+                    "auc": rival.auc,
+                    "average_precision": rival.average_precision,
                 }
                 for name, rival in newest.baselines.items()
             },

@@ -10,14 +10,14 @@ call no gap real.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
 from models.evaluation.performance import precision_within
-from models.evaluation.uncertainty import Estimate, auc, error_of, jackknife_ratio, log_error, number, share
+from models.evaluation.uncertainty import Estimate, auc, error_of, jackknife_ratio, log_error, share
 
 Poor = Literal[
     "promises too much", "promises too little", "ranks no better than chance", "misses more of its customers"
@@ -74,13 +74,6 @@ class Segment:
     held_wins: Estimate
     audited: bool
     poor: Poor | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As the interface shows it."""
-        told = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {
-            name: value.to_json() if isinstance(value, Estimate) else value for name, value in told.items()
-        }
 
 
 def segment_figures(
@@ -217,13 +210,6 @@ class Gap:
     low: float
     high: float
     beyond_chance: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """As the interface shows it."""
-        return {
-            name: number(value) if isinstance(value, float) else value
-            for name, value in self.__dict__.items()
-        }
 
 
 def gaps(segments: Sequence[Segment]) -> tuple[Gap, ...]:

@@ -31,15 +31,6 @@ class Estimate:
     low: float = np.nan
     high: float = np.nan
 
-    def to_json(self) -> dict[str, float | None]:
-        """The interface's ``E``: NaN becomes null."""
-        return {"value": number(self.value), "low": number(self.low), "high": number(self.high)}
-
-
-def number(value: float) -> float | None:
-    """A plain float for JSON, None where there is none."""
-    return float(value) if np.isfinite(value) else None
-
 
 def account_weights(accounts: int, *, resamples: int, seed: int) -> np.ndarray:
     """How often each resample draws each account.

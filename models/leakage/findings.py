@@ -4,8 +4,8 @@ were looked at.
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
@@ -98,10 +98,6 @@ class Leak:
         """
         return self.verdict == "known too late" or (self.verdict == "suspicious" and not self.trusted)
 
-    def to_json(self) -> dict[str, str | float | bool | None]:
-        """An entry of the interface's ``leaks``."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Looked:
@@ -110,10 +106,6 @@ class Looked:
     detector: Detector
     leads: dict[str, int]
     blind: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ No column is to blame, so nothing is held up: it is told, with its number and wh
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -48,10 +48,6 @@ class RowFinding:
     kind: Kind
     leads: int
     words: str
-
-    def to_json(self) -> dict[str, Any]:
-        """An entry of the interface's ``rows``."""
-        return asdict(self)
 
 
 def about_rows(learning: LearningSet, raw: pd.DataFrame) -> tuple[RowFinding, ...]:

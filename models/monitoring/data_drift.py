@@ -8,7 +8,7 @@ before they are scored: a model takes both in silence, as one more branch of its
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -55,10 +55,6 @@ class Hint:
     usual: float
     words: str
     serious: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """As the interface shows it."""
-        return {**self.__dict__}
 
 
 def psi(before: np.ndarray, now: np.ndarray) -> float:
@@ -215,10 +211,6 @@ class Oddity:
             f"column '{self.column}': {self.share:.0%} of the values are ones that the model never saw, such as {such}; they count as "
             "empty. If they are new names of old things, map them at the source; else train anew"
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """As the interface shows it."""
-        return {**self.__dict__, "examples": list(self.examples), "words": self.words()}
 
 
 def oddities(scorer: Scorer, leads: pd.DataFrame, *, max_new: float) -> tuple[Oddity, ...]:

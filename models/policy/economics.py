@@ -3,7 +3,7 @@ hours.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -131,25 +131,6 @@ class Economics:
             "price_of_an_hour": self.price,
             "notes": list(self.notes),
         }
-
-    def to_dict(self) -> dict[str, Any]:
-        """As it is kept."""
-        return {
-            **asdict(replace(self, margins=None)),
-            "margins": None if self.margins is None else self.margins.to_json(),
-        }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Economics":
-        """What ``to_dict`` wrote."""
-        margins = values["margins"]
-        return cls(
-            **{
-                **values,
-                "margins": None if margins is None else Margins.from_json(margins),
-                "notes": tuple(values["notes"]),
-            }
-        )
 
 
 def fit_economics(

@@ -15,7 +15,7 @@ import pandas as pd
 import scipy
 
 from features.errors import TooLittleDataError
-from models.evaluation.uncertainty import number
+from features.serialization import plain
 from models.policy.arms import FORCED, PASS_THROUGH
 from models.policy.off_policy import PolicyValue, policy_value
 from models.policy.risk_control import lost_share_bound
@@ -78,17 +78,7 @@ class Recheck:
 
     def to_json(self) -> dict[str, Any]:
         """As the interface shows it; what cannot be had is null."""
-        return {
-            "wins": self.wins,
-            "held_wins": self.held_wins,
-            "estimate": number(self.estimate),
-            "bound": self.bound,
-            "kept": self.kept,
-            "wins_missing": self.wins_missing,
-            "max_lost_share": self.max_lost_share,
-            "confidence": self.confidence,
-            "why": self.words(),
-        }
+        return plain(self) | {"why": self.words()}
 
 
 def promise_recheck(

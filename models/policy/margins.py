@@ -1,9 +1,8 @@
 """What a lead would be worth as a customer: the usual margin of wins like it, learned from wins alone."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import lightgbm as lgb
 import numpy as np
@@ -89,17 +88,6 @@ class Margins:
     @cached_property
     def _trees(self) -> lgb.Booster:
         return lgb.Booster(model_str=self.model)
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON can hold it, and as ``from_json`` reads it."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "Margins":
-        """The margins that ``to_json`` wrote; they give the very same figures, to the bit."""
-        columns = values["categories"]
-        known = columns and {name: None if each is None else tuple(each) for name, each in columns.items()}
-        return cls(**{**values, "notes": tuple(values["notes"]), "categories": known})
 
 
 def fit_margins(

@@ -8,14 +8,14 @@ choice let us see remain; such figures say so.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from features.errors import TooLittleDataError
 from models.evaluation.metrics import ratio
-from models.evaluation.uncertainty import Estimate, account_weights, number
+from models.evaluation.uncertainty import Estimate, account_weights
 from models.policy.arms import PASS_THROUGH, POLICY
 
 FEWEST = 20
@@ -75,19 +75,6 @@ class PolicyValue:
         if self.basis == UNCONFOUNDED:
             sentence += "; right only if nobody chose them by anything that the model does not see"
         return sentence
-
-    def to_json(self) -> dict[str, Any]:
-        """As the interface shows it; what cannot be had is null."""
-        return {
-            "basis": self.basis,
-            "arm": self.arm,
-            "leads": self.leads,
-            "seen": self.seen,
-            "chosen_share": number(self.chosen_share),
-            "snips": self.snips.to_json(),
-            "doubly_robust": self.doubly_robust.to_json(),
-            "difference": self.difference,
-        }
 
 
 def policy_value(

@@ -4,14 +4,15 @@ model.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
+from features.serialization import dump, plain
 from models.policy.arms import Arms
 from models.policy.economics import Economics
 from models.policy.risk_control import Promise
@@ -57,11 +58,8 @@ class Policy:
     @cached_property
     def name(self) -> str:
         """A short name of all that decides: the same policy has the same one."""
-        told = self.to_dict()
-        told.pop("rule_costs")
-        if not told["rules"]:
-            told.pop("rules")
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
+        decides = dump(replace(self, rule_costs=()))
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
 
     def to_json(self, moment: Callable[[datetime], Any] = datetime.isoformat) -> dict[str, Any]:
         """As the interface shows it; ``moment`` words the ends of the certifying window."""
@@ -71,38 +69,10 @@ class Policy:
             "basis": self.basis,
             "held_share": self.held_share,
             "promise": self.promise.to_json(moment),
-            "arms": asdict(self.arms) | {"words": list(self.arms.words())},
+            "arms": plain(self.arms) | {"words": list(self.arms.words())},
             "value": None if self.economics is None else self.economics.to_json(),
-            "rules": [asdict(cost) for cost in self.rule_costs],
+            "rules": plain(self.rule_costs),
         }
-
-    def to_dict(self) -> dict[str, Any]:
-        """As it is kept; ``from_dict`` reads it."""
-        return {
-            "cut": self.cut,
-            "basis": self.basis,
-            "held_share": self.held_share,
-            "promise": self.promise.to_json(),
-            "arms": asdict(self.arms),
-            "economics": None if self.economics is None else self.economics.to_dict(),
-            "rules": [rule.to_dict() for rule in self.rules],
-            "rule_costs": [asdict(cost) for cost in self.rule_costs],
-        }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Policy":
-        """The policy that ``to_dict`` wrote."""
-        economics = values["economics"]
-        return cls(
-            **{
-                **values,
-                "promise": Promise.from_json(values["promise"]),
-                "arms": Arms(**values["arms"]),
-                "economics": None if economics is None else Economics.from_dict(economics),
-                "rules": tuple(Rule.from_dict(rule) for rule in values.get("rules", ())),
-                "rule_costs": tuple(RuleCost(**cost) for cost in values.get("rule_costs", ())),
-            }
-        )
 
 
 def lowest_share_cut(scores: np.ndarray, share: float) -> float:

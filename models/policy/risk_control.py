@@ -55,9 +55,7 @@ class Promise:
     why: str
 
     def to_json(self, moment: Callable[[datetime], Any] = datetime.isoformat) -> dict[str, Any]:
-        """The interface's ``P``; ``moment`` words the ends of the window. As it stands, ``from_json`` reads
-        it.
-        """
+        """The interface's ``P``; ``moment`` words the ends of the window."""
         return {
             "of": self.of,
             "max_lost_share": self.max_lost_share,
@@ -68,18 +66,6 @@ class Promise:
             "certified": self.certified,
             "why": self.why,
         }
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "Promise":
-        """The promise that ``to_json`` wrote; ends that were worded as the number of a row are left out, for
-        a row has no time.
-        """
-        rest = {name: value for name, value in values.items() if name not in ("from", "to")}
-        start, end = (
-            datetime.fromisoformat(end) if isinstance(end, str) else None
-            for end in (values["from"], values["to"])
-        )
-        return cls(start=start, end=end, **rest)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Rules above the model: who is never handed off, always, or graded at most so well, with a reason and a last day."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -57,16 +57,6 @@ class Rule:
     def in_force(self, at: datetime) -> bool:
         """Whether it holds at a moment."""
         return self.until is None or at.date() < self.until
-
-    def to_dict(self) -> dict[str, Any]:
-        """As it is kept; ``from_dict`` reads it."""
-        return {**asdict(self), "until": self.until and self.until.isoformat()}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Rule":
-        """The rule that ``to_dict`` wrote."""
-        until = values["until"]
-        return cls(**{**values, "until": until and date.fromisoformat(until)})
 
 
 def matching(

@@ -5,8 +5,7 @@ So what became of a lead is known where it was handed off, the champion's harder
 hold only where its arm let them pass.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,6 @@ from models.evaluation.uncertainty import (
     Estimate,
     account_weights,
     estimate,
-    number,
     ratio_of_sums,
 )
 
@@ -28,13 +26,6 @@ class Side:
     auc: Estimate
     mean_chance: float
     calibration_ratio: Estimate
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "auc": self.auc.to_json(),
-            "mean_chance": number(self.mean_chance),
-            "calibration_ratio": self.calibration_ratio.to_json(),
-        }
 
 
 @dataclass(frozen=True)
@@ -72,19 +63,6 @@ class ShadowRecord:
     ahead: Estimate
     held_otherwise: Otherwise
     let_go_otherwise: Otherwise
-
-    def to_json(self) -> dict[str, Any]:
-        """``shadow`` of the ``compare`` object of the interface."""
-        return {
-            "leads": self.leads,
-            "settled": self.settled,
-            "wins": self.wins,
-            "champion": self.champion.to_json(),
-            "challenger": self.challenger.to_json(),
-            "ahead": self.ahead.to_json(),
-            "held_otherwise": asdict(self.held_otherwise),
-            "let_go_otherwise": asdict(self.let_go_otherwise),
-        }
 
 
 def shadow_record(pairs: pd.DataFrame, *, resamples: int, seed: int) -> ShadowRecord:

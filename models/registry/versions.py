@@ -7,11 +7,12 @@ next one replaced another version, or another is champion. Such entries are pass
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
 from features.errors import LeadsieveError, UsageError
+from features.serialization import dump, load
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 ENTRY = "change_"
@@ -127,7 +128,7 @@ class Change:
             "promoted_why": self.why,
             "promoted_how": self.how,
         }
-        entry = {f"{ENTRY}{self.number:04}": json.dumps(asdict(self), ensure_ascii=False)}
+        entry = {f"{ENTRY}{self.number:04}": json.dumps(dump(self), ensure_ascii=False)}
         return {
             **latest,
             "promoted_reasons": "\n".join(self.reasons),
@@ -146,13 +147,8 @@ class Reign:
 
 def written(tags: Mapping[str, Mapping[str, str]]) -> list[Change]:
     """Every entry, in order; ``tags`` are those of each version."""
-    found = [
-        json.loads(text) for each in tags.values() for name, text in each.items() if name.startswith(ENTRY)
-    ]
-    return sorted(
-        (Change(**{**entry, "reasons": tuple(entry["reasons"])}) for entry in found),
-        key=lambda change: change.number,
-    )
+    entries = [text for each in tags.values() for name, text in each.items() if name.startswith(ENTRY)]
+    return sorted((load(Change, json.loads(text)) for text in entries), key=lambda change: change.number)
 
 
 def reigns(changes: Sequence[Change], champion: str | None) -> list[Reign]:

@@ -1,7 +1,6 @@
 """What leads of each grade have come to: the realised rate beside the letter, with its exact interval."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -30,10 +29,6 @@ class GradeFigures:
     rate: float
     low: float
     high: float
-
-    def to_json(self) -> dict[str, Any]:
-        """As the interface shows it."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 def grade_figures(grades: np.ndarray, chance: np.ndarray, outcome: np.ndarray) -> tuple[GradeFigures, ...]:

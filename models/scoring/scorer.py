@@ -8,7 +8,7 @@ exact interval.
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -17,10 +17,12 @@ from typing import Literal
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from features.errors import ContractError, TooLittleDataError
 from features.labels import Labels
 from features.recipe import Recipe
+from features.serialization import dump, load
 from models.scoring.calibration import UNCHANGED, CalibratedHazard, Platt
 from models.scoring.grades import GRADES
 from models.scoring.grouping import Grouping
@@ -28,9 +30,9 @@ from models.scoring.selection import Selection, left_waiting
 from models.scoring.spread import between
 from models.scoring.usual import usual_values
 from models.survival.encoding import Categories, binned, categorical_columns, categories_of, encode
-from models.survival.hazard import Hazard, HazardParameters, fit_hazard
+from models.survival.hazard import HazardParameters, fit_hazard
 
-FORMAT = 9
+FORMAT = 10
 GRADE_SHARES = (0.2, 0.5, 0.8)
 FILE = "scorer.json"
 
@@ -219,26 +221,8 @@ class Scorer:
         content = {
             "format": FORMAT,
             "fingerprint": self.recipe.fingerprint,
-            "recipe": self.recipe.to_dict(),
-            "categories": {
-                name: None if values is None else list(values) for name, values in self.categories.items()
-            },
-            "models": {
-                name: {
-                    "hazard": model.hazard.to_dict(),
-                    "sha256": sha256(trees[name]).hexdigest(),
-                    "platt": asdict(model.platt),
-                }
-                for name, model in self.models.items()
-            },
-            "score_of": self.score_of,
-            "worked_by": self.worked_by,
-            "selection": self.selection and asdict(self.selection),
-            "level_error": self.level_error,
-            "grade_edges": list(self.grade_edges),
-            "usual": self.usual,
-            "base_rates": self.base_rates,
-            "filled": self.filled,
+            "trees": {name: sha256(text).hexdigest() for name, text in trees.items()},
+            "scorer": dump(self),
         }
         (folder / FILE).write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
 
@@ -262,35 +246,19 @@ def load_scorer(folder: Path) -> Scorer:
         raise ContractError(
             f"{folder} holds a scorer of format {content.get('format')!r}, this version reads {FORMAT}; nothing was loaded. Train again."
         )
-    recipe = Recipe.from_dict(content["recipe"])
-    if recipe.fingerprint != content["fingerprint"]:
+    values = content["scorer"]
+    for name, digest in content["trees"].items():
+        values[name]["hazard"]["booster"] = lgb.Booster(model_str=_trees(folder / f"{name}.txt", digest))
+    try:
+        scorer = load(Scorer, values)
+    except ValidationError:
+        raise damaged(folder / FILE) from None
+    if scorer.recipe.fingerprint != content["fingerprint"]:
         raise ContractError(
             f"the scorer in {folder} was fitted on features {content['fingerprint']}, "
-            f"which this version computes as {recipe.fingerprint}; nothing was loaded. Train again."
+            f"which this version computes as {scorer.recipe.fingerprint}; nothing was loaded. Train again."
         )
-    models = {
-        name: CalibratedHazard(
-            hazard=Hazard.from_dict(_trees(folder / f"{name}.txt", values["sha256"]), values["hazard"]),
-            platt=Platt(**values["platt"]),
-        )
-        for name, values in content["models"].items()
-    }
-    return Scorer(
-        recipe=recipe,
-        categories={
-            name: None if values is None else tuple(values) for name, values in content["categories"].items()
-        },
-        pursue=models.get("pursue"),
-        convert=models.get("convert"),
-        score_of=content["score_of"],
-        worked_by=content["worked_by"],
-        selection=content["selection"] and Selection.from_dict(content["selection"]),
-        level_error=content["level_error"],
-        grade_edges=tuple(content["grade_edges"]),
-        usual=content["usual"],
-        base_rates=content["base_rates"],
-        filled=content["filled"],
-    )
+    return scorer
 
 
 def _trees(file: Path, digest: str) -> str:

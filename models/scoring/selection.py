@@ -110,15 +110,6 @@ class Selection:
         )
         return value, np.fmin(low, value), np.fmax(high, value)
 
-    @classmethod
-    def from_dict(cls, values: dict) -> "Selection":
-        """What ``dataclasses.asdict`` made of it."""
-        readings = {
-            name: IfWorked(values[name]["correlation"], Platt(**values[name]["platt"]))
-            for name in ("likeliest", "least", "most")
-        }
-        return cls(**{**values, **readings})
-
 
 def if_worked(p_pursue: np.ndarray, p_convert: np.ndarray, correlation: float) -> np.ndarray:
     """Φ(f) of leads for which Φ₂(f, v; r) is the chance to be taken up and become a customer."""

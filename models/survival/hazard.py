@@ -33,10 +33,11 @@ from typing import Annotated
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, InstanceOf
 from pydantic.dataclasses import dataclass as validated
 
 from features.labels import Labels
+from features.serialization import Floats
 from models.survival.discrete_time import MAX_SCORE, GroupedTime, bins_at_risk, edges_for
 from models.survival.encoding import BINNING, binned, subset
 from models.survival.linear import FEW, Design, Linear, Term, fit_linear
@@ -102,9 +103,9 @@ class Hazard:
     """
 
     linear: Linear
-    booster: lgb.Booster
-    alphas: np.ndarray
-    edges: np.ndarray
+    booster: Annotated[InstanceOf[lgb.Booster], Field(exclude=True)]  # kept as a file of its own
+    alphas: Floats
+    edges: Floats
     events: int
 
     def raw(self, encoded: pd.DataFrame, *, threads: int = 2) -> np.ndarray:
@@ -128,27 +129,6 @@ class Hazard:
             survived -= lived * np.logaddexp(0.0, bounded + alpha)
             left = right
         return -np.expm1(survived)
-
-    def to_dict(self) -> dict:
-        """All but the trees, as JSON can hold it."""
-        return {
-            "alphas": self.alphas.tolist(),
-            "edges": self.edges.tolist(),
-            "events": self.events,
-            "linear": {str(column): term.to_dict() for column, term in self.linear.terms.items()},
-        }
-
-    @classmethod
-    def from_dict(cls, text: str, values: dict) -> "Hazard":
-        """A hazard from a booster's text and ``to_dict``."""
-        alphas, edges = (np.array(values[name], dtype=float) for name in ("alphas", "edges"))
-        return cls(
-            linear=Linear({int(column): Term.from_dict(term) for column, term in values["linear"].items()}),
-            booster=lgb.Booster(model_str=text),
-            alphas=alphas,
-            edges=edges,
-            events=int(values["events"]),
-        )
 
 
 def fit_hazard(

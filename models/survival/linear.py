@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from features.serialization import Floats
 from models.survival.discrete_time import GroupedTime, over_chunks
 
 KNOTS = np.r_[0.005, np.linspace(0.05, 0.95, 19), 0.995]
@@ -48,8 +49,8 @@ class Term:
         Height of a category's values that have none of their own; None for a number.
     """
 
-    knots: np.ndarray
-    heights: np.ndarray
+    knots: Floats
+    heights: Floats
     empty: float
     rest: float | None = None
 
@@ -72,20 +73,6 @@ class Term:
         """A share of the term."""
         rest = None if self.rest is None else share * self.rest
         return Term(self.knots, share * self.heights, share * self.empty, rest)
-
-    def to_dict(self) -> dict:
-        """The term as JSON can hold it."""
-        return {
-            "knots": self.knots.tolist(),
-            "heights": self.heights.tolist(),
-            "empty": self.empty,
-            "rest": self.rest,
-        }
-
-    @classmethod
-    def from_dict(cls, values: dict) -> "Term":
-        """A term from ``to_dict``."""
-        return cls(np.array(values["knots"]), np.array(values["heights"]), values["empty"], values["rest"])
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,14 @@ def backup(
 ) -> None:
     """Copy the home, with the configuration, into a new folder; whatever runs may go on."""
     now = standing(folder := home_folder(home))
+    from features.serialization import plain
     from pipelines.maintenance.backup import back_up
 
     made = back_up(settings_of(config, None), folder, to.absolute(), at=now, config=config)
-    words = f"{made.files:,} files, {made.size / 1e6:,.1f} MB, are in {made.folder}"
+    words = f"{made.files:,} files, {made.bytes / 1e6:,.1f} MB, are in {made.folder}"
     for each in made.elsewhere:
         words += f"\nNot among them, to be copied as its server does: {each}"
-    show(made.to_json(), words, as_json=as_json)
+    show(plain(made), words, as_json=as_json)
 
 
 def restore(
@@ -36,15 +37,16 @@ def restore(
     beside it, and whoever was forgotten in it stays so.
     """
     now = standing(folder := home_folder(home))
+    from features.serialization import plain
     from pipelines.maintenance.backup import restore as put_in_place
 
     done = put_in_place(settings_of(config, None), folder, backup.absolute(), at=now)
     words = f"{done.home} is as it was in {backup}"
-    if done.forgotten:
-        words += f"\nForgotten again: {done.forgotten:,}"
+    if done.forgotten_again:
+        words += f"\nForgotten again: {done.forgotten_again:,}"
     if done.before:
         words += f"\nWhat was there before is in {done.before}; remove it when nothing of it is missed."
-    show(done.to_json(), words, as_json=as_json)
+    show(plain(done), words, as_json=as_json)
 
 
 def prune(
@@ -55,11 +57,12 @@ def prune(
 ) -> None:
     """Remove old snapshots, and Prefect's old runs, as [retention] says; what a version or the leak guard needs stays."""
     with running(folder := home_folder(home), quiet=as_json) as now:
+        from features.serialization import plain
         from pipelines.flows.runs import remove_old
         from pipelines.maintenance.retention import prune as remove
         from pipelines.reports import summaries
         from pipelines.reports.render import terminal
 
         settings = settings_of(config, None)
-        result = remove(settings, folder, now, done=yes, old_runs=remove_old).to_json()
+        result = plain(remove(settings, folder, now, done=yes, old_runs=remove_old))
     show(result, terminal(summaries.prune(result, asked=settings.retention.on)), as_json=as_json)

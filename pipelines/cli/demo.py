@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from features.serialization import plain
 from pipelines.files import replaced
 from pipelines.flows.promote import Promotion, promote_version
 from pipelines.flows.register import TrainingReport
@@ -42,7 +43,7 @@ class Tour:
         """The three objects by command."""
         return {
             "train": self.trained.to_json(),
-            "promote": self.promoted.to_json(),
+            "promote": plain(self.promoted),
             "score": self.scored.to_json(),
         }
 

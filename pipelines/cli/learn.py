@@ -156,15 +156,18 @@ def promote(
     if force and not why.strip():
         raise UsageError("--force needs --why TEXT: the reason is kept with the version.")
     with running(folder := home_folder(home), quiet=as_json) as now:
+        from features.serialization import plain
         from pipelines.flows.promote import promote_version
         from pipelines.reports import summaries
         from pipelines.reports.render import terminal
 
         settings = settings_of(config, source)
         moment, who = moment_of(as_of, now), who or login_name()
-        result = promote_version(
-            settings, folder, now, as_of=moment, version=version, who=who, why=why, force=force
-        ).to_json()
+        result = plain(
+            promote_version(
+                settings, folder, now, as_of=moment, version=version, who=who, why=why, force=force
+            )
+        )
     show(result, terminal(summaries.promote(result)), as_json=as_json)
     if not result["promoted"]:
         raise typer.Exit(EXIT_USELESS)
@@ -184,13 +187,16 @@ def rollback(
     if not why.strip():
         raise UsageError("a rollback needs --why TEXT: the reason is kept with the version.")
     with running(folder := home_folder(home), quiet=as_json) as now:
+        from features.serialization import plain
         from pipelines.flows.promote import rollback_version
         from pipelines.reports import summaries
         from pipelines.reports.render import terminal
 
-        result = rollback_version(
-            settings_of(config, None), folder, now, why=why, version=version, who=who or login_name()
-        ).to_json()
+        result = plain(
+            rollback_version(
+                settings_of(config, None), folder, now, why=why, version=version, who=who or login_name()
+            )
+        )
     show(result, terminal(summaries.promote(result)), as_json=as_json)
     if not result["promoted"]:
         raise typer.Exit(EXIT_USELESS)

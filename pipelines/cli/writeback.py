@@ -20,10 +20,11 @@ def writeback(
 ) -> None:
     """Write decisions, and what changed of them, to the CRM and the webhook. Nothing is written twice."""
     with running(folder := home_folder(home), quiet=as_json) as now:
+        from features.serialization import plain
         from pipelines.flows.writeback.run import write_back
         from pipelines.reports import summaries
         from pipelines.reports.render import terminal
 
         settings = settings_of(config, source)
-        report = write_back(settings, folder, now, again=again, only_list=only_list).to_json()
+        report = plain(write_back(settings, folder, now, again=again, only_list=only_list))
     show(report, terminal(summaries.writeback(report)), as_json=as_json)

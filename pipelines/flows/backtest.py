@@ -12,9 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from features.errors import TooLittleDataError, UsageError
+from features.serialization import dump, load, plain
 from features.tables import Clock, moment
 from models.backtest import By, Replayed, Span, calendar, parts, replay
 from models.evaluation.texts import with_texts_that_tell
@@ -25,7 +24,6 @@ from pipelines.flows.runs import flow, publish
 from pipelines.progress import Stopwatch
 from pipelines.reports import summaries
 from pipelines.reports.plots.policy import drawn
-from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
 
 FORMAT = 2
@@ -46,7 +44,7 @@ class BacktestReport:
     def to_json(self) -> dict[str, Any]:
         """The ``backtest`` object of the interface."""
         spans = [
-            {**span.to_json(), "from": moment(span.start, self.clock), "to": moment(span.end, self.clock)}
+            plain(span) | {"from": moment(span.start, self.clock), "to": moment(span.end, self.clock)}
             for span in self.replayed
         ]
         for span in spans:
@@ -56,7 +54,7 @@ class BacktestReport:
                 "spans": spans,
                 "total": self.total(),
                 "max_lost_share": self.max_lost_share,
-                "picture": None if self.picture is None else str(self.picture),
+                "picture": self.picture,
                 "warnings": self.warnings,
                 "seconds": self.seconds,
             }
@@ -90,9 +88,10 @@ class BacktestReport:
         """What each rule did in all spans, and which share of the customers it lost."""
         found: dict[str, dict[str, Any]] = {}
         for each in (rule for span in self.replayed for rule in span.rules):
-            its = found.setdefault(each["reason"], {"reason": each["reason"]})
+            its = found.setdefault(each.reason, {"reason": each.reason})
             for name in ("held", "handed_off", "lost", "taken_up", "won", "hours"):
-                its[name] = its.get(name) if each[name] is None else (its.get(name) or 0) + each[name]
+                value = getattr(each, name)
+                its[name] = its.get(name) if value is None else (its.get(name) or 0) + value
         return [its | {"share": share_of(its["lost"], customers)} for its in found.values()]
 
 
@@ -100,10 +99,7 @@ def folder_of(home: Path, fingerprints: tuple[str, str], settings: Settings, unt
     """Where the months of one source and recipe under one configuration are kept: others have a folder of their
     own.
     """
-    chosen = {
-        name: TypeAdapter(type(getattr(settings, name))).dump_python(getattr(settings, name), mode="json")
-        for name in SECTIONS
-    }
+    chosen = {name: dump(getattr(settings, name)) for name in SECTIONS}
     key = json.dumps([FORMAT, fingerprints, chosen, str(until)], sort_keys=True)
     return home / "backtests" / hashlib.sha256(key.encode()).hexdigest()[:16]
 
@@ -112,10 +108,10 @@ def once(folder: Path, span: Span, replay: Callable[[], Replayed]) -> Replayed:
     """A span as it was replayed before, or replayed now and kept."""
     kept = folder / f"{span.start:%Y%m%dT%H%M%S}-{span.end:%Y%m%dT%H%M%S}.json"
     if kept.exists():
-        return Replayed.from_json(json.loads(kept.read_text(encoding="utf-8")))
+        return load(Replayed, json.loads(kept.read_text(encoding="utf-8")))
     replayed = replay()
     with replaced(kept) as draft:
-        draft.write_text(json.dumps(replayed.to_json()), encoding="utf-8")
+        draft.write_text(json.dumps(dump(replayed)), encoding="utf-8")
     return replayed
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from features.labels import OUTCOMES
+from features.serialization import plain
 from features.tables import moment
 from models.dataset import LearningSet
 from models.leakage.findings import USUAL, Findings
@@ -30,7 +31,6 @@ from pipelines.progress import Stopwatch
 from pipelines.reports import check as reports
 from pipelines.reports.formats import short
 from pipelines.reports.plots.source import column_picture, spans_of, time_picture
-from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
 from pipelines.sources.data_profile import contents
 from pipelines.sources.earlier import earlier_pull, leads_today, young_leads
@@ -123,12 +123,12 @@ class CheckReport:
             {
                 "passes": self.passes,
                 "as_of": self.as_of,
-                "readiness": self.readiness.to_json(),
+                "readiness": self.readiness,
                 "tables": self.tables,
                 "values": [_told(each) for each in self.values],
-                "leaks": [leak.to_json() for leak in self.findings.leaks],
-                "rows": [each.to_json() for each in self.findings.rows],
-                "detectors": [each.to_json() for each in self.findings.looked],
+                "leaks": self.findings.leaks,
+                "rows": self.findings.rows,
+                "detectors": self.findings.looked,
                 "mend": self.findings.refusal("train would stop"),
                 "warnings": self.warnings,
                 "seconds": self.seconds,

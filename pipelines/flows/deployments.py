@@ -32,6 +32,7 @@ from prefect.types.entrypoint import EntrypointType
 from pydantic import ValidationError
 
 from features.errors import LeadsieveError, UnreachableError, UsageError
+from features.serialization import plain
 from models.registry.place import shown
 from pipelines.flows.monitor import monitor_leads
 from pipelines.flows.retrain import retrain as train_and_promote
@@ -119,7 +120,7 @@ def retrain(config: Path | None, home: Path, as_of: datetime | None = None) -> S
     """Train, and let the challenger take over only by rule."""
     found = train_and_promote(load_settings(config), home, scheduled(as_of), why="on schedule").to_json()
     words = summaries.retrain(found)
-    return Failed(message=plain(words)) if found["version"] is None else completed(words)
+    return Failed(message=unmarked(words)) if found["version"] is None else completed(words)
 
 
 @flow(
@@ -153,7 +154,7 @@ def prune(config: Path | None, home: Path, as_of: datetime | None = None) -> Sta
     def old_runs(before: datetime, done: bool) -> int | None:
         return sum(remove_old(before, done, tag=tag) or 0 for tag in tags)
 
-    found = remove(settings, home, scheduled(as_of), done=True, old_runs=old_runs).to_json()
+    found = plain(remove(settings, home, scheduled(as_of), done=True, old_runs=old_runs))
     return completed(summaries.prune(found, asked=settings.retention.on))
 
 
@@ -173,9 +174,9 @@ def keep_for_the_desk(
 @in_a_sentence
 def writeback(config: Path | None, home: Path) -> State:
     """What is not written yet, whenever that was due. What was not taken ends the run as failed, so that somebody hears of it."""
-    found = write_back(load_settings(config), home, begun()).to_json()
+    found = plain(write_back(load_settings(config), home, begun()))
     words = summaries.writeback(found)
-    return Failed(message=plain(words.partition("\n")[0])) if found["dead"] else completed(words)
+    return Failed(message=unmarked(words.partition("\n")[0])) if found["dead"] else completed(words)
 
 
 def scheduled(as_of: datetime | None) -> datetime:
@@ -196,11 +197,11 @@ def completed(words: str, name: str = "Completed") -> State:
     """All of a result's Markdown goes to the run's log, as a terminal shows it, and the first line to its
     state.
     """
-    get_run_logger().info(plain(words))
-    return Completed(name=name, message=plain(words.partition("\n")[0]))
+    get_run_logger().info(unmarked(words))
+    return Completed(name=name, message=unmarked(words.partition("\n")[0]))
 
 
-def plain(words: str) -> str:
+def unmarked(words: str) -> str:
     """Markdown without its marks; a sentence stays one line."""
     return terminal(words, width=100_000, styled=False)
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from features.labels import JUDGED
 from features.lead_columns import bare_name
 from features.recipe import Recipe
+from features.serialization import plain
 from features.tables import LEAD_KEYS, Clock, moment, named
 from models.dataset import LearningSet
 from models.evaluation.evaluate import Evaluation
@@ -26,7 +27,6 @@ from models.training import Challenger
 from pipelines.flows.compare import since_champion
 from pipelines.flows.register import TrainingReport
 from pipelines.reports.plots.source import spans_of
-from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
 from pipelines.sources.engine import let_go, local_engine
 from pipelines.sources.manifest import read_note
@@ -117,9 +117,9 @@ def card_of(
                 and (moved := _driven(moves[driven], sample, groups[name], main))
             ],
             "by_segment": {"of": scored, "leads": len(judged), "all": len(evaluation.forward)},
-            "segments": [segment.to_json() for segment in segments],
-            "gaps": [gap.to_json() for gap in gaps(segments)],
-            "audit": list(settings.features.audit),
+            "segments": segments,
+            "gaps": gaps(segments),
+            "audit": settings.features.audit,
             "champion": since_champion(record, learning, snapshot, settings, home, told=told),
             "settings": told,
         }

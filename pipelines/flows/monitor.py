@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from features.serialization import plain
 from features.tables import moment
 from models.monitoring.data_drift import Hint
 from models.monitoring.outcome_drift import WEEK, Watch, looks_of, watch
@@ -24,7 +25,6 @@ from pipelines.flows.value import reckoned
 from pipelines.home import registry_of, store_of
 from pipelines.progress import Stopwatch
 from pipelines.reports import monitor as reports
-from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
 from pipelines.version_files import load_record
 
@@ -58,7 +58,7 @@ class MonitorReport:
                 "decided": self.decided,
                 "alarms": [each.to_json() for found in self.watches.values() for each in found.alarms],
                 "nearly": [each.to_json() for found in self.watches.values() for each in found.nearly],
-                "hints": [hint.to_json() for hint in self.hints],
+                "hints": self.hints,
                 "promise": self.promise and self.promise.to_json(),
                 "watched": {name: found.to_json() for name, found in self.watches.items()},
                 "retrained": self.retrained and self.retrained.to_json(),

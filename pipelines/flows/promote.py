@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import ContractError, UsageError
+from features.serialization import plain
 from models.promotion.record import VersionRecord
 from models.promotion.rule import Ruling, leaking, rule
 from models.registry.registry import Registry
@@ -28,15 +29,6 @@ class Promotion:
     replaced: str | None
     reasons: tuple[str, ...]
     promoted: bool = True
-
-    def to_json(self) -> dict[str, Any]:
-        """The ``promote`` object of the interface."""
-        return {
-            "promoted": self.promoted,
-            "version": self.version,
-            "replaced": self.replaced,
-            "reasons": list(self.reasons),
-        }
 
 
 @flow("promote-version")
@@ -91,7 +83,7 @@ def promote_version(
     promotion = Promotion(
         number, replaced, tuple(dict.fromkeys([why] * bool(why) + [*ruling.reasons])), ruling.promoted
     )
-    publish("promote", summaries.promote(promotion.to_json()))
+    publish("promote", summaries.promote(plain(promotion)))
     return promotion
 
 
@@ -151,7 +143,7 @@ def rollback_version(
     except ChampionMovedError as moved:
         return Promotion(number, None, (str(moved),), promoted=False)
     promotion = Promotion(number, replaced, (why,))
-    publish("promote", summaries.promote(promotion.to_json()))
+    publish("promote", summaries.promote(plain(promotion)))
     return promotion
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from features.recipe import Recipe
+from features.serialization import plain
 from features.tables import Tables, moment
 from models.evaluation.evaluate import Evaluation
 from models.evaluation.report import USELESS
@@ -21,7 +22,7 @@ from pipelines.flows.dataset import unused
 from pipelines.home import registry_of
 from pipelines.reports.model_report import PAGE, report_page
 from pipelines.reports.plots.report import figures_of
-from pipelines.reports.serialize import plain, recalibrated, told_leniency, told_worked
+from pipelines.reports.serialize import recalibrated, told_leniency, told_worked
 from pipelines.settings import Settings
 from pipelines.sources.snapshots import Snapshot
 from pipelines.version_files import save_challenger, write_card
@@ -71,7 +72,7 @@ class TrainingReport:
                     "score": made.scorer.score_of,
                     **made.policy.to_json(lambda time: moment(time, clock)),
                 },
-                "grades": made and [grade.to_json() for grade in made.grades],
+                "grades": made and made.grades,
                 "recalibration": made and made.recalibration and recalibrated(made.recalibration),
                 "worked": made and made.worked and told_worked(made.worked),
                 "leniency": made and made.leniency and told_leniency(made.leniency),
@@ -81,7 +82,7 @@ class TrainingReport:
                     "leads": int((~made.withheld.learn).sum()),
                     **made.on_withheld(),
                 },
-                "leaks": [leak.to_json() for leak in self.findings.leaks],
+                "leaks": self.findings.leaks,
                 "warnings": self.warnings,
                 "seconds": self.seconds,
             }

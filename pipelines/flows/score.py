@@ -1,7 +1,7 @@
 """The scoring flow: new leads get the champion's chances, a decision and its reasons, once."""
 
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import pandas as pd
 
 from features.matrix import frame, matrix
 from features.outcomes import days_taken
+from features.serialization import plain
 from features.tables import came_before, moment, scoring_cohort, unanswered
 from models.monitoring.data_drift import oddities
 from models.policy.policy import HAND_OFF, HOLD
@@ -21,7 +22,6 @@ from pipelines.flows.runs import flow, publish
 from pipelines.home import registry_of, store_of
 from pipelines.progress import Stopwatch
 from pipelines.reports import summaries
-from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
 from pipelines.sinks.tables import checked_output, write_decisions
 from pipelines.store.decisions import for_sales, pending_leads, said_of
@@ -67,9 +67,9 @@ class ScoringReport:
                 "handed_off": int((self.decisions["action"] == HAND_OFF).sum()),
                 "held": int((self.decisions["action"] == HOLD).sum()),
                 "already_decided": self.already_decided,
-                "rescored": asdict(self.rescored),
+                "rescored": self.rescored,
                 "shadow": self.shadow.to_json(),
-                "output": None if self.output is None else str(self.output),
+                "output": self.output,
                 "by_channel": self.by("channel"),
                 "warnings": self.warnings,
                 "seconds": self.seconds,

@@ -1,7 +1,7 @@
 """The value flow: what became of the leads that were decided, against what was promised of them."""
 
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pyarrow as pa
 from features.errors import TooLittleDataError
 from features.matrix import fetch
 from features.outcomes import fates, outcomes
+from features.serialization import plain
 from features.tables import Tables
 from models.policy.arms import check_propensities
 from models.policy.assignment import gives_up_luck
@@ -23,7 +24,7 @@ from pipelines.flows.runs import flow, publish
 from pipelines.home import store_of
 from pipelines.progress import Stopwatch
 from pipelines.reports import summaries
-from pipelines.reports.serialize import plain, told_leniency
+from pipelines.reports.serialize import told_leniency
 from pipelines.settings import Settings
 from pipelines.store.answers import pulled_out
 from pipelines.store.database import Store, given_by_skill
@@ -69,12 +70,10 @@ class ValueReport:
                 "decided": found.decided,
                 "settled": found.settled,
                 "promise": found.promise.to_json(),
-                "overrides": asdict(self.overrides),
-                "rules": [asdict(each) for each in self.rules],
+                "overrides": self.overrides,
+                "rules": self.rules,
                 "worth": {
-                    unit: {
-                        name: value.to_json() | {"words": value.words()} for name, value in policies.items()
-                    }
+                    unit: {name: plain(value) | {"words": value.words()} for name, value in policies.items()}
                     for unit, policies in found.worth.items()
                 },
                 "leniency": found.leniency and told_leniency(found.leniency),

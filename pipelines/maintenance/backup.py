@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from features.errors import ContractError, UnreachableError, UsageError
 from models.registry.place import CHANGING, my_turn
@@ -36,17 +35,8 @@ class Backup:
 
     folder: Path
     files: int
-    size: int
+    bytes: int
     elsewhere: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The ``backup`` object of the interface."""
-        return {
-            "folder": str(self.folder),
-            "files": self.files,
-            "bytes": self.size,
-            "elsewhere": list(self.elsewhere),
-        }
 
 
 @dataclass(frozen=True)
@@ -55,12 +45,7 @@ class Restored:
 
     home: Path
     before: Path | None
-    forgotten: int
-
-    def to_json(self) -> dict[str, Any]:
-        """The ``restore`` object of the interface."""
-        before = None if self.before is None else str(self.before)
-        return {"home": str(self.home), "before": before, "forgotten_again": self.forgotten}
+    forgotten_again: int
 
 
 def back_up(settings: Settings, home: Path, to: Path, *, at: datetime, config: Path | None = None) -> Backup:

@@ -4,10 +4,9 @@ what is gone can be pulled again as the source is today.
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from pipelines.files import set_aside
 from pipelines.home import registry_of
@@ -46,11 +45,6 @@ class Pruned:
     snapshots: tuple[Old, ...]
     kept: int
     runs: int | None
-
-    def to_json(self) -> dict[str, Any]:
-        """The ``prune`` object of the interface."""
-        told = [asdict(each) | {"pulled": each.pulled.isoformat()} for each in self.snapshots]
-        return {"done": self.done, "snapshots": told, "kept": self.kept, "runs": self.runs}
 
 
 def prune(

@@ -8,11 +8,12 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from features.serialization import dump, load
 from models.registry.place import my_turn
 from pipelines.files import replaced
 
@@ -120,8 +121,7 @@ def _turn(home: Path) -> AbstractContextManager[None]:
 
 
 def _write(home: Path, figures: Figures) -> None:
-    told = {each.name: getattr(figures, each.name) for each in fields(figures)}
-    text = json.dumps(told | {"counted_at": figures.counted_at.isoformat()})
+    text = json.dumps(dump(figures))
     with replaced(home / FOLDER / FILE) as draft:
         draft.touch(mode=0o600)
         draft.write_text(f"{_sum(text)}\n{text}", encoding="utf-8")
@@ -136,8 +136,7 @@ def _read(home: Path) -> Figures | None:
     digest, _, text = text.partition("\n")
     if digest != _sum(text):
         return None
-    told = json.loads(text)
-    return Figures(**told | {"counted_at": datetime.fromisoformat(told["counted_at"])})
+    return load(Figures, json.loads(text))
 
 
 def _sum(text: str) -> str:

@@ -2,12 +2,9 @@
 null.
 """
 
-import math
-from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
+from features.serialization import plain
 from models.policy.selective_labels import Leniency, Recalibration, Worked
 
 
@@ -18,28 +15,15 @@ def recalibrated(found: Recalibration) -> dict[str, Any]:
         f"[{found.ratio_before.low:.2f} – {found.ratio_before.high:.2f}] and is {found.ratio_after.value:.2f} "
         f"[{found.ratio_after.low:.2f} – {found.ratio_after.high:.2f}]"
     )
-    estimates = {"ratio_before": found.ratio_before.to_json(), "ratio_after": found.ratio_after.to_json()}
-    return {"leads": found.leads, "wins": found.wins, **asdict(found.platt), **estimates, "words": words}
+    ratios = {"ratio_before": plain(found.ratio_before), "ratio_after": plain(found.ratio_after)}
+    return {"leads": found.leads, "wins": found.wins, **plain(found.platt), **ratios, "words": words}
 
 
 def told_leniency(found: Leniency) -> dict[str, Any]:
     """The warning light in figures and in words."""
-    return asdict(found) | {"warns": found.warns, "words": found.words()}
+    return plain(found) | {"warns": found.warns, "words": found.words()}
 
 
 def told_worked(found: Worked) -> dict[str, Any]:
     """What would become of leads if sales worked them all, in figures and in words."""
-    return asdict(found) | {"words": found.words()}
-
-
-def plain(value: Any) -> Any:
-    """What JSON can hold: lists for tuples, Python's numbers for numpy's, null for what is no number."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return plain(found) | {"words": found.words()}

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import ibis
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from features.errors import UsageError
 from features.labels import Horizons
+from features.serialization import dump, load
 from features.tables import Clock, Tables
 from pipelines.sources.connections import Source
 from pipelines.sources.reading.decided import ReadAs
@@ -49,7 +50,7 @@ class Note:
 
     def text(self) -> str:
         """As it is written beside the files."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(dump(self), indent=2, ensure_ascii=False) + "\n"
 
 
 def read_note(folder: Path) -> Note:
@@ -66,8 +67,7 @@ def read_note(folder: Path) -> Note:
             f"the snapshot '{folder}' is of format {note['format']}, and this leadsieve reads {FORMAT}; nothing was "
             f"done. Remove the folder '{folder.parent}': the source is pulled again by the next command."
         )
-    told = {name: tuple(note[name]) for name in ("stages", "warnings")}
-    return Note(**note | told | {"columns": tuple(ReadAs(**each) for each in note["columns"])})
+    return load(Note, note)
 
 
 def last_note(store: Path, source: str) -> Note | None:

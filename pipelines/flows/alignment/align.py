@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from features.errors import TooLittleDataError, UsageError
+from features.serialization import plain
 from features.tables import moment
 from models.alignment.attribution import Attribution, Credit, Touches, attribution
 from models.alignment.book import NOTHING, Asked, Book
@@ -30,7 +31,6 @@ from pipelines.flows.runs import flow, publish
 from pipelines.home import store_of
 from pipelines.progress import Stopwatch
 from pipelines.reports import alignment as reports
-from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
 
 MONTHS = 12
@@ -98,14 +98,11 @@ class Alignment:
     def to_json(self) -> dict[str, Any]:
         """The ``alignment`` object of the interface."""
         asked = {name: str(value)[:10] for name, value in asdict(self.asked).items() if value is not None}
-        return plain(
-            asdict(self)
-            | {
-                "leniency": self.leniency and self.leniency.words(),
-                "asked": asked,
-                "definitions": reports.definitions(self.words, self.agreed),
-            }
-        )
+        return plain(self) | {
+            "leniency": self.leniency and self.leniency.words(),
+            "asked": asked,
+            "definitions": reports.definitions(self.words, self.agreed),
+        }
 
 
 @flow("alignment")

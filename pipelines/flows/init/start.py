@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from features.contracts import Breach
 from features.errors import ContractError, LeadsieveError, TooLittleDataError, UsageError
+from features.serialization import plain
 from pipelines.environment import variables
 from pipelines.files import replaced, scratch_in
 from pipelines.flows.check import check_source
@@ -27,7 +28,6 @@ from pipelines.flows.init.times import set_changed, set_times
 from pipelines.flows.init.words import fits
 from pipelines.flows.init.writing import text_of
 from pipelines.flows.runs import flow
-from pipelines.reports.serialize import plain
 from pipelines.settings import Settings, load_settings
 from pipelines.sources.connections import ENDINGS, open_source
 from pipelines.sources.engine import SERVERS, let_go, local_engine
@@ -79,12 +79,12 @@ class InitReport:
         """The ``init`` object of the interface."""
         return plain(
             {
-                "output": str(self.output),
+                "output": self.output,
                 "passes": self.passes,
                 "readiness": self.readiness,
                 "columns": self.columns,
                 "notes": self.notes,
-                "questions": [vars(each) for each in self.questions],
+                "questions": self.questions,
                 "remains": self.remains,
                 "next": f"leadsieve check --config {self.output}",
             }

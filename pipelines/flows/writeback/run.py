@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import UnreachableError, UsageError
+from features.serialization import plain
 from models.registry.place import my_turn
 from pipelines.crm.door import Answer, Target, is_crm, open_crm
 from pipelines.flows.runs import flow, publish
 from pipelines.home import store_of
 from pipelines.reports import summaries
-from pipelines.reports.serialize import plain
 from pipelines.settings import Settings
 from pipelines.store import outbox
 from pipelines.store.database import Store
@@ -26,10 +26,6 @@ class WritebackReport:
 
     targets: tuple[dict[str, Any], ...]
     dead: tuple[dict[str, Any], ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The ``writeback`` object of the interface."""
-        return plain({"targets": self.targets, "dead": self.dead})
 
 
 @flow("write-back")
@@ -78,7 +74,7 @@ def write_back(
         report = WritebackReport(tuple(told), tuple(outbox.dead(store, names)))
     if failures:
         raise failures[0]
-    publish("writeback", summaries.writeback(report.to_json()))
+    publish("writeback", summaries.writeback(plain(report)))
     return report
 
 
