@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,24 +22,18 @@ COPIES = 16
 PROGRAM = REPOSITORY / "tests" / "tryton_program.py"
 
 
-def program(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    """One run of Tryton's own code, in a process of its own."""
-    return subprocess.run(
-        [sys.executable, str(PROGRAM), *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        **options,
-    )
-
-
 def make(folder: Path) -> None:
     """The year of leads: most of a minute, once."""
     if find_spec("trytond") is None:
         absent("Tryton (the extra tryton)")
     folder.mkdir(parents=True)
-    made = program("make", folder)
+    made = subprocess.run(
+        [sys.executable, str(PROGRAM), "make", str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert made.returncode == 0, made.stderr
 
 
@@ -49,6 +43,7 @@ class Tryton:
 
     folder: Path
     port: int
+    client: subprocess.Popen[str]
     database: str = "crm"
 
     @property
@@ -68,13 +63,16 @@ class Tryton:
         """The same server with another database as it was made: it looks for databases as it starts alone."""
         unused = sorted(self.folder.glob("crm_*.sqlite.unused"))
         unused[0].unlink()
-        return Tryton(self.folder, self.port, unused[0].name.partition(".")[0])
+        return replace(self, database=unused[0].name.partition(".")[0])
 
     def act(self, *actions: tuple[str, int | None, Any]) -> dict[str, dict[str, Any]]:
         """What a person does at the client; how every opportunity stands then."""
-        done = program("act", self.folder, self.database, json.dumps(actions))
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        assert self.client.stdin is not None
+        assert self.client.stdout is not None
+        print(json.dumps([self.database, actions]), file=self.client.stdin, flush=True)
+        told = self.client.stdout.readline()
+        assert told, (self.folder / "log").read_text()
+        return json.loads(told)
 
 
 @contextmanager
@@ -94,6 +92,14 @@ def serving(made: Path, folder: Path) -> Iterator[Tryton]:
             stderr=log,
             env=dict(os.environ),
         )
+        # It starts at once with the server, and once for all tests.
+        client = subprocess.Popen(
+            [sys.executable, str(PROGRAM), "act", str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
     try:
         for _ in range(300):
             try:
@@ -102,7 +108,8 @@ def serving(made: Path, folder: Path) -> Iterator[Tryton]:
             except httpx.TransportError:
                 assert process.poll() is None, (folder / "log").read_text()
                 time.sleep(0.1)
-        yield Tryton(folder, port)
+        yield Tryton(folder, port, client)
     finally:
-        process.kill()
-        process.wait()
+        for each in (process, client):
+            each.kill()
+            each.communicate()
