@@ -1,6 +1,6 @@
 """What runs in Tryton's own processes: its client making a year of leads, and its server under a clock that tests set.
 
-``make FOLDER``, ``serve FOLDER PORT`` or ``act FOLDER``, which reads a line of a database and actions for each answer. A folder holds databases, the configuration
+``make FOLDER``, ``serve FOLDER PORT`` or ``act FOLDER``, which reads a line of actions for each answer. A folder holds databases, the configuration
 and a file ``clock`` with how many seconds the server's clock is off.
 """
 
@@ -171,24 +171,22 @@ def serve(folder: Path, port: int) -> None:
 
 
 def act(folder: Path) -> None:
-    """One client for all that people do: each line it reads names a database and actions, each it prints tells how every
-    opportunity stands afterwards.
+    """One client for all that people do: each line it reads holds actions, each it prints tells how every opportunity stands
+    afterwards.
     """
+    from proteus import config as proteus_config
+
+    # On the same database, not through the server: that would hash the password for each of a thousand calls.
     configured(folder)
+    proteus_config.set_trytond("crm", config_file=str(folder / "trytond.conf"))
     for line in sys.stdin:
-        print(json.dumps(acted(folder, *json.loads(line))), flush=True)
+        print(json.dumps(acted(json.loads(line))), flush=True)
 
 
-def acted(folder: Path, database: str, actions: list) -> dict:
+def acted(actions: list) -> dict:
     """What a person does at Tryton's own client, and how every opportunity stands afterwards."""
     from proteus import Model
-    from proteus import config as proteus_config
-    from trytond.cache import MemoryCache
 
-    # On the same database, not through the server: that would hash the password for each of a thousand calls. What the
-    # server has written there meanwhile is looked at anew.
-    proteus_config.set_trytond(database, config_file=str(folder / "trytond.conf"))
-    MemoryCache.drop(database)
     Opportunity, Note, Party = (Model.get(name) for name in ("sale.opportunity", "ir.note", "party.party"))
     for what, lead_id, value in actions:
         if what == "create":

@@ -1,15 +1,16 @@
-"""A Tryton server on loopback, with a year of leads that its own client made; each test has a database of its own."""
+"""A Tryton server on loopback, with a year of leads that its own client made; each test finds its database as it was made."""
 
 import json
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ import httpx
 
 from tests.conftest import REPOSITORY, absent
 
-COPIES = 16
 PROGRAM = REPOSITORY / "tests" / "tryton_program.py"
 
 
@@ -44,12 +44,11 @@ class Tryton:
     folder: Path
     port: int
     client: subprocess.Popen[str]
-    database: str = "crm"
 
     @property
     def url(self) -> str:
         """Its address as a source."""
-        return f"tryton:http://127.0.0.1:{self.port}/{self.database}"
+        return f"tryton:http://127.0.0.1:{self.port}/crm"
 
     @property
     def key(self) -> str:
@@ -57,48 +56,43 @@ class Tryton:
 
     @property
     def file(self) -> Path:
-        return self.folder / f"{self.database}.sqlite"
+        return self.folder / "crm.sqlite"
 
-    def fresh(self) -> "Tryton":
-        """The same server with another database as it was made: it looks for databases as it starts alone."""
-        unused = sorted(self.folder.glob("crm_*.sqlite.unused"))
-        unused[0].unlink()
-        return replace(self, database=unused[0].name.partition(".")[0])
+    def restored(self) -> "Tryton":
+        """The same server, its database as it was made."""
+        copied(self.folder / "made.sqlite", self.file)
+        return self
 
     def act(self, *actions: tuple[str, int | None, Any]) -> dict[str, dict[str, Any]]:
         """What a person does at the client; how every opportunity stands then."""
         assert self.client.stdin is not None
         assert self.client.stdout is not None
-        print(json.dumps([self.database, actions]), file=self.client.stdin, flush=True)
+        print(json.dumps(actions), file=self.client.stdin, flush=True)
         told = self.client.stdout.readline()
         assert told, (self.folder / "log").read_text()
         return json.loads(told)
+
+
+def copied(one: Path, other: Path) -> None:
+    """A database over another one, which a server may have open."""
+    with closing(sqlite3.connect(one)) as made, closing(sqlite3.connect(other)) as there:
+        made.backup(there)
 
 
 @contextmanager
 def serving(made: Path, folder: Path) -> Iterator[Tryton]:
     """A server over a copy of what was made."""
     shutil.copytree(made, folder)
-    for number in range(COPIES):
-        shutil.copy(folder / "crm.sqlite", folder / f"crm_{number:02}.sqlite")
-        (folder / f"crm_{number:02}.sqlite.unused").touch()
+    copied(folder / "crm.sqlite", folder / "made.sqlite")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with (folder / "log").open("w") as log:
+    with (folder / "log").open("a") as log:
         process = subprocess.Popen(
             [sys.executable, str(PROGRAM), "serve", str(folder), str(port)],
             stdout=log,
             stderr=log,
             env=dict(os.environ),
-        )
-        # It starts at once with the server, and once for all tests.
-        client = subprocess.Popen(
-            [sys.executable, str(PROGRAM), "act", str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
         )
     try:
         for _ in range(300):
@@ -108,8 +102,27 @@ def serving(made: Path, folder: Path) -> Iterator[Tryton]:
             except httpx.TransportError:
                 assert process.poll() is None, (folder / "log").read_text()
                 time.sleep(0.1)
-        yield Tryton(folder, port, client)
+        with acting(folder) as client:
+            yield Tryton(folder, port, client)
     finally:
-        for each in (process, client):
-            each.kill()
-            each.communicate()
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def acting(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A client that does what tests say, in a process that begins once for all of them."""
+    with (
+        (folder / "log").open("a") as log,
+        subprocess.Popen(
+            [sys.executable, str(PROGRAM), "act", str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as client,
+    ):
+        try:
+            yield client
+        finally:
+            client.kill()
