@@ -4,7 +4,9 @@ browsers without a browser.
 
 import re
 import shutil
+import sqlite3
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -125,24 +127,41 @@ def make_desk(
     settings = load_settings(folder / "crm.toml", environ={})
     desk = Desk(folder / "home", settings)
     pulled(desk)
+    if store is None:
+        lay_out(desk.home / "store.db")
     desk.store.record(decided(decisions))
     return desk
+
+
+_LAID_OUT: list[bytes] = []  # a store that has gone through all steps, without anything in it
+
+
+def lay_out(file: Path) -> None:
+    """Put a new store there: going through the steps costs half of a desk, and once is enough."""
+    if not _LAID_OUT:
+        with tempfile.TemporaryDirectory() as folder:
+            first = Path(folder) / "store.db"
+            with Store(f"sqlite:///{first}").reading() as connection:
+                connection.rollback()
+            with closing(sqlite3.connect(first)) as database:
+                _LAID_OUT.append(database.serialize())
+    file.write_bytes(_LAID_OUT[0])
 
 
 _PULLED: dict[tuple, tuple[str, tempfile.TemporaryDirectory]] = {}
 
 
-def pulled(desk: Desk) -> None:
+def pulled(desk: Desk, until: datetime = NOW) -> None:
     """Pull the desk's source, or copy what a desk of the same leads, read alike, has pulled: it costs most of a desk."""
     settings = desk.settings
     files = (desk.home.parent / "exports" / f"{name}.csv" for name in ("leads", "outcomes"))
     read_as = settings.source.model_copy(update={"url": ""}), settings.label
-    same = (*(file.read_bytes() for file in files), repr(read_as))
+    same = (*(file.read_bytes() for file in files), repr(read_as), until)
     if same not in _PULLED:
         _PULLED[same] = settings.source.url, tempfile.TemporaryDirectory()
-        pull(settings.source, settings.label, home=Path(_PULLED[same][1].name), until=NOW).close()
+        pull(settings.source, settings.label, home=Path(_PULLED[same][1].name), until=until).close()
     url, home = _PULLED[same]
-    shutil.copytree(Path(home.name) / "snapshots", desk.home / "snapshots")
+    shutil.copytree(Path(home.name) / "snapshots", desk.home / "snapshots", dirs_exist_ok=True)
     for note in desk.home.glob("snapshots/*/snapshot.json"):
         note.write_text(note.read_text().replace(url, settings.source.url))
 

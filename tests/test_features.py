@@ -162,6 +162,7 @@ def test_the_frame_has_categories_and_numbers_and_no_texts(engine):
     assert channels.tolist() == arrow["channel"].to_pylist()
 
 
+@pytest.mark.slow
 def test_the_order_of_columns_does_not_hang_on_who_imported_what_first():
     program = "import {first}\nfrom features import recipe\nprint([each.name for each in recipe.in_order()])"
     orders = {

@@ -192,6 +192,7 @@ def test_nothing_names_a_place_on_one_machine_or_is_left_for_later():
     assert not found
 
 
+@pytest.mark.slow
 def test_importing_everything_writes_nothing_says_nothing_and_starts_nothing(tmp_path):
     code = f"""
 import importlib, os, sys, threading

@@ -8,9 +8,8 @@ import pytest
 from pipelines.flows.alignment import kept
 from pipelines.flows.alignment.kept import keep_figures
 from pipelines.reports import kept as files
-from pipelines.sources.snapshots import pull
 from pipelines.store.erasure import forget, forgotten_of
-from tests.desks import PASSWORD, make_desk
+from tests.desks import PASSWORD, make_desk, pulled
 
 
 @pytest.fixture
@@ -21,7 +20,7 @@ def desk(tmp_path):
     made.later(days=40)
     outcomes = "lead_id,stage,occurred_at,rep,reason\nL6,accepted,2026-02-21 09:00,old rep,\nL6,won,2026-04-10 09:00,old rep,\n"
     (made.home.parent / "exports" / "outcomes.csv").write_text(outcomes)
-    pull(made.settings.source, made.settings.label, home=made.home, until=made.now).close()
+    pulled(made, until=made.now)
     return made
 
 

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.filterwarnings(
 )  # Ibis 12 asks DuckDB 2 in its old words
 
 
+@pytest.mark.slow
 def test_no_changed_input_ends_in_a_traceback_leaves_half_a_snapshot_or_reads_a_value_as_another():
     told = []
     ends, faults = run(RUNS, 11, told=told.append)

@@ -112,6 +112,7 @@ def run(*words: object, home: Path, **more: object) -> subprocess.CompletedProce
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_who_stops_reading_or_reads_few_letters_keeps_no_command_from_its_work(tmp_path):
     home = tmp_path / "home"
     reads, writes = os.pipe()

@@ -15,7 +15,7 @@ from models.registry import published
 from models.registry.published import MANIFEST, POINTER, Publication
 from models.registry.registry import MODEL, Registry
 from pipelines.version_files import load_champion, save_challenger
-from tests.commands import command, leadsieve
+from tests.commands import brief, command, leadsieve
 from tests.conftest import REPOSITORY
 from tests.test_policy import POLICY
 from tests.test_registry import register, tiny_scorer
@@ -208,8 +208,9 @@ def registered(tmp_path_factory, files) -> Path:
     """A home whose registry has versions 1, the champion, and 2."""
     home = tmp_path_factory.mktemp("two") / "home"
     made = registry_in(home)
-    for _ in range(2):
-        register(made, files)
+    with brief():
+        for _ in range(2):
+            register(made, files)
     made.promote("1", at=datetime(2026, 1, 1))
     return home
 

@@ -184,6 +184,7 @@ snapshots.pull(SourceSettings(url=sys.argv[1]), Horizons(), home=Path(sys.argv[2
 """
 
 
+@pytest.mark.slow
 def test_a_pull_that_was_killed_leaves_nothing_that_counts_and_the_next_one_cleans_up(folder):
     arguments = [sys.executable, "-c", KILLED, f"files:{folder / 'source'}", str(folder / "home")]
     died = subprocess.run(
@@ -218,6 +219,7 @@ print(snapshots.pull(SourceSettings(url=sys.argv[1]), Horizons(), home=Path(sys.
 """
 
 
+@pytest.mark.slow
 def test_a_pull_is_not_swept_away_by_one_in_another_container(folder):
     (folder / "other").mkdir()
     (folder / "other" / "leads.csv").write_text(LEADS + "3,2026-01-03,8,Bern\n")

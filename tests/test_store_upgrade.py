@@ -188,6 +188,7 @@ def test_processes_that_open_a_new_store_at_once_make_it_once_and_decide_no_lead
     assert Store(store_url).decided() == {"same", *(f"own {number}" for number in range(3))}
 
 
+@pytest.mark.slow
 def test_many_that_lay_out_one_new_store_at_once_are_all_let_in(tmp_path):
     def open_it(number: int) -> set[str]:
         start.wait()

@@ -36,13 +36,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tryton]:
 
 @pytest.fixture
 def crm(server: Tryton, monkeypatch: pytest.MonkeyPatch) -> Tryton:
-    """A database of a test's own."""
+    """The database as it was made."""
     monkeypatch.setenv("TRYTON_KEY", server.key)
-    return server.fresh()
+    return server.restored()
 
 
 def run(crm: Tryton, *words: object, home: Path) -> Said:
-    config = home.parent / f"{crm.database}.toml"
+    config = home.parent / "tryton.toml"
     config.write_text(f'[source]\nurl = "{crm.url}"\n{QUICK}')
     said = leadsieve(*words, "--config", config, "--json", home=home, TRYTON_KEY=crm.key)
     assert said.code == 0, said.err
@@ -53,7 +53,7 @@ def run(crm: Tryton, *words: object, home: Path) -> Said:
 def learned(server: Tryton, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a champion that learned from the CRM."""
     home = tmp_path_factory.mktemp("learned") / "home"
-    trained = run(server, "train", home=home)
+    trained = run(server.restored(), "train", home=home)
     assert trained.code == 0, trained.err
     assert trained.json["verdict"] in ("ready", "weak")
     assert run(server, "promote", "--why", "it is the first", home=home).code == 0
@@ -238,7 +238,7 @@ def test_whoever_is_forgotten_leaves_the_mirror_and_the_outbox_and_comes_back_wi
     run(crm, "score", home=home)
     run(crm, "writeback", home=home)
     gone = next(lead_id for lead_id, *_ in decided(home))
-    config = home.parent / f"{crm.database}.toml"
+    config = home.parent / "tryton.toml"
     assert leadsieve("forget", gone, "--config", config, home=home).code == 0
     assert not list((home / "crm").glob("*.db"))
     run(crm, "score", home=home)
@@ -272,7 +272,7 @@ httpx.Client.send = send
 def test_a_run_that_is_killed_before_or_after_any_request_loses_nothing_and_writes_nothing_twice(crm, home):
     """All 300 leads are decided, so that many are refused, too: those that are over."""
     scored = run(crm, "score", "--all", home=home).json["scored"]
-    config = home.parent / f"{crm.database}.toml"
+    config = home.parent / "tryton.toml"
     draw, killed = random.Random(11), 0
     for _ in range(KILLS):
         dies = DIES.format(last=draw.randrange(1, 2 * scored // KILLS), before=draw.random() < 0.5)

@@ -15,7 +15,7 @@ from models.promotion.record import LEAKS, LEARNED
 from models.registry import place
 from models.registry.registry import Registry
 from models.registry.versions import ChampionMovedError, Change, previous, reigns
-from tests.commands import FLAT, QUICK, Said, flat_leads, leadsieve, written
+from tests.commands import FLAT, QUICK, Said, brief, flat_leads, leadsieve, written
 from tests.test_registry import environment, register, tiny_scorer
 
 
@@ -71,8 +71,9 @@ def store(tmp_path_factory) -> Path:
     tiny_scorer()[0].save(folder)
     file = tmp_path_factory.mktemp("home") / "mlflow.db"
     made = Registry(f"sqlite:///{file}")
-    for _ in range(4):
-        register(made, folder)
+    with brief():
+        for _ in range(4):
+            register(made, folder)
     made.promote("1", at=datetime(2026, 1, 1))
     return file
 

@@ -1,6 +1,6 @@
 """What runs in Tryton's own processes: its client making a year of leads, and its server under a clock that tests set.
 
-``make FOLDER``, ``serve FOLDER PORT`` or ``act FOLDER DATABASE ACTIONS``. A folder holds databases, the configuration
+``make FOLDER``, ``serve FOLDER PORT`` or ``act FOLDER``, which reads a line of actions for each answer. A folder holds databases, the configuration
 and a file ``clock`` with how many seconds the server's clock is off.
 """
 
@@ -170,14 +170,23 @@ def serve(folder: Path, port: int) -> None:
     run_simple("127.0.0.1", port, app, threaded=True)
 
 
-def act(folder: Path, database: str, actions: list) -> None:
-    """What a person does at Tryton's own client, as JSON: how every opportunity stands afterwards."""
-    from proteus import Model
+def act(folder: Path) -> None:
+    """One client for all that people do: each line it reads holds actions, each it prints tells how every opportunity stands
+    afterwards.
+    """
     from proteus import config as proteus_config
 
     # On the same database, not through the server: that would hash the password for each of a thousand calls.
     configured(folder)
-    proteus_config.set_trytond(database, config_file=str(folder / "trytond.conf"))
+    proteus_config.set_trytond("crm", config_file=str(folder / "trytond.conf"))
+    for line in sys.stdin:
+        print(json.dumps(acted(json.loads(line))), flush=True)
+
+
+def acted(actions: list) -> dict:
+    """What a person does at Tryton's own client, and how every opportunity stands afterwards."""
+    from proteus import Model
+
     Opportunity, Note, Party = (Model.get(name) for name in ("sale.opportunity", "ir.note", "party.party"))
     for what, lead_id, value in actions:
         if what == "create":
@@ -201,18 +210,14 @@ def act(folder: Path, database: str, actions: list) -> None:
     notes = {}
     for note in Note.find():
         notes.setdefault(str(note.resource.id), []).append(note.message)
-    print(
-        json.dumps(
-            {
-                str(lead.id): {
-                    "state": lead.state,
-                    "chance": lead.conversion_probability,
-                    "notes": notes.get(str(lead.id), []),
-                }
-                for lead in Opportunity.find()
-            }
-        )
-    )
+    return {
+        str(lead.id): {
+            "state": lead.state,
+            "chance": lead.conversion_probability,
+            "notes": notes.get(str(lead.id), []),
+        }
+        for lead in Opportunity.find()
+    }
 
 
 if __name__ == "__main__":
@@ -221,4 +226,4 @@ if __name__ == "__main__":
     elif sys.argv[1] == "serve":
         serve(Path(sys.argv[2]), int(sys.argv[3]))
     else:
-        act(Path(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4]))
+        act(Path(sys.argv[2]))

@@ -1,14 +1,15 @@
-"""A Tryton server on loopback, with a year of leads that its own client made; each test has a database of its own."""
+"""A Tryton server on loopback, with a year of leads that its own client made; each test finds its database as it was made."""
 
 import json
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,20 +19,7 @@ import httpx
 
 from tests.conftest import REPOSITORY, absent
 
-COPIES = 16
 PROGRAM = REPOSITORY / "tests" / "tryton_program.py"
-
-
-def program(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    """One run of Tryton's own code, in a process of its own."""
-    return subprocess.run(
-        [sys.executable, str(PROGRAM), *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        **options,
-    )
 
 
 def make(folder: Path) -> None:
@@ -39,7 +27,13 @@ def make(folder: Path) -> None:
     if find_spec("trytond") is None:
         absent("Tryton (the extra tryton)")
     folder.mkdir(parents=True)
-    made = program("make", folder)
+    made = subprocess.run(
+        [sys.executable, str(PROGRAM), "make", str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert made.returncode == 0, made.stderr
 
 
@@ -49,12 +43,12 @@ class Tryton:
 
     folder: Path
     port: int
-    database: str = "crm"
+    client: subprocess.Popen[str]
 
     @property
     def url(self) -> str:
         """Its address as a source."""
-        return f"tryton:http://127.0.0.1:{self.port}/{self.database}"
+        return f"tryton:http://127.0.0.1:{self.port}/crm"
 
     @property
     def key(self) -> str:
@@ -62,32 +56,38 @@ class Tryton:
 
     @property
     def file(self) -> Path:
-        return self.folder / f"{self.database}.sqlite"
+        return self.folder / "crm.sqlite"
 
-    def fresh(self) -> "Tryton":
-        """The same server with another database as it was made: it looks for databases as it starts alone."""
-        unused = sorted(self.folder.glob("crm_*.sqlite.unused"))
-        unused[0].unlink()
-        return Tryton(self.folder, self.port, unused[0].name.partition(".")[0])
+    def restored(self) -> "Tryton":
+        """The same server, its database as it was made."""
+        copied(self.folder / "made.sqlite", self.file)
+        return self
 
     def act(self, *actions: tuple[str, int | None, Any]) -> dict[str, dict[str, Any]]:
         """What a person does at the client; how every opportunity stands then."""
-        done = program("act", self.folder, self.database, json.dumps(actions))
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        assert self.client.stdin is not None
+        assert self.client.stdout is not None
+        print(json.dumps(actions), file=self.client.stdin, flush=True)
+        told = self.client.stdout.readline()
+        assert told, (self.folder / "log").read_text()
+        return json.loads(told)
+
+
+def copied(one: Path, other: Path) -> None:
+    """A database over another one, which a server may have open."""
+    with closing(sqlite3.connect(one)) as made, closing(sqlite3.connect(other)) as there:
+        made.backup(there)
 
 
 @contextmanager
 def serving(made: Path, folder: Path) -> Iterator[Tryton]:
     """A server over a copy of what was made."""
     shutil.copytree(made, folder)
-    for number in range(COPIES):
-        shutil.copy(folder / "crm.sqlite", folder / f"crm_{number:02}.sqlite")
-        (folder / f"crm_{number:02}.sqlite.unused").touch()
+    copied(folder / "crm.sqlite", folder / "made.sqlite")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with (folder / "log").open("w") as log:
+    with (folder / "log").open("a") as log:
         process = subprocess.Popen(
             [sys.executable, str(PROGRAM), "serve", str(folder), str(port)],
             stdout=log,
@@ -102,7 +102,27 @@ def serving(made: Path, folder: Path) -> Iterator[Tryton]:
             except httpx.TransportError:
                 assert process.poll() is None, (folder / "log").read_text()
                 time.sleep(0.1)
-        yield Tryton(folder, port)
+        with acting(folder) as client:
+            yield Tryton(folder, port, client)
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def acting(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A client that does what tests say, in a process that begins once for all of them."""
+    with (
+        (folder / "log").open("a") as log,
+        subprocess.Popen(
+            [sys.executable, str(PROGRAM), "act", str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as client,
+    ):
+        try:
+            yield client
+        finally:
+            client.kill()

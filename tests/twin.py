@@ -5,6 +5,7 @@ engine's code. A new feature gets one by a line of ``TWINS``; without it, the te
 import re
 from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,9 +23,7 @@ MONTH = 30 * DAY
 def twin_matrix(world: World, cohort: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
     """What ``matrix`` must give for this world, in pandas."""
     leads = world.leads.set_index("lead_id")
-    fates = pd.DataFrame(
-        [fate_of(world, recipe, lead) for lead in world.leads.itertuples(index=False)]
-    ).set_index("lead_id")
+    fates = {lead.lead_id: fate_of(world, recipe, lead) for lead in world.leads.itertuples(index=False)}
     rows = []
     for row in cohort.sort_values(["as_of", "lead_id"]).itertuples(index=False):
         look = Look(world, recipe, row, leads.loc[row.lead_id], known_events(world, row), fates)
@@ -51,18 +50,23 @@ class Look:
             cache(self.past),
         )  # many columns ask for the same
 
-    def in_days(self, days: float) -> pd.DataFrame:
-        return self.known[self.known.age < days * DAY]
+    def in_days(self, days: float) -> list["Known"]:
+        return [event for event in self.known if event.age < days * DAY]
 
-    def others(self, key: str | None) -> pd.DataFrame | None:
+    def of_kind(self, kind: str, days: float | None = None) -> list["Known"]:
+        events = self.known if days is None else self.in_days(days)
+        return [event for event in events if event.kind == kind]
+
+    def others(self, key: str | None) -> list[dict] | None:
         """Fates of the other leads with this lead's value of a key; None where it has none."""
-        fates = self.fates.drop(index=self.row.lead_id)
+        others = {lead_id: fate for lead_id, fate in self.fates.items() if lead_id != self.row.lead_id}
         if key is None:
-            return fates
-        leads = self.world.leads.set_index("lead_id")
-        values = leads[key].map(company) if key == "e-mail" else leads[key]
+            return list(others.values())
+        values = dict(zip(self.world.leads["lead_id"], self.world.leads[key], strict=True))
+        if key == "e-mail":
+            values = {lead_id: company(address) for lead_id, address in values.items()}
         own = values[self.row.lead_id]
-        return None if pd.isna(own) else fates[values.reindex(fates.index) == own]
+        return None if pd.isna(own) else [fate for lead_id, fate in others.items() if values[lead_id] == own]
 
     def moment(self, key: str | None) -> pd.Timestamp:
         """Up to when outcomes of a key are counted: midnight, but the as-of time itself for accounts and
@@ -76,8 +80,8 @@ class Look:
         others = self.others(key)
         if others is None:
             return None
-        done = others[others[at] < self.moment(key)]
-        return len(done), int(done[result].sum())
+        done = [fate for fate in others if fate[at] < self.moment(key)]
+        return len(done), sum(fate[result] for fate in done)
 
     def rate(self, key: str, at: str, result: str) -> float:
         here, everywhere = self.past(key, at, result), self.past(None, at, result)
@@ -86,13 +90,25 @@ class Look:
         return (here[1] + 20 * everywhere[1] / everywhere[0]) / (here[0] + 20)
 
 
-def known_events(world: World, row) -> pd.DataFrame:
+class Known(NamedTuple):
+    """An event as it is known of at the as-of time."""
+
+    kind: str
+    channel: str | None
+    value: float
+    age: pd.Timedelta
+
+
+def known_events(world: World, row) -> list[Known]:
     """The lead's events recorded before the as-of time, with their ages."""
     if world.events is None:
-        return pd.DataFrame()
-    events = world.events
-    known = events[(events.lead_id == row.lead_id) & (events.recorded_at < row.as_of)]
-    return known.assign(age=(row.as_of - known.occurred_at).clip(lower=pd.Timedelta(0)))
+        return []
+    own = world.events[world.events.lead_id == row.lead_id]
+    return [
+        Known(each.kind, each.channel, each.value, max(row.as_of - each.occurred_at, pd.Timedelta(0)))
+        for each in own.itertuples(index=False)
+        if each.recorded_at < row.as_of
+    ]
 
 
 def fate_of(world: World, recipe: Recipe, lead) -> dict:
@@ -112,7 +128,6 @@ def fate_of(world: World, recipe: Recipe, lead) -> dict:
     settled = pd.NaT if pd.isna(start) else max(ended, start) if world.outcome_times else ended
     late = DAY if world.clock == "time" and not world.outcome_times else 0 * DAY
     return {
-        "lead_id": lead.lead_id,
         "decided_at": decided + late * recipe.horizons.pursue_days,
         "accepted": bool(taken <= decided),
         "settled_at": settled + late * recipe.horizons.convert_days,
@@ -166,8 +181,12 @@ def earliest(*times):
     return min(filled) if filled else pd.NaT
 
 
-def count(events: pd.DataFrame) -> int:
-    return len(events)
+def oldest(events: list[Known]) -> float:
+    return days(max((event.age for event in events), default=pd.NaT))
+
+
+def newest(events: list[Known]) -> float:
+    return days(min((event.age for event in events), default=pd.NaT))
 
 
 def days(age) -> float:
@@ -197,8 +216,8 @@ def by_rule(title, rules) -> str | float:
 
 
 def trend(look: Look) -> float:
-    month = count(look.in_days(30))
-    return count(look.in_days(7)) / 7 - month / 30 if month else np.nan
+    month = len(look.in_days(30))
+    return len(look.in_days(7)) / 7 - month / 30 if month else np.nan
 
 
 def free_mailbox(look: Look, attribute: str) -> float:
@@ -233,18 +252,18 @@ def cell(text: str | None, mark: str) -> list[str] | None:
 
 
 TWINS: dict[str, Callable] = {
-    "events_of_kind": lambda look, kind, days: count(look.in_days(days)[lambda known: known.kind == kind]),
-    "events": lambda look, days: count(look.in_days(days)),
-    "events_ever": lambda look: count(look.known),
-    "days_since_kind": lambda look, kind: days(look.known[look.known.kind == kind].age.min()),
-    "days_since_event": lambda look: days(look.known.age.min()),
-    "days_since_first_event": lambda look: days(look.known.age.max()),
-    "value_of_events": lambda look, days: look.in_days(days).value.sum(),
-    "events_through_channel": lambda look, channel: count(
-        look.in_days(30)[lambda known: known.channel == channel]
+    "events_of_kind": lambda look, kind, days: len(look.of_kind(kind, days)),
+    "events": lambda look, days: len(look.in_days(days)),
+    "events_ever": lambda look: len(look.known),
+    "days_since_kind": lambda look, kind: newest(look.of_kind(kind)),
+    "days_since_event": lambda look: newest(look.known),
+    "days_since_first_event": lambda look: oldest(look.known),
+    "value_of_events": lambda look, days: np.nansum([event.value for event in look.in_days(days)]),
+    "events_through_channel": lambda look, channel: sum(
+        event.channel == channel for event in look.in_days(30)
     ),
     "trend": trend,
-    "kinds_of_event": lambda look, kinds: look.in_days(30).kind[lambda kind: kind.isin(kinds)].nunique(),
+    "kinds_of_event": lambda look, kinds: len({event.kind for event in look.in_days(30)} & set(kinds)),
     "number": lambda look, attribute: look.lead[attribute],
     "category": lambda look, attribute: look.lead[attribute],
     "includes": lambda look, attribute, mark, member: (
