@@ -27,6 +27,7 @@ OUTSIDE = {
     *(
         "postgres",
         "spark",
+        "master",
         "store_url",
         "prefect_server",
         "served",
