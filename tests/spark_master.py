@@ -47,7 +47,7 @@ def on_cluster(master: str, files: Path) -> str:
 
 
 @contextmanager
-def cluster(folder: Path, workers: int = 2) -> Iterator[str]:
+def cluster(folder: Path, workers: int = 2, memory: str = "600m") -> Iterator[str]:
     """A master and its workers, each a process that listens to this machine alone; gives the master's host and port."""
     from pyspark.find_spark_home import _find_spark_home
 
@@ -80,7 +80,7 @@ def cluster(folder: Path, workers: int = 2) -> Iterator[str]:
                 time.sleep(0.1)
 
         wait_for(begin("master", "--port", master.rpartition(":")[2]), "New state: ALIVE")
-        share = ("--cores", "1", "--memory", "600m", "--work-dir", str(folder / "work"))
+        share = ("--cores", "1", "--memory", memory, "--work-dir", str(folder / "work"))
         logs = [begin("worker", *share, f"spark://{master}") for _ in range(workers)]
         for log in logs:
             wait_for(log, "Successfully registered with master")

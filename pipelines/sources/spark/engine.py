@@ -76,7 +76,11 @@ class SparkEngine(Backend):
                 yield pa.record_batch({"batch": [written.getvalue().to_pybytes()]})
 
         def read() -> Iterator[pa.RecordBatch]:
-            for row in self.rows_of(table).mapInArrow(as_bytes, "batch binary").toLocalIterator():
+            for row in (
+                self.rows_of(table)
+                .mapInArrow(as_bytes, "batch binary")
+                .toLocalIterator(prefetchPartitions=True)
+            ):
                 for batch in pa.ipc.open_stream(row.batch):
                     found = pa.Table.from_batches([batch]).rename_columns(schema.names).cast(schema)
                     yield from found.to_batches()
