@@ -134,8 +134,8 @@ def luck_of(
     leads, nothing = world.leads.to_pandas(), np.full(len(accepted), np.nan)
 
     def settled(at_risk: np.ndarray, outcome: np.ndarray) -> Labels:
-        state = np.full(len(outcome), "settled")
-        return Labels(at_risk, nothing, nothing, nothing, state, outcome.astype(float), at_risk)
+        still = np.zeros(len(outcome), bool)
+        return Labels(at_risk, nothing, nothing, nothing, still, outcome.astype(float), at_risk)
 
     selection = fit_selection(
         pd.DataFrame(visible_columns(world, reps=False).toarray().astype(np.float32)),

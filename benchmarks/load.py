@@ -47,6 +47,7 @@ class Told:
     def __init__(self) -> None:
         self.lock, self.seconds = threading.Lock(), defaultdict(list)
         self.statuses: Counter[tuple[str, int | str]] = Counter()
+        self.wrong: list[str] = []
 
     def ask(self, kind: str, send: Callable[[], httpx.Response]) -> httpx.Response | None:
         begun = time.perf_counter()
@@ -59,6 +60,11 @@ class Told:
         with self.lock:
             self.statuses[kind, answer.status_code] += 1
             self.seconds[kind].append(time.perf_counter() - begun)
+            if answer.status_code not in GOOD:
+                said = re.sub(r"<(style|head|nav).*?</\1>|<[^>]*>|\s+", " ", answer.text, flags=re.DOTALL)
+                self.wrong.append(
+                    f"{kind} {answer.request.url.path} {answer.status_code}: {said.strip()[-300:]}"
+                )
         return answer
 
 
@@ -115,6 +121,9 @@ def _person(client: httpx.Client, key: str, draw: random.Random, log: Told) -> N
     if page is None or address not in WAITING or draw.random() > 0.5:
         return
     rows = re.findall(r'<article [^>]*id="lead-.*?</article>', page.text, re.DOTALL)
+    rows = [
+        row for row in rows if 'value="accepted"' in row
+    ]  # one that was just answered offers to undo that
     if not rows:
         return
     form = dict(re.findall(r'name="(token|lead_id|turn)" value="([^"]*)"', draw.choice(rows)))
@@ -208,7 +217,7 @@ def _shown(log: Told, memory: list[int]) -> int:
         print(f"{kind:10} {len(took):6,}  median {low:.2f}  95 % {middle:.2f}  99 % {high:.2f} s  {of}")
     thirds = [round(np.mean(part)) for part in np.array_split(memory, 3)]
     print(f"memory in MB, first, second and last third: {thirds}; most {max(memory)}")
-    print(f"errors: {sum(wrong.values())} {wrong or ''}")
+    print(f"errors: {sum(wrong.values())} {wrong or ''}", *log.wrong[:20], sep="\n")
     return int(bool(wrong))
 
 

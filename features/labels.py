@@ -5,7 +5,7 @@ that sales never took up has no conversion outcome. It is unknown, and never a "
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -115,9 +115,8 @@ class Labels:
         Days observed since the start; inf for an outcome without a time, which is final; nan without a start.
     delay : array of float
         Days from the start to the event, if it was seen; 0 for an outcome without a time; nan otherwise.
-    state : array of str
-        "settled", "open" or "unknown". Rows that are not at risk are unknown: what was over at the start is
-        no outcome of it.
+    open : array of bool
+        Not settled, and may still come.
     outcome : array of float
         1 or 0 where settled, nan elsewhere.
     mature : array of bool
@@ -129,9 +128,16 @@ class Labels:
     start: np.ndarray
     age: np.ndarray
     delay: np.ndarray
-    state: np.ndarray
+    open: np.ndarray
     outcome: np.ndarray
     mature: np.ndarray
+
+    @property
+    def state(self) -> np.ndarray:
+        """ "settled", "open" or "unknown", array of str. Rows that are not at risk are unknown, but for those that may
+        still come to be: what was over at the start is no outcome of it.
+        """
+        return np.select([np.isfinite(self.outcome), self.open], ["settled", "open"], "unknown")
 
     @property
     def judged(self) -> np.ndarray:
@@ -207,8 +213,7 @@ def convert_labels(
     )
     if "accepted" in stages:
         pursuit = pursue_labels(fate, horizons, known_until, stages, outcome_times)
-        waiting = ~at_risk & np.isnat(accepted) & (pursuit.state == "open")
-        labels.state[waiting] = "open"
+        labels = replace(labels, open=labels.open | (~at_risk & np.isnat(accepted) & pursuit.open))
     return labels
 
 
@@ -233,7 +238,7 @@ def both_labels(
         start=pursue.start,
         age=np.where(told, pursue.age, np.nan),
         delay=np.where(told, convert.delay, np.nan),
-        state=np.where(told, "settled", "unknown"),
+        open=np.zeros(len(told), bool),
         outcome=np.where(told, outcome, np.nan),
         mature=told,
     )
@@ -268,10 +273,15 @@ def _labels(
         positive = happened
     age = np.where(at_risk, age, np.nan)
     settled, mature = settled & at_risk, mature & at_risk
-    state = np.where(settled, "settled", np.where(at_risk, "open", "unknown")).astype("<U7")
     outcome = np.where(settled, positive.astype("float64"), np.nan)
     return Labels(
-        at_risk=at_risk, start=start, age=age, delay=delay, state=state, outcome=outcome, mature=mature
+        at_risk=at_risk,
+        start=start,
+        age=age,
+        delay=delay,
+        open=at_risk & ~settled,
+        outcome=outcome,
+        mature=mature,
     )
 
 
@@ -283,7 +293,7 @@ def _nobody(start: np.ndarray) -> Labels:
         start=start,
         age=nothing,
         delay=nothing,
-        state=np.full(len(start), "unknown"),
+        open=no,
         outcome=nothing,
         mature=no,
     )

@@ -169,7 +169,7 @@ def replay(
         taken_up=None if taken_up is None else int(taken_up.sum()),
         customers=int(won.sum()),
         margin=float(np.nansum(margins[won])) if has_margin else None,
-        open=int((fate.state == "open")[rows].sum()),
+        open=int(fate.open[rows].sum()),
         basis="none" if policy is None else policy.basis,
         cut=None if policy is None else policy.cut,
         wins=wins,

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +19,9 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
+from app.api.errors import RefusedError
+from app.api.schemas import ScoreRequest, Scores
+from app.api.scores import Wanted, scored
 from models.registry.published import POINTER, Publication
 from models.registry.registry import Registry
 from pipelines.home import store_of
@@ -118,6 +122,29 @@ def test_fifty_clients_at_once_get_what_one_alone_gets(api, leads):
     with ThreadPoolExecutor(50) as clients:
         together = list(clients.map(lambda lead: scores(api, [lead])[0], wanted))
     assert together == alone
+
+
+def test_requests_that_are_answered_together_get_what_each_gets_alone(api, leads):
+    first, second = leads[-1], leads[-2]
+    busier = {
+        **first,
+        "events": [*first["events"], {"kind": "form", "occurred_at": AS_OF[:-8] + "00:00:01Z"}],
+    }
+    sent = (
+        {"leads": [first, second]},
+        {"leads": [busier]},  # the same lead, of which another program knows more
+        {"leads": [second], "reasons": False},
+        {"leads": [{**second, "created_at": "2099-01-01T00:00:00Z"}]},
+        {"leads": [second], "as_of": "2024-11-15T12:00:00Z"},
+    )
+    requests = [ScoreRequest.model_validate({"as_of": AS_OF + "Z"} | each) for each in sent]
+    wanted = [Wanted(request, api.champions.live, datetime(2024, 11, 16)) for request in requests]
+    together = scored(wanted)
+    alone = [scored([each])[0] for each in wanted]
+    assert isinstance(together[3], RefusedError)
+    assert together[3].errors == alone[3].errors
+    assert [each for each in together if isinstance(each, Scores)] == [alone[at] for at in (0, 1, 2, 4)]
+    assert together[0].scores[0] != together[1].scores[0]
 
 
 def test_what_is_promoted_or_forgotten_counts_without_a_restart_and_a_broken_version_takes_nothing_away(

@@ -25,7 +25,7 @@ def labels(outcome: np.ndarray) -> Labels:
         times(len(outcome)),
         nothing,
         nothing,
-        np.full(len(outcome), "settled"),
+        ~everybody,
         outcome.astype(float),
         everybody,
     )

@@ -33,7 +33,7 @@ def labels(age, delay, horizon: float = HORIZON) -> Labels:
         start=np.zeros(len(age), dtype="datetime64[us]"),
         age=age,
         delay=seen,
-        state=np.where(settled, "settled", "open"),
+        open=~settled,
         outcome=np.where(settled, positive.astype(float), np.nan),
         mature=mature,
     )
@@ -48,7 +48,7 @@ def flat(outcome) -> Labels:
         start=np.zeros(len(outcome), dtype="datetime64[us]"),
         age=np.where(known, np.inf, 0.0),
         delay=np.where(outcome == 1, 0.0, np.nan),
-        state=np.where(known, "settled", "open"),
+        open=~known,
         outcome=outcome,
         mature=known,
     )

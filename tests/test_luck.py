@@ -31,8 +31,8 @@ class Market:
         nothing = np.full(len(at), np.nan)
 
         def labels(at_risk: np.ndarray, outcome: np.ndarray) -> Labels:
-            state = np.full(len(at), "settled")
-            return Labels(at_risk, nothing, nothing, nothing, state, outcome.astype(float), at_risk)
+            still = np.zeros(len(at), bool)
+            return Labels(at_risk, nothing, nothing, nothing, still, outcome.astype(float), at_risk)
 
         given = {
             "of_rep": [],

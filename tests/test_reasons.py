@@ -80,7 +80,7 @@ def world() -> tuple[Scorer, pd.DataFrame]:
         start=np.zeros(rows, dtype="datetime64[us]"),
         age=np.full(rows, np.inf),
         delay=np.where(won, 0.0, np.nan),
-        state=np.full(rows, "settled"),
+        open=np.zeros(rows, bool),
         outcome=won.astype(float),
         mature=np.ones(rows, dtype=bool),
     )
@@ -200,7 +200,7 @@ def test_a_model_without_trees_has_no_reasons_and_no_lead_is_no_trouble(world):
             start=np.zeros(100, dtype="datetime64[us]"),
             age=np.full(100, np.inf),
             delay=np.r_[np.zeros(5), np.full(95, np.nan)],
-            state=np.full(100, "settled"),
+            open=np.zeros(100, bool),
             outcome=np.r_[np.ones(5), np.zeros(95)],
             mature=np.ones(100, dtype=bool),
         )

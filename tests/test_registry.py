@@ -61,7 +61,7 @@ def tiny_scorer(seed: int = 0) -> tuple[Scorer, pd.DataFrame]:
         start=np.full(rows, np.datetime64("2024-01-01", "us")),
         age=np.full(rows, np.inf),
         delay=np.where(won, 0.0, np.nan),
-        state=np.full(rows, "settled", dtype=object),
+        open=np.zeros(rows, bool),
         outcome=won.astype(float),
         mature=np.ones(rows, dtype=bool),
     )

@@ -82,7 +82,7 @@ def timed(chance: np.ndarray, horizon: float, seed: int) -> Labels:
         start=np.zeros(rows, dtype="datetime64[us]"),
         age=age,
         delay=delay,
-        state=np.where(settled, "settled", "open"),
+        open=~settled,
         outcome=np.where(settled, (~np.isnan(delay)).astype(float), np.nan),
         mature=mature,
     )

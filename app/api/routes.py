@@ -1,7 +1,6 @@
 """The API: programs ask for scores and decisions, and tell what sales answered."""
 
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from importlib.metadata import version as installed
 from typing import Annotated, Any, TypeVar
@@ -28,17 +27,15 @@ from app.api.schemas import (
     Health,
     InUse,
     Problem,
-    Score,
     ScoreRequest,
     Scores,
-    as_json_number,
 )
-from app.api.tables import read
+from app.api.scores import FIGURES, Wanted, known_until, scored
 from app.desk import Desk, desk_of
 from app.scoring.champion import Champions
 from app.scoring.realtime import AT_ONCE, LiveScorer
+from app.scoring.together import BusyError, Together
 from app.sessions import AskedFirst, ForbiddenError, NotSignedInError, address_of, first
-from models.policy.rules import rule_of
 from pipelines.store import worklist
 from pipelines.store.access.users import Person, Role, with_key
 from pipelines.store.answers import give
@@ -48,6 +45,7 @@ from pipelines.store.decisions import decisions as read_decisions
 MOST_PARTS = 250_000
 LARGEST = 16_000_000  # bytes: 1,000 leads with 100 events each take a fifth of it
 MOST_WAITING = 200
+SCORED_AT_ONCE = 1_000  # leads, of one request or of several
 PATIENCE = 5  # seconds until the store is taken not to answer
 REFUSALS = {
     401: "no key that is in use",
@@ -57,7 +55,6 @@ REFUSALS = {
     503: "not ready, or something this depends on is out of reach",
 }
 ARMS = ("arm", "propensity", "cut", "cut_by")
-FIGURES = ("score", "p_pursue", "p_convert", "p_both", "p_worked", "low", "high", "value")
 Answer = TypeVar("Answer")
 bearer = HTTPBearer(
     auto_error=False, description="A key that `leadsieve key make` gave: `Authorization: Bearer ls_…`"
@@ -152,6 +149,13 @@ def create_api(desk: Desk, champions: Champions) -> FastAPI:
     api.openapi = partial(described, api)
     api.state.desk, api.state.champions = desk, champions
     api.state.turns, api.state.looks = anyio.CapacityLimiter(AT_ONCE), anyio.CapacityLimiter(4)
+    api.state.scoring = Together(
+        scored,
+        limiter=api.state.turns,
+        size=lambda wanted: len(wanted.request.leads),
+        at_once=SCORED_AT_ONCE,
+        most=MOST_WAITING,
+    )
     api.state.watch = None  # what looks for new decisions, while the desk runs
     api.include_router(router)
     errors.answer_in(api)
@@ -167,15 +171,21 @@ async def score(asked: ScoreRequest, request: Request, person: OpsKey) -> Scores
     logged, and the next scoring run decides these leads as any.
     """
     state = request.app.state
-    live = ready(state.champions)
-    return await in_turn(state, partial(scored, asked, live, now=state.desk.clock()))
+    try:
+        return await state.scoring.answer(Wanted(asked, ready(state.champions), state.desk.clock()))
+    except BusyError:
+        raise too_many() from None
 
 
 async def in_turn(state: State, work: Callable[[], Answer]) -> Answer:
     """What some work gives, once it is its turn: more side by side would only wait for each other."""
     if state.turns.statistics().tasks_waiting >= MOST_WAITING:
-        raise RefusedError(429, f"{MOST_WAITING} requests wait already; try again in a few seconds.", after=5)
+        raise too_many()
     return await run_sync(work, limiter=state.turns)
+
+
+def too_many() -> RefusedError:
+    return RefusedError(429, f"{MOST_WAITING} requests wait already; try again in a few seconds.", after=5)
 
 
 def ready(champions: Champions) -> LiveScorer:
@@ -187,38 +197,6 @@ def ready(champions: Champions) -> LiveScorer:
             after=10,
         )
     return champions.live
-
-
-def scored(asked: ScoreRequest, live: LiveScorer, *, now: datetime) -> Scores:
-    """The answer to a request."""
-    tables = read(asked.leads, live, now=now, as_of=asked.as_of, undone="no lead was scored")
-    found = live.score(tables.leads, tables.events, tables.as_of, worded=asked.reasons)
-    columns = {
-        name: found[name].tolist()
-        for name in ("lead_id", "as_of", "grade", "extrapolated", "action", "cut_by")
-    }
-    columns |= {name: [as_json_number(value) for value in found[name].tolist()] for name in FIGURES}
-    scores = [
-        Score.model_construct(
-            lead_id=row["lead_id"],
-            as_of=row["as_of"].isoformat(),
-            grade=row["grade"],
-            p_worked_by=found["p_worked_by"],
-            extrapolated=row["extrapolated"],
-            action=row["action"],
-            rule=rule_of(row["cut_by"]),
-            reasons=reasons,
-            **{name: row[name] for name in FIGURES},
-        )
-        for *values, reasons in zip(*columns.values(), found["reasons"], strict=True)
-        for row in (dict(zip(columns, values, strict=True)),)
-    ]
-    return Scores.model_construct(version=live.champion.version, known_until=known_until(live), scores=scores)
-
-
-def known_until(live: LiveScorer) -> str | None:
-    """Up to when a version's histories know anything; None where the source has no times."""
-    return live.note.newest if live.note.clock == "time" else None
 
 
 @router.post("/decisions", responses=refusals(401, 403, 413, 422, 429, 503))

@@ -33,7 +33,12 @@ def spans_of(as_of: np.ndarray, labels: Labels) -> pd.DataFrame:
     width = max((end - start) / number, np.timedelta64(1, "us"))
     span = np.minimum(((as_of - start) / width).astype(int), number - 1)
     yes, no = labels.outcome == 1, labels.outcome == 0
-    masks = {"yes": yes, "no": no, "open": labels.state == "open", "unknown": labels.state == "unknown"}
+    masks = {
+        "yes": yes,
+        "no": no,
+        "open": labels.open,
+        "unknown": ~np.isfinite(labels.outcome) & ~labels.open,
+    }
     counts = {
         name: np.bincount(span, weights=mask, minlength=number).astype(int) for name, mask in masks.items()
     }
