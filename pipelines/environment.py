@@ -28,6 +28,8 @@ LIBRARIES = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    # What starts Spark is a Java of its own, which would leave its counters in the system's temporary folder.
+    "SPARK_LAUNCHER_OPTS": "-XX:-UsePerfData",
 }
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as malloc.h numbers them
 # What goes wrong with a single command is told once, by the command line.

@@ -24,7 +24,18 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # What takes long to make, or is a server or a browser: tests that ask for it are left to `make test`.
 OUTSIDE = {
-    *("postgres", "store_url", "prefect_server", "served", "browser", "shared_data", "forked", "project"),
+    *(
+        "postgres",
+        "spark",
+        "master",
+        "store_url",
+        "prefect_server",
+        "served",
+        "browser",
+        "shared_data",
+        "forked",
+        "project",
+    ),
     *("world", "default_world", "market", "trained", "audited", "arena", "ours_trained", "killed_market"),
 }
 # Begun first, so that no test worker is left with one of them when the others have nothing more to do.

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import ibis
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from features.tables import Tables, row_time
 
@@ -89,6 +91,17 @@ def arrow(frame: pd.DataFrame) -> pa.Table:
     return pa.table(
         {name: pa.Array.from_pandas(frame[name], type=dtype(frame[name])) for name in frame.columns}
     )
+
+
+def written(world: World, folder: Path) -> Path:
+    """A world as Parquet files, the events as a folder of two."""
+    for name in ("leads", "outcomes"):
+        pq.write_table(arrow(getattr(world, name)), folder / f"{name}.parquet")
+    events = arrow(world.events)
+    (folder / "events").mkdir()
+    for part, rows in enumerate((events[:100], events[100:])):
+        pq.write_table(rows, folder / "events" / f"{part}.parquet")
+    return folder
 
 
 def random_world(seed: int, leads: int = 60) -> World:

@@ -18,7 +18,16 @@ from pipelines.addresses import redacted
 from pipelines.crm.door import KINDS, is_crm
 from pipelines.crm.mirror import Kept, tables_of_crm
 from pipelines.files import bytes_hash
-from pipelines.sources.engine import connect, first_line, let_go, local_engine, losses, quoted
+from pipelines.sources.engine import (
+    connect,
+    driven,
+    first_line,
+    home_of,
+    let_go,
+    local_engine,
+    losses,
+    quoted,
+)
 from pipelines.sources.reading.csv_files import text_view
 from pipelines.sources.reading.damage import MEND, guarded, refusal, whole_database, whole_parquet
 
@@ -329,6 +338,13 @@ def _open_server(url: str, connection: BaseBackend) -> Source:
     return DatabaseSource(redacted(url), connect(url), is_server=True)
 
 
+def _open_spark(url: str, connection: BaseBackend) -> Source:
+    driven(url)
+    from pipelines.sources.spark.source import spark_source
+
+    return spark_source(url, home_of(connection))
+
+
 _DOORS = {
     "files": _Door(_open_folder, "files:FOLDER"),
     "duckdb": _Door(_open_duckdb, "duckdb:FILE"),
@@ -336,6 +352,6 @@ _DOORS = {
     "postgres": _Door(_open_server, ""),
     "snowflake": _Door(_open_server, "snowflake://…"),
     "bigquery": _Door(_open_server, "bigquery://…"),
-    "spark": _Door(_open_server, "spark://…"),
+    "spark": _Door(_open_spark, "spark://…"),
     "simulated": _Door(_open_simulated, "simulated:…"),
 }

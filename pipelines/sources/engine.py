@@ -55,9 +55,9 @@ def let_go(connection: BaseBackend) -> None:
 @contextmanager
 def scratch_of(connection: BaseBackend) -> Iterator[Path]:
     """A folder for a moment, where an engine keeps what does not fit into memory."""
-    folder = Path(connection.raw_sql("SELECT current_setting('temp_directory')").fetchone()[0])
-    if folder.name == "tmp":
-        with scratch_in(folder.parent) as scratch:
+    home = home_of(connection)
+    if home is not None:
+        with scratch_in(home) as scratch:
             yield scratch
     else:
         with TemporaryDirectory() as scratch:
@@ -74,15 +74,19 @@ def as_name(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def connect(url: str) -> BaseBackend:
-    """A session on a server.
+def home_of(connection: BaseBackend) -> Path | None:
+    """The home in which an engine keeps what does not fit into memory, if it is in one."""
+    folder = Path(connection.raw_sql("SELECT current_setting('temp_directory')").fetchone()[0])
+    return folder.parent if folder.name == "tmp" else None
+
+
+def driven(url: str) -> str:
+    """The Ibis backend for a server's address, its driver loaded.
 
     Raises
     ------
     UsageError
-        If the extra for such servers is not installed, or the address cannot be read.
-    UnreachableError
-        If the server does not answer or does not let us in.
+        If the extra for such servers is not installed.
     """
     backend, extra, driver = SERVERS[url.partition(":")[0].lower()]
     for module in (driver, f"ibis.backends.{backend}"):
@@ -92,6 +96,20 @@ def connect(url: str) -> BaseBackend:
             raise UsageError(
                 f"{url.partition(':')[0]}: needs an extra; install it with: pip install 'leadsieve[{extra}]'"
             ) from error
+    return backend
+
+
+def connect(url: str) -> BaseBackend:
+    """A session on a database server.
+
+    Raises
+    ------
+    UsageError
+        As ``driven``, or if the address cannot be read.
+    UnreachableError
+        If the server does not answer or does not let us in.
+    """
+    backend = driven(url)
     try:
         parts = urlsplit(url)
         _ = parts.port

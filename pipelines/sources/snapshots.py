@@ -123,6 +123,10 @@ def pull(
         held.callback(source.close)
         with source.answering():
             resolved = resolve(source, settings)
+            there = None
+            if settings.engine == "source" and source.is_server:
+                there = _read(source, resolved, horizons)
+                _judge_at_source(there, resolved.settings)
             fingerprint = fingerprint_of_files(source, resolved, horizons)
             stored = fingerprint is None or whole(store / fingerprint) is None
             damaged = fingerprint is not None and stored and (store / fingerprint).exists()
@@ -142,8 +146,8 @@ def pull(
                 fingerprint, stored = kept
             note = read_note(store / fingerprint)
             tables = opened(store / fingerprint, note, connection=connection)
-            if settings.engine == "source" and source.is_server:
-                tables = replace(tables, **_every_table(_read(source, resolved, horizons)))
+            if there is not None:
+                tables = replace(tables, **_every_table(there))
             else:
                 source.close()
         gone = forgotten()
@@ -216,8 +220,6 @@ def _store(
         ending.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.mkdir()
         if source.is_server:
-            if resolved.settings.engine == "source":
-                _judge_at_source(source, resolved, horizons)
             copies = Copies.of(store.parent, resolved)
             source, resolved = landed(
                 source,
@@ -320,9 +322,8 @@ def _write(source: Source, reading: Reading, folder: Path) -> dict[str, int]:
     return {name: write(source.connection, table, folder, name) for name, table in reading.tables.items()}
 
 
-def _judge_at_source(source: Source, resolved: Resolved, horizons: Horizons) -> None:
+def _judge_at_source(reading: Reading, settings: SourceSettings) -> None:
     """The contract judged in the source's own database, before a row travels."""
-    reading = _read(source, resolved, horizons)
     tables = Tables(
         **_every_table(reading),
         clock=reading.clock,
@@ -331,7 +332,7 @@ def _judge_at_source(source: Source, resolved: Resolved, horizons: Horizons) -> 
         end=datetime.max,
         has_accounts=reading.has_accounts,
     )
-    _judge(reading, tables, resolved.settings)
+    _judge(reading, tables, settings)
 
 
 def _every_table(reading: Reading) -> dict[str, ir.Table | None]:
