@@ -49,14 +49,13 @@ def on_cluster(master: str, files: Path) -> str:
 @contextmanager
 def cluster(folder: Path, workers: int = 2, memory: str = "600m") -> Iterator[str]:
     """A master and its workers, each a process that listens to this machine alone; gives the master's host and port."""
-    from pyspark.find_spark_home import _find_spark_home
-
+    spark = importlib.util.find_spec("pyspark").submodule_search_locations[0]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         master = f"127.0.0.1:{free.getsockname()[1]}"
     local = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": str(folder), "SPARK_DAEMON_MEMORY": "256m"}
     java = {"SPARK_LAUNCHER_OPTS": "-XX:-UsePerfData", "SPARK_DAEMON_JAVA_OPTS": f"-XX:-UsePerfData {YOUNG}"}
-    program = f"{_find_spark_home()}/bin/spark-class"
+    program = f"{spark}/bin/spark-class"
 
     with ExitStack() as ending:
 
