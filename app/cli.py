@@ -47,11 +47,15 @@ def desk(
 def listening(host: str, port: int) -> socket.socket:
     """What the desk is reached through. Raises UsageError where somebody else listens already, or nobody can."""
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        door = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise UsageError(
             f"nothing can be served at {host}, port {port}: {error.strerror}. Take another one with --port; 0 takes any that is free."
         ) from error
+    # Else the second part of an answer waits for the other end to acknowledge the first, some 40 ms: asyncio looks for a
+    # protocol that a socket made this way does not name.
+    door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return door
 
 
 app.command()(desk)

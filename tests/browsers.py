@@ -85,6 +85,7 @@ def at_desk(
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name=opens)).to_be_visible()
+    page.wait_for_load_state()  # until then no key is heard
     yield page
     context.close()
     assert wrong == []

@@ -21,6 +21,7 @@ from app import server
 from app.api.errors import MOST_ERRORS
 from app.api.routes import router as api_router
 from app.api.schemas import ScoreRequest
+from app.cli import listening
 from app.desk import Desk
 from app.scoring.uploads import MOST_COLUMNS, MOST_WAITING, BusyError, Uploads, check_columns
 from app.sessions import AskedFirst
@@ -392,3 +393,10 @@ def test_a_head_that_is_too_large_is_refused(monkeypatch):
         )
         assert b"400" in asked(port, head)[:20]
         assert asked(port).startswith(b"HTTP/1.1 200")
+
+
+def test_an_answer_does_not_wait_for_its_first_part_to_be_acknowledged():
+    with listening("127.0.0.1", 0) as door, socket.create_connection(door.getsockname()):
+        accepted, _ = door.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
