@@ -140,6 +140,12 @@ class Labels:
         return np.select([np.isfinite(self.outcome), self.open], ["settled", "open"], "unknown")
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many leads are in each state."""
+        settled, waiting = int(np.isfinite(self.outcome).sum()), int(self.open.sum())
+        return {"settled": settled, "open": waiting, "unknown": len(self.open) - settled - waiting}
+
+    @property
     def judged(self) -> np.ndarray:
         """Rows that a model may be judged on: at risk, with an outcome, their whole horizon observed."""
         return self.at_risk & self.mature & np.isfinite(self.outcome)
@@ -195,6 +201,18 @@ def convert_labels(
 
     Parameters are those of ``pursue_labels``.
     """
+    known = (fate, horizons, known_until, stages, outcome_times)
+    return _convert(*known, pursue_labels(*known))
+
+
+def _convert(
+    fate: pd.DataFrame,
+    horizons: Horizons,
+    known_until: datetime,
+    stages: Sequence[str],
+    outcome_times: bool,
+    pursue: Labels,
+) -> Labels:
     seen = _seen(fate, known_until, outcome_times)
     as_of = seen["as_of"]
     accepted = _earliest(seen["accepted_at"], seen["won_at"]) if "accepted" in stages else as_of
@@ -211,10 +229,7 @@ def convert_labels(
     labels = _labels(
         start, at_risk, seen["won_at"], seen["lost_at"], horizons.convert_days, known_until, outcome_times
     )
-    if "accepted" in stages:
-        pursuit = pursue_labels(fate, horizons, known_until, stages, outcome_times)
-        labels = replace(labels, open=labels.open | (~at_risk & np.isnat(accepted) & pursuit.open))
-    return labels
+    return replace(labels, open=labels.open | (~at_risk & np.isnat(accepted) & pursue.open))
 
 
 def both_labels(
@@ -228,7 +243,8 @@ def both_labels(
     ``pursue_labels``.
     """
     known = (fate, horizons, known_until, stages, outcome_times)
-    pursue, convert = pursue_labels(*known), convert_labels(*known)
+    pursue = pursue_labels(*known)
+    convert = _convert(*known, pursue)
     passed_over = pursue.judged & (pursue.outcome == 0)
     outcome = np.where(passed_over, 0.0, np.where(convert.judged, convert.outcome, np.nan))
     over = (fate["as_of"] + horizons.both <= known_until).to_numpy() | (not outcome_times)

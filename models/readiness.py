@@ -113,9 +113,10 @@ def readiness(learning: LearningSet, settings: PolicySettings) -> Readiness:
 
 def counted(labels: Labels) -> OutcomeCounts:
     """Leads by their state, and what may be judged on of those that are settled."""
-    states = {state: int((labels.state == state).sum()) for state in ("settled", "open", "unknown")}
     lived = labels.outcome[labels.mature]
-    return OutcomeCounts(**states, positives=int((lived == 1).sum()), negatives=int((lived == 0).sum()))
+    return OutcomeCounts(
+        **labels.counts, positives=int((lived == 1).sum()), negatives=int((lived == 0).sum())
+    )
 
 
 def _too_little(found: OutcomeCounts, did: str) -> list[str]:

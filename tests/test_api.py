@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 
 import httpx
 import pandas as pd
@@ -19,6 +20,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
+from app.api import routes
 from app.api.errors import RefusedError
 from app.api.schemas import ScoreRequest, Scores
 from app.api.scores import Wanted, scored
@@ -145,6 +147,35 @@ def test_requests_that_are_answered_together_get_what_each_gets_alone(api, leads
     assert together[3].errors == alone[3].errors
     assert [each for each in together if isinstance(each, Scores)] == [alone[at] for at in (0, 1, 2, 4)]
     assert together[0].scores[0] != together[1].scores[0]
+
+
+def test_more_than_may_wait_are_told_so_whatever_they_ask_for(api, leads, monkeypatch):
+    (state,) = (route.app.state for route in api.client.app.routes if getattr(route, "path", "") == "/api")
+    begun, go_on, work = Event(), Event(), state.scoring.work
+
+    def slow(wanted):
+        begun.set()
+        go_on.wait(30)
+        return work(wanted)
+
+    def asked(what: str, lead: dict):
+        return api.ask("POST", what, json={"leads": [lead]})
+
+    monkeypatch.setattr(state.scoring, "work", slow)
+    monkeypatch.setattr(routes, "MOST_WAITING", 2)
+    with ThreadPoolExecutor(3) as clients:
+        first = clients.submit(asked, "/scores", leads[-1])
+        assert begun.wait(30)
+        waiting = [clients.submit(asked, "/scores", lead) for lead in leads[-3:-1]]
+        while len(state.scoring.waiting) < 2:
+            time.sleep(0.01)
+        refused = [asked(what, leads[-4]) for what in ("/scores", "/decisions")]
+        go_on.set()
+        assert [each.result().status_code for each in (first, *waiting)] == [200, 200, 200]
+    assert [each.status_code for each in refused] == [429, 429]
+    assert {each.json()["detail"] for each in refused} == {
+        "2 requests wait already; try again in a few seconds."
+    }
 
 
 def test_what_is_promoted_or_forgotten_counts_without_a_restart_and_a_broken_version_takes_nothing_away(

@@ -6,7 +6,7 @@ import threading
 import pytest
 from anyio import CapacityLimiter
 
-from app.scoring.together import BusyError, Together
+from app.scoring.together import Together
 
 
 class Work:
@@ -25,13 +25,12 @@ class Work:
         return [ValueError(f"{number} is odd") if number % 2 else 2 * number for number in numbers]
 
 
-def together(work: Work, *, at_once: int = 100, most: int = 100) -> Together:
+def together(work: Work, *, at_once: int = 100) -> Together:
     return Together(
         work,
         limiter=CapacityLimiter(2),
         size=lambda number: max(1, number // 100),
         at_once=at_once,
-        most=most,
     )
 
 
@@ -85,13 +84,6 @@ def test_who_has_hung_up_is_not_waited_for():
     assert isinstance(answers[1], asyncio.CancelledError)
     assert answers[2] == 8
     assert work.asked == [[0], [4]]
-
-
-def test_more_than_may_wait_are_told_so():
-    work = Work()
-    answers = after_the_first(work, [2, 4, 6], most=2)
-    assert answers[:3] == [0, 4, 8]
-    assert isinstance(answers[3], BusyError)
 
 
 def test_after_all_have_been_answered_the_next_one_is_too():

@@ -34,7 +34,7 @@ from app.api.scores import FIGURES, Wanted, known_until, scored
 from app.desk import Desk, desk_of
 from app.scoring.champion import Champions
 from app.scoring.realtime import AT_ONCE, LiveScorer
-from app.scoring.together import BusyError, Together
+from app.scoring.together import Together
 from app.sessions import AskedFirst, ForbiddenError, NotSignedInError, address_of, first
 from pipelines.store import worklist
 from pipelines.store.access.users import Person, Role, with_key
@@ -154,7 +154,6 @@ def create_api(desk: Desk, champions: Champions) -> FastAPI:
         limiter=api.state.turns,
         size=lambda wanted: len(wanted.request.leads),
         at_once=SCORED_AT_ONCE,
-        most=MOST_WAITING,
     )
     api.state.watch = None  # what looks for new decisions, while the desk runs
     api.include_router(router)
@@ -171,21 +170,21 @@ async def score(asked: ScoreRequest, request: Request, person: OpsKey) -> Scores
     logged, and the next scoring run decides these leads as any.
     """
     state = request.app.state
-    try:
-        return await state.scoring.answer(Wanted(asked, ready(state.champions), state.desk.clock()))
-    except BusyError:
-        raise too_many() from None
+    wanted = Wanted(asked, ready(state.champions), state.desk.clock())
+    with_room(state)
+    return await state.scoring.answer(wanted)
 
 
 async def in_turn(state: State, work: Callable[[], Answer]) -> Answer:
     """What some work gives, once it is its turn: more side by side would only wait for each other."""
-    if state.turns.statistics().tasks_waiting >= MOST_WAITING:
-        raise too_many()
+    with_room(state)
     return await run_sync(work, limiter=state.turns)
 
 
-def too_many() -> RefusedError:
-    return RefusedError(429, f"{MOST_WAITING} requests wait already; try again in a few seconds.", after=5)
+def with_room(state: State) -> None:
+    """Refuse a request where too many wait already, be it to be scored or to be decided."""
+    if state.turns.statistics().tasks_waiting + len(state.scoring.waiting) >= MOST_WAITING:
+        raise RefusedError(429, f"{MOST_WAITING} requests wait already; try again in a few seconds.", after=5)
 
 
 def ready(champions: Champions) -> LiveScorer:

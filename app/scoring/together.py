@@ -12,10 +12,6 @@ Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
 
-class BusyError(Exception):
-    """As many wait already as may."""
-
-
 class Together(Generic[Asked, Answer]):
     """Answers whoever comes first alone, and those who come meanwhile all at once.
 
@@ -29,8 +25,11 @@ class Together(Generic[Asked, Answer]):
         Of a request.
     at_once : int
         The size of what is answered together, at most; whatever is larger is answered alone.
-    most : int
-        Requests that may wait.
+
+    Attributes
+    ----------
+    waiting : deque
+        Requests that nobody has begun on.
     """
 
     def __init__(
@@ -40,22 +39,13 @@ class Together(Generic[Asked, Answer]):
         limiter: CapacityLimiter,
         size: Callable[[Asked], int],
         at_once: int,
-        most: int,
     ) -> None:
-        self.work, self.limiter, self.size, self.at_once, self.most = work, limiter, size, at_once, most
+        self.work, self.limiter, self.size, self.at_once = work, limiter, size, at_once
         self.waiting: deque[tuple[Asked, asyncio.Future[Answer]]] = deque()
         self.running: asyncio.Task[None] | None = None
 
     async def answer(self, asked: Asked) -> Answer:
-        """The answer to a request, once it is its turn.
-
-        Raises
-        ------
-        BusyError
-            If too many wait.
-        """
-        if len(self.waiting) >= self.most:
-            raise BusyError
+        """The answer to a request, once it is its turn."""
         heard = asyncio.get_running_loop().create_future()
         self.waiting.append((asked, heard))
         if self.running is None or self.running.done():

@@ -307,10 +307,10 @@ def _shape(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | No
         columns = [knots, np.r_[rank[0], rank, rank[-1]]]
     parts, heights = [], []
     for column in columns:
-        itself = column is knots
-        over = (
-            np.clip(values, knots[0], knots[-1], dtype=float) if itself else np.interp(values, knots, column)
-        )
+        if column is knots:
+            over = np.clip(values, knots[0], knots[-1], dtype=float)  # a third of what to interpolate takes
+        else:
+            over = np.interp(values, knots, column)
         mean, deviation = over[~empty].mean(), over[~empty].std()
         deviation = deviation if deviation > 0 else 1.0
         parts.append(np.where(empty, 0.0, (over - mean) / deviation))

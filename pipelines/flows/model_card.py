@@ -212,8 +212,7 @@ def _trained_on(learning: LearningSet, snapshot: Snapshot) -> dict[str, Any]:
 def _outcome(learning: LearningSet, name: str, clock: Clock) -> dict[str, Any]:
     """How many leads are settled, open and unknown, and over time."""
     labels, as_of = learning.labels(name), learning.frame["as_of"].to_numpy("datetime64[us]")
-    counts = {state: int((labels.state == state).sum()) for state in ("settled", "open", "unknown")}
-    counts |= {"yes": int((labels.outcome == 1).sum()), "no": int((labels.outcome == 0).sum())}
+    counts = labels.counts | {"yes": int((labels.outcome == 1).sum()), "no": int((labels.outcome == 0).sum())}
     spans = spans_of(as_of, labels) if clock != "none" and len(as_of) else None
     over_time = (
         []
