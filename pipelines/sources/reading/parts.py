@@ -20,6 +20,8 @@ from ibis import BaseBackend
 from pipelines.files import bytes_hash, replaced
 from pipelines.sources.engine import quoted
 
+MOST_WORDS = 10_000  # of a part's column that are numbered: that ids are too many is to be found out early
+
 
 def parts(folder: Path, table: str) -> list[Path]:
     """The files of a snapshot's table. Raises FileNotFoundError where there is none."""
@@ -73,7 +75,8 @@ def write(
     into = target / "all.parquet" if in_order else target
     connection.raw_sql(
         f"COPY ({ibis.to_sql(table, dialect='duckdb')}) TO {quoted(into)} "
-        f"(FORMAT parquet, COMPRESSION snappy{'' if in_order else ', ROW_GROUPS_PER_FILE 1, OVERWRITE_OR_IGNORE'})"
+        f"(FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT {MOST_WORDS}"
+        f"{'' if in_order else ', ROW_GROUPS_PER_FILE 1, OVERWRITE_OR_IGNORE'})"
     ).fetchall()
     for part in parts(folder, name):
         digest, number = bytes_hash(part)[:16], 0
