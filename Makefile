@@ -6,7 +6,7 @@ QUICK := not slow and not outside
 # Two workers, a file of tests at a time, the longest first (tests/conftest.py).
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo check test coverage lint format sbom clean
+.PHONY: demo check test coverage lint format sbom hashes clean
 
 demo: .venv/ready
 	$(BIN)/leadsieve demo
@@ -36,8 +36,17 @@ sbom: .venv/ready
 clean:
 	rm -rf .venv .leadsieve
 
-.venv/ready: pyproject.toml constraints.txt
+# What every file of the packages of `make demo` and `make test` must be, for each system and Python; to be run after a
+# change of the pins.
+hashes: .venv/ready
+	$(PYTHON) -m venv .venv/uv
+	.venv/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	.venv/uv/bin/uv pip compile --quiet pyproject.toml --extra test --constraint constraints.txt --output-file hashes.txt \
+	    --universal --generate-hashes --no-strip-extras --no-annotate --no-header
+
+.venv/ready: pyproject.toml constraints.txt hashes.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "leadsieve needs Python 3.11 or newer; name one with: make PYTHON=python3.12 demo")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement hashes.txt --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --no-build-isolation --editable .
 	touch $@

@@ -147,7 +147,7 @@ def _reader(client: httpx.Client, key: str, draw: random.Random, log: Told) -> N
 
 
 def _dropper(client: httpx.Client, key: str, draw: random.Random, log: Told) -> None:
-    """Drop a file of a hundred leads, and look at what comes of it."""
+    """Drop a file of a hundred leads, and look at what comes of it until it is done; then think."""
     page = log.ask("page", lambda: client.get("/upload"))
     form = page.text.partition('action="/upload"')[2] if page is not None else ""
     token = re.search(r'name="token" value="([^"]*)"', form)
@@ -157,7 +157,11 @@ def _dropper(client: httpx.Client, key: str, draw: random.Random, log: Told) -> 
     file = {"file": ("leads.csv", "lead_id,created_at\n" + "\n".join(lines), "text/csv")}
     put = log.ask("upload", lambda: client.post("/upload", data={"token": token[1]}, files=file))
     if put is not None and put.status_code == 303:
-        log.ask("page", lambda: client.get(put.headers["location"]))
+        while True:
+            time.sleep(2)
+            page = log.ask("page", lambda: client.get(put.headers["location"]))
+            if page is None or "data-waiting" not in page.text:
+                break
     time.sleep(2)
 
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# What takes long to make, or is a server or a browser: tests that ask for it are left to `make test`.
+# What takes long to make, or is a server (one made up, too), a registry or a browser: tests that ask for it are left to
+# `make test`.
 OUTSIDE = {
     *(
         "postgres",
@@ -36,6 +37,7 @@ OUTSIDE = {
         "forked",
         "project",
     ),
+    *("crm", "company", "server", "registry", "registered"),
     *("world", "default_world", "market", "trained", "audited", "arena", "ours_trained", "killed_market"),
 }
 # Begun first, so that no test worker is left with one of them when the others have nothing more to do.

@@ -98,6 +98,7 @@ def test_where_only_wins_are_told_nothing_is_said_of_answers(tmp_path):
     assert "never answered" not in said.out
 
 
+@pytest.mark.slow
 def test_the_desk_shows_the_figures_of_the_command_to_every_role_in_the_companys_words(desk):
     told = leadsieve(
         *("alignment", "--config", desk.home.parent / "crm.toml", "--as-of", NOW.isoformat(), "--json"),
@@ -136,6 +137,7 @@ def test_a_propensity_that_is_no_probability_is_one_sentence_and_no_traceback(
     assert (page.status_code, "propensities that are no probability" in page.text) == (400, True)
 
 
+@pytest.mark.slow
 def test_the_list_behind_a_number_leads_to_each_lead(desk):
     page = desk.browser("ann").get("/alignment").text
     desk.later(days=40)
@@ -148,6 +150,7 @@ def test_the_list_behind_a_number_leads_to_each_lead(desk):
     assert '<a href="/leads/L1">L1</a>' in page
 
 
+@pytest.mark.slow
 def test_the_leads_behind_the_figures_are_one_click_away_and_on_record(desk):
     browser = desk.browser("ann")
     page = browser.get("/alignment?team=North").text
@@ -170,6 +173,7 @@ def test_the_leads_behind_the_figures_are_one_click_away_and_on_record(desk):
     assert desk.browser().get("/alignment/leads.csv").status_code == 303
 
 
+@pytest.mark.slow
 def test_an_answer_counts_on_the_desk_within_ten_minutes_and_a_new_pull_at_once(desk):
     browser = desk.browser("ann")
     assert "1 of 6" in browser.get("/alignment").text
@@ -182,6 +186,7 @@ def test_an_answer_counts_on_the_desk_within_ten_minutes_and_a_new_pull_at_once(
     assert "<small>7 leads</small>" in browser.get("/alignment").text
 
 
+@pytest.mark.slow
 def test_who_asks_again_waits_for_no_figures_that_have_grown_old_or_for_a_new_pull(desk, monkeypatch):
     browser = desk.browser("ann")
     site = browser.client.app.state.desk

@@ -212,6 +212,7 @@ def test_a_record_holds_what_was_known_at_the_beginning_of_the_day_as_slow_count
     assert TrackRecords(Dossiers(tmp_path / "home", None), by_turn, Horizons()).as_of(None, at) == {}
 
 
+@pytest.mark.slow
 def test_by_skill_is_marked_on_each_lead_said_on_the_team_page_and_left_out_of_what_luck_tells(tmp_path):
     old = "".join(
         f"{who}{n},2025-06-01 10:00,{who}{n},x,,,,,FR,event,{who}\n"

@@ -128,6 +128,7 @@ def test_rare_channels_are_joined_and_none_of_their_wins_is_lost():
     assert np.bincount(joined.channel).tolist() == [4, 3]
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_channel_that_does_nothing_covers_its_fair_share():
     """Six channels come by chance, a lead of one to three of them; none moves the chance of winning, so each
     earns a sixth.

@@ -39,6 +39,7 @@ def learning(tmp_path_factory) -> LearningSet:
         return learning_set(snapshot.tables, settings)
 
 
+@pytest.mark.slow
 def test_what_would_have_been_held_does_not_depend_on_what_came_later(learning):
     later = np.datetime64(SPAN.start, "us")
     fates = learning.fates.copy()
@@ -57,6 +58,7 @@ def test_what_would_have_been_held_does_not_depend_on_what_came_later(learning):
     assert (before.customers, after.customers) == (before.customers, 0)
 
 
+@pytest.mark.slow
 def test_the_counts_of_a_span_are_those_of_its_leads(learning):
     found = replay(learning, SPAN, *GIVEN)
     inside = (learning.frame["as_of"] >= SPAN.start) & (learning.frame["as_of"] < SPAN.end)

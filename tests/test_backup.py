@@ -72,6 +72,7 @@ def known(home: Path) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_who_was_forgotten_since_a_backup_stays_so_also_when_the_first_restore_was_killed(
     desk, tmp_path, monkeypatch
 ):

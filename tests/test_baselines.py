@@ -169,6 +169,7 @@ def test_logistic_regression_stands_empty_constant_and_wild_columns():
     assert np.ptp(logistic(frame[["empty", "constant"]], outcome, frame[["empty", "constant"]])) == 0.0
 
 
+@pytest.mark.slow
 def test_an_empty_column_is_no_trouble_to_blocks_judged_side_by_side():
     """What silences warnings is shared by all threads: switched often, some see them as errors."""
     empty, won = pd.Series(np.full(50, np.nan)), np.arange(50) % 2 == 0

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.filterwarnings(
 )  # Ibis 12 asks DuckDB 2 in its old words
 
 
+@pytest.mark.slow
 def test_all_values_of_a_column_of_text_decide_its_type(tmp_path):
     names = "lead_id,created_at,number,code,mixed,flag,date,word,nothing"
     lines = [
@@ -240,6 +241,7 @@ def test_no_order_at_all_is_said_loudly_and_does_not_depend_on_the_order_of_rows
     assert orders[0] == orders[1] != [str(lead) for lead in range(200)]
 
 
+@pytest.mark.slow
 def test_what_is_dropped_is_asked_for_and_counted(tmp_path):
     files = {
         "leads.csv": "lead_id,created_at\n1,2026-01-01\n2,\n3,2025-01-01\n4,2026-01-02\n",

@@ -148,6 +148,7 @@ def test_leads_that_have_time_left_are_open_and_nothing_later_is_seen(tmp_path):
     assert found["settled"] == 360
 
 
+@pytest.mark.slow
 def test_too_few_wins_end_with_4_and_say_how_many_are_missing(tmp_path):
     crm(tmp_path, rows=60)
     said = run("check", tmp_path)
@@ -233,6 +234,7 @@ def test_a_mistyped_column_is_refused_with_the_one_that_was_meant(tmp_path, key)
     assert "did you mean 'amount'?" in said.err
 
 
+@pytest.mark.slow
 def test_a_column_that_was_another_in_an_older_pull_is_known_too_late_and_no_trust_helps(tmp_path):
     crm(tmp_path, stage_by=150)
     first = run("check", tmp_path, "--json", day=150)
@@ -257,6 +259,7 @@ def test_a_column_that_was_another_in_an_older_pull_is_known_too_late_and_no_tru
 # ── words and page ──
 
 
+@pytest.mark.slow
 def test_the_words_say_every_figure_that_the_object_has(tmp_path):
     crm(tmp_path, **AMOUNT)
     said, found = run("check", tmp_path), run("check", tmp_path, "--json").json
@@ -277,6 +280,7 @@ def test_the_words_say_every_figure_that_the_object_has(tmp_path):
     assert "every lead counts as worked" in said.out
 
 
+@pytest.mark.slow
 def test_outcomes_of_leads_whose_horizon_is_not_over_are_said_to_be_counted_apart(tmp_path):
     crm(tmp_path)
     said, counts = (
@@ -288,6 +292,7 @@ def test_outcomes_of_leads_whose_horizon_is_not_over_are_said_to_be_counted_apar
     assert f"yes and no leave out {early} outcomes of leads whose horizon is not over yet" in said
 
 
+@pytest.mark.slow
 def test_the_page_stands_alone_shows_every_column_and_reads_nothing_of_the_data_as_html(tmp_path):
     crm(tmp_path, **{"amount": ("4000", "", 1.0), HOSTILE: (HOSTILE, "none", 1.0)})
     said = run("check", tmp_path, "--page", tmp_path / "check.html")
@@ -321,6 +326,7 @@ def test_a_page_of_a_source_without_doubts_says_so_and_needs_no_pictures(tmp_pat
 # ── how values were read ──
 
 
+@pytest.mark.slow
 def test_what_was_done_to_values_is_told_in_a_short_table_and_of_every_column_on_demand(tmp_path):
     folder = crm(tmp_path, rows=200)
     table = (folder / "leads.csv").read_text().splitlines()

@@ -448,6 +448,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
+@pytest.mark.slow
 def test_data_that_break_the_contract_end_with_3_and_a_sentence_and_leave_nothing(tmp_path, case):
     changes, (table, *sentences) = WRONG[case]
     files = {"leads.csv": LEADS, "events.csv": EVENTS, "outcomes.csv": OUTCOMES} | changes
@@ -460,6 +461,7 @@ def test_data_that_break_the_contract_end_with_3_and_a_sentence_and_leave_nothin
     assert nothing_kept(tmp_path / "h")
 
 
+@pytest.mark.slow
 def test_all_breaches_of_all_tables_are_told_at_once(tmp_path):
     leads = LEADS + ",2026-01-05,1\nd,,1\n"
     folder = written(

@@ -62,6 +62,7 @@ def test_counts_share_sums_to_the_last_digit(engine):
     assert found == {f"below_{cut}": cut for cut in (1, MOST - 1, MOST)}
 
 
+@pytest.mark.slow
 def test_a_lead_with_more_events_than_a_shared_sum_can_count_has_them_all_counted(engine):
     world = random_world(0)
     lead = world.leads.iloc[0]

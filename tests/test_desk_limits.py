@@ -217,6 +217,7 @@ def test_also_what_a_bug_answers_carries_the_policy(desk, monkeypatch):
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.slow
 def test_what_was_refused_is_noted_within_bounds(desk):
     browser = desk.browser("ann")
     make_key(desk.store, "CRM", "rep", at=NOW, by="eve")
@@ -276,6 +277,7 @@ def test_whoever_waits_for_another_writer_is_told_so_soon(tmp_path, store_url, m
     assert browser.client.post("/answers", data=form).status_code == 303
 
 
+@pytest.mark.slow
 def test_a_server_that_takes_connections_and_says_nothing_is_out_of_reach_within_seconds(monkeypatch):
     from features.errors import UnreachableError
 
@@ -375,6 +377,7 @@ def asked(port: int, text: bytes = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") -> byte
         return connection.recv(1000)
 
 
+@pytest.mark.slow
 def test_connections_on_which_nothing_comes_are_closed_and_keep_nobody_out(monkeypatch):
     with running(monkeypatch, MOST_CONNECTIONS=20, HEAD_SECONDS=1.0, IDLE_SECONDS=1) as port:
         held = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(40)]

@@ -41,6 +41,7 @@ def test_a_page_of_another_role_is_refused_by_address_and_not_linked(desk, role,
 
 
 @pytest.mark.parametrize("address", FORMS)
+@pytest.mark.slow
 def test_a_form_that_is_not_ours_is_refused_wherever_it_is_sent(desk, address):
     browser = desk.browser("ann", "admin")
     other = desk.browser("bob", "admin")
@@ -329,6 +330,7 @@ def test_the_audit_log_has_every_answer_override_export_login_key_and_person(eit
         assert words in page, words
 
 
+@pytest.mark.slow
 def test_arms_are_on_no_page_and_in_no_export_for_a_rep(desk):
     browser = desk.browser("ann")
     shown = [
@@ -388,6 +390,7 @@ def test_behind_tls_cookies_are_of_this_host_alone_and_pages_of_tls_alone(tmp_pa
     assert browser.get("/queue").status_code == 303
 
 
+@pytest.mark.slow
 def test_who_signs_in_again_has_a_new_session_and_the_old_one_ends(desk):
     browser = desk.browser("ann")
     token, old = hidden(browser.get("/password").text), browser.client.cookies["leadsieve"]

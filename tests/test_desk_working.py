@@ -82,6 +82,7 @@ def test_from_a_lead_one_goes_on_to_the_next_of_the_list_also_after_it_was_answe
     assert around == [("prev", "L4"), ("next", "L2")]
 
 
+@pytest.mark.slow
 def test_a_next_step_stands_on_the_row_until_it_is_done_and_a_note_in_the_story(desk):
     browser = desk.browser("ann")
     send(browser, "/notes", lead_id="L2", words="Call again", due="2026-03-03")

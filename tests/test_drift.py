@@ -89,6 +89,7 @@ def reference(rng, rows=8000) -> pd.DataFrame:
     )
 
 
+@pytest.mark.slow
 def test_as_long_as_the_model_is_right_outcomes_less_expectation_average_to_nothing_and_vary_by_the_expectation():
     rng = np.random.default_rng(5)
     looks = looks_of((NOW - WEEK * 12 + np.array([0], "timedelta64[us]")), NOW)

@@ -262,6 +262,7 @@ def test_one_fit_at_a_time_or_two_give_the_same(evaluation):
     assert done == [(fit, 18) for fit in range(1, 19)]
 
 
+@pytest.mark.slow
 def test_the_same_data_are_judged_the_same_twice(evaluation):
     again = judged(*world())
     pd.testing.assert_frame_equal(again.forward, evaluation.forward)

@@ -25,6 +25,7 @@ def named(name: str):
 
 
 @pytest.mark.parametrize("name", [named(name) for name, shape in SHAPES.items() if not shape.refused])
+@pytest.mark.slow
 def test_a_shape_is_read_as_the_market_that_it_shows(name, tmp_path):
     snapshot = pulled(tmp_path, SHAPES[name].files)
     leads, outcomes = market()

@@ -61,6 +61,7 @@ def file(folder, text=OURS, name="our_features.py"):
     return written(folder, {name: text}) / name
 
 
+@pytest.mark.slow
 def test_its_columns_come_after_the_programs_own_and_are_the_same_in_real_time(engine, tmp_path):
     ours, world = file(tmp_path), random_world(1)
     tables = world.tables(engine)
@@ -152,6 +153,7 @@ def test_a_file_that_is_not_there_and_two_of_one_name_are_refused(tmp_path):
         pytest.param("return known.kind.max()", "declared as a number and gives string", id="another type"),
     ],
 )
+@pytest.mark.slow
 def test_a_feature_that_cannot_be_computed_is_refused_in_a_sentence(engine, tmp_path, body, said):
     ours = file(tmp_path, OURS.replace(BODY, body))
     load_features([ours])
@@ -254,6 +256,7 @@ def test_a_version_whose_features_are_not_as_they_were_scores_nobody(ours_traine
     assert leadsieve("score", "--config", config, home=home).code == 0
 
 
+@pytest.mark.slow
 def test_a_broken_file_ends_a_command_with_2_and_a_sentence(tmp_path):
     config = written(
         tmp_path,

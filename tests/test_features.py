@@ -42,6 +42,7 @@ def test_the_matrix_is_what_the_slow_twin_computes(engine, seed):
     assert_twin(found, world, cohort, recipe)
 
 
+@pytest.mark.slow
 def test_the_matrix_of_leads_that_are_scored_long_after_they_came_is_what_the_slow_twin_computes(engine):
     world = random_world(7)
     recipe, cohort, found = computed(world, engine, as_of=START + timedelta(days=100, hours=12))
@@ -62,6 +63,7 @@ def test_the_matrix_of_leads_that_are_scored_long_after_they_came_is_what_the_sl
         ),
     ],
 )
+@pytest.mark.slow
 def test_the_twin_agrees_on_sources_that_tell_less(engine, made):
     world = made(3)
     recipe, cohort, found = computed(world, engine)
@@ -76,6 +78,7 @@ def test_every_feature_stands_in_some_random_world_and_every_twin_has_its_featur
     assert {column.feature for column in recipe.columns} == every >= set(TWINS)
 
 
+@pytest.mark.slow
 def test_what_is_recorded_at_the_very_moment_changes_no_feature(engine):
     world, moment = random_world(6), START + timedelta(days=70)
     recipe, _, before = computed(world, engine, as_of=moment)
@@ -117,6 +120,7 @@ def rewritten(world, moment):
     return changed
 
 
+@pytest.mark.slow
 def test_the_order_of_the_rows_changes_nothing(engine):
     world = random_world(4)
     recipe, _, before = computed(world, engine)
@@ -125,6 +129,7 @@ def test_the_order_of_the_rows_changes_nothing(engine):
     assert_same(after, before, recipe)
 
 
+@pytest.mark.slow
 def test_unseen_kinds_and_categories_are_taken_as_they_come(engine):
     recipe, _, _ = computed(random_world(0), engine)
     strange = random_world(1)
@@ -136,6 +141,7 @@ def test_unseen_kinds_and_categories_are_taken_as_they_come(engine):
     assert (found["form_30d"] == 0).all()
 
 
+@pytest.mark.slow
 def test_an_absent_column_is_named_and_nothing_is_computed(engine):
     recipe, _, _ = computed(random_world(0), engine)
     poorer = random_world(0)
@@ -178,6 +184,7 @@ def test_the_order_of_columns_does_not_hang_on_who_imported_what_first():
     assert len(orders) == 1
 
 
+@pytest.mark.slow
 def test_a_column_that_held_numbers_and_holds_words_now_is_refused_with_an_example(engine):
     world = random_world(1)
     recipe, _, _ = computed(world, engine)

@@ -459,6 +459,7 @@ def test_nobody_watched_long_enough_is_too_little_data():
         )
 
 
+@pytest.mark.slow
 def test_past_so_many_leads_a_tree_learns_from_a_draw_of_them_and_ranks_as_well(monkeypatch):
     x, _, delay, age = world(19, 20_000)
     told = labels(age, delay)

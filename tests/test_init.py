@@ -92,6 +92,7 @@ def test_an_export_of_a_crm_is_configured_without_a_line_edited(crm, tmp_path):
     assert settings.source.leads.channel.endswith("Source")
 
 
+@pytest.mark.slow
 def test_opportunities_tell_how_the_leads_of_salesforce_went(tmp_path, unchecked):
     _, settings = began(tmp_path, EXPORTS["Salesforce"](tmp_path / "exports"))
     outcomes = settings.source.outcomes
@@ -222,6 +223,7 @@ def test_a_password_is_not_written():
     assert environ["PASSWORD"] == "hunter2"
 
 
+@pytest.mark.slow
 def test_a_date_that_can_be_read_in_two_ways_is_decided_and_the_other_way_named(tmp_path):
     start = datetime(2024, 1, 1)
     rows = [
@@ -246,6 +248,7 @@ def test_what_is_left_to_mend_is_said_in_the_users_own_words(tmp_path):
     assert any("'Blau' (66)" in line and "Phase" in line for line in said.json["remains"])
 
 
+@pytest.mark.slow
 def test_a_column_that_knows_too_much_is_excluded_with_what_was_measured(tmp_path):
     won = [each.won for each in leads()]
     rows = plain_leads(
@@ -266,6 +269,7 @@ def test_nothing_that_can_be_looked_at_is_one_sentence(tmp_path):
     assert not os.listdir(tmp_path) or not (tmp_path / "crm.toml").exists()
 
 
+@pytest.mark.slow
 def test_the_line_of_the_readme_begins_with_any_export(tmp_path, monkeypatch):
     line = next(words for words in LINES if words[:2] == ["leadsieve", "init"])
     EXPORTS["HubSpot"](tmp_path / "exports")

@@ -34,6 +34,7 @@ def kept_file(desk):
     return desk.home / files.FOLDER / files.FILE
 
 
+@pytest.mark.slow
 def test_after_a_restart_the_desk_shows_what_a_flow_has_counted_and_when(desk, monkeypatch):
     keep_figures(desk.settings, desk.home, desk.now)
     monkeypatch.setattr(kept, "aligned", None)  # nothing is counted
@@ -53,6 +54,7 @@ def test_what_is_kept_is_for_its_owner_alone(desk):
     assert sorted(each.name for each in kept_file(desk).parent.iterdir()) == [files.FILE, files.LOCK]
 
 
+@pytest.mark.slow
 def test_old_figures_are_shown_with_their_moment_where_counting_would_take_long(desk, monkeypatch):
     keep_figures(desk.settings, desk.home, desk.now)
     desk.later(days=2)
@@ -64,6 +66,7 @@ def test_old_figures_are_shown_with_their_moment_where_counting_would_take_long(
     assert "Counted 13 Apr 2026, 08:00 (UTC)." in browser.get("/alignment").text
 
 
+@pytest.mark.slow
 def test_flows_that_come_soon_after_another_do_not_count_again(desk, monkeypatch):
     keep_figures(desk.settings, desk.home, desk.now)
     before = files.stamp(desk.home)
@@ -83,6 +86,7 @@ def test_other_settings_show_no_figures_of_before(desk):
     assert files.kept(desk.home, kept.key_of(other)) is None
 
 
+@pytest.mark.slow
 def test_who_is_forgotten_is_gone_from_what_is_kept_and_from_the_page(desk, monkeypatch):
     keep_figures(desk.settings, desk.home, desk.now)
     browser = restarted(desk)
@@ -115,6 +119,7 @@ def test_a_count_that_began_before_somebody_was_forgotten_brings_nobody_back(des
         pytest.param(lambda text: b"", id="empty"),
     ],
 )
+@pytest.mark.slow
 def test_a_damaged_file_is_set_aside_and_counted_anew(desk, damage):
     keep_figures(desk.settings, desk.home, desk.now)
     whole = kept_file(desk).read_bytes()

@@ -54,6 +54,7 @@ def test_ids_that_differ_in_how_they_are_written_are_joined_and_that_is_said(
     snapshot.close()
 
 
+@pytest.mark.slow
 def test_ids_that_would_become_one_are_not_joined_and_the_two_are_named(tmp_path):
     with pytest.raises(
         ContractError, match=r"without leading zeros 2 would be, but '07' and '7' would be one id"

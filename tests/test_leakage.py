@@ -342,6 +342,7 @@ def graded(market: Market) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.slow
 def test_where_many_columns_tell_much_only_one_that_knows_more_than_they_together_is_suspicious(seed):
     market = Market(dates=False, seed=seed)
     market.columns = graded(market)
@@ -351,6 +352,7 @@ def test_where_many_columns_tell_much_only_one_that_knows_more_than_they_togethe
     assert set(suspected(judged(market))) == {"reason"}
 
 
+@pytest.mark.slow
 def test_among_weak_columns_a_strong_one_is_suspicious_though_two_others_tell_as_much_together():
     market = Market(dates=False)
     weak = {f"weak {n}": market.random.normal(size=market.leads) for n in range(9)}
@@ -457,6 +459,7 @@ def calls(market: Market, *, peers: int = 6, strong_peers: int = 0) -> dict[str,
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.slow
 def test_a_column_that_the_rest_cannot_replace_is_suspicious(seed):
     market = Market(dates=False, seed=seed, leads=4_000)
     market.columns = calls(market)
@@ -470,12 +473,14 @@ def test_a_column_that_the_rest_cannot_replace_is_suspicious(seed):
     [{"peers": 3}, {"strong_peers": 3}],
     ids=["with too few to compare it with", "with others that cost something, too"],
 )
+@pytest.mark.slow
 def test_a_column_that_is_not_unlike_the_rest_is_clean(others):
     market = Market(dates=False, leads=4_000)
     market.columns = calls(market, **others)
     assert suspected(judged(market)) == {}
 
 
+@pytest.mark.slow
 def test_a_leak_that_is_found_hides_no_other():
     market = Market(dates=False, leads=4_000)
     market.columns = {**calls(market), "reason": np.where(market.won, "deal", "none").astype(object)}
@@ -669,6 +674,7 @@ def test_what_only_won_deals_have_is_found_once_it_is_joined_to_the_leads(shared
     assert set(suspected(leaks)) == of_deals
 
 
+@pytest.mark.slow
 def test_measurements_of_which_a_fifth_tell_the_outcome_alone_are_clean(tmp_path):
     cells = load_breast_cancer(as_frame=True).frame.sample(frac=1, random_state=0)
     cells.to_csv(tmp_path / "leads.csv", index=False)

@@ -70,6 +70,7 @@ REPS = ["ann", "bob", "cid", "old rep"]
         pytest.param("eve", REPS, [name for name, _, _ in sorted(PEOPLE)], True, True, id="an admin: all"),
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_each_role_sees_and_moves_what_is_its_own_and_no_more(
     quiet_desk, who, figures_of, desks, takes_from_bob, files
 ):
@@ -107,6 +108,7 @@ def test_a_manager_passes_leads_on_inside_the_team_and_has_its_list(desk):
     assert (theirs.status_code, "on another&#39;s desk" in theirs.text) == (400, True)  # cid's, of no team
 
 
+@pytest.mark.slow
 def test_a_team_is_settled_by_command_and_by_page_and_a_manager_has_one(desk):
     eve, mia = browser_of(desk, "eve"), browser_of(desk, "mia")
     token = hidden(eve.get("/people").text)
@@ -129,6 +131,7 @@ def test_a_team_is_settled_by_command_and_by_page_and_a_manager_has_one(desk):
         make_key(desk.store, "CRM", "manager", at=NOW, by="eve")
 
 
+@pytest.mark.slow
 def test_an_owner_who_answers_leads_is_a_person_and_no_team(desk):
     source = desk.home.parent / "exports" / "outcomes.csv"
     source.write_text(source.read_text() + "L1,rejected,2026-03-01 12:00,north,no need\n")
@@ -146,6 +149,7 @@ def test_an_owner_who_answers_leads_is_a_person_and_no_team(desk):
     assert (told["choices"]["team"], told["joined_teams"], told["warnings"]) == (["N", "S"], [], [])
 
 
+@pytest.mark.slow
 def test_no_figure_of_a_team_is_that_of_one_person(desk):
     config = desk.home.parent / "crm.toml"
     config.write_text(config.read_text().replace(', "sue"', ""))  # two people are left in South

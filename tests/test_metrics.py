@@ -126,6 +126,7 @@ def test_a_ratio_has_no_interval_where_nothing_can_be_divided():
     assert plain(nothing) == {"value": None, "low": None, "high": None}
 
 
+@pytest.mark.slow
 def test_intervals_over_accounts_cover_where_intervals_over_leads_are_too_narrow():
     """Ten leads of an account share its fate: a bootstrap over leads would believe it had ten times the data."""
     runs, covered, narrow = 150, 0, 0

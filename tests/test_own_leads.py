@@ -51,6 +51,7 @@ def shown(ids) -> set[str]:
 
 
 @pytest.mark.parametrize(("who", "seen"), EVERYBODY)
+@pytest.mark.slow
 def test_lists_counts_and_search_hold_what_one_sees_and_no_more(browsers, who, seen):
     browser, waiting = browsers[who], shown(set(seen) - {"L5"})
     for more in ("", "&rows=compact", "&sort=name", "&q=e", "&country=", "&assigned_to="):
@@ -178,6 +179,7 @@ def test_a_key_is_a_programs_and_sees_by_its_role(desk):
     assert [each["lead_id"] for each in said["decisions"]] == list(NAMES)
 
 
+@pytest.mark.slow
 def test_without_the_setting_every_rep_sees_every_lead(tmp_path):
     ann = make_desk(tmp_path, more=ON).browser("ann")
     assert [ann.get(f"/leads/{lead}").status_code for lead in NAMES] == [200] * 5

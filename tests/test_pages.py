@@ -166,6 +166,7 @@ def test_a_sentence_begins_with_a_capital_letter_unless_a_setting_comes_first(wo
     assert sentence(words) == said
 
 
+@pytest.mark.slow
 def test_what_the_data_say_is_read_as_written_wherever_it_stands_in_markdown():
     draw = random.Random(1)
     pieces = [*"ab1 -+#=*_`~[]()!<>|\\&;:.\"'/ ", "amp;", "http://", "**", "__", "](", "]: ", "1. ", "\n"]

@@ -139,6 +139,7 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.slow
 def test_any_file_that_was_cut_emptied_or_turned_by_a_byte_is_refused_by_name_before_it_is_parsed(
     home, tmp_path
 ):

@@ -32,6 +32,7 @@ def test_blanks_of_every_kind_around_a_text_are_no_part_of_it(engine, texts, mos
 
 @given(texts=st.lists(st.sampled_from(KINDS), min_size=1, max_size=200), only_time=st.booleans())
 @settings(max_examples=12, deadline=None)
+@pytest.mark.slow
 def test_values_looked_at_once_each_are_counted_as_those_of_every_row(engine, texts, only_time):
     engine.create_table(
         "texts",

@@ -73,6 +73,7 @@ def test_every_column_words_its_value(recipe):
     assert "SEVEN call {in} in 7 days" in worded.values()
 
 
+@pytest.mark.slow
 def test_no_address_reaches_the_matrix(engine):
     _, _, found = computed(random_world(0), engine)
     texts = found.select_dtypes(exclude=["number", "datetime"])

@@ -290,6 +290,7 @@ def learned(rows: int = 1500) -> LearningSet:
     )
 
 
+@pytest.mark.slow
 def test_tuning_begins_with_the_settings_in_force_and_repeats_itself():
     learning = learned()
     seen = []

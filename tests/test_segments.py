@@ -120,6 +120,7 @@ def test_where_all_leads_are_promised_too_little_only_groups_that_are_worse_than
     assert poor(judged, groups[["channel"]]) == {}
 
 
+@pytest.mark.slow
 def test_errors_without_resampling_are_those_of_resampled_accounts():
     judged, _ = market(8, leads=6_000)
     block = judged["block"].to_numpy()

@@ -135,6 +135,7 @@ def test_own_sessions_are_listed_and_ended_one_by_one_or_all_others_and_no_one_e
         assert words in page
 
 
+@pytest.mark.slow
 def test_an_administrator_sees_how_many_sessions_somebody_has_and_ends_them(desk):
     ann, eve = desk.browser("ann"), desk.browser("eve", "admin")
     office = elsewhere(desk, "ann")

@@ -116,6 +116,7 @@ def test_pulling_again_reads_and_stores_nothing(folder, monkeypatch):
         pytest.param(lambda folder: {"timezone": "Europe/Rome"}, id="the time zone"),
     ],
 )
+@pytest.mark.slow
 def test_what_changes_the_rows_makes_a_new_snapshot_and_keeps_the_old_one(folder, change):
     first = pulled(folder)
     before = stored(folder)
@@ -148,6 +149,7 @@ def test_a_date_in_the_far_future_does_not_stretch_time(folder):
     assert ids(tables.leads) == ["1", "2"]
 
 
+@pytest.mark.slow
 def test_a_breach_leaves_nothing_behind_and_what_was_there_stays(folder):
     pulled(folder)
     before = stored(folder)
@@ -239,6 +241,7 @@ def test_a_pull_is_not_swept_away_by_one_in_another_container(folder):
     assert set((folder / "home" / "snapshots").iterdir()) == {ours.folder, theirs}
 
 
+@pytest.mark.slow
 def test_two_pulls_of_the_same_at_once_keep_one_snapshot(folder, monkeypatch):
     inner = snapshots._judge
 
@@ -268,6 +271,7 @@ def test_without_a_source_there_is_nothing_to_pull(tmp_path):
         pull(None, Horizons(), home=tmp_path, until=NOW)
 
 
+@pytest.mark.slow
 def test_simulated_leads_are_a_source_like_any_other(folder):
     url = "simulated:?leads=200&months=3&seed=7"
     first, again = pulled(folder, url=url), pulled(folder, url=url)
@@ -360,6 +364,7 @@ def test_the_examples_read_the_real_data(name, counts, stages, end, shared_data,
 
 
 @pytest.mark.parametrize("harm", ["emptied", "cut", "gone", "note emptied"])
+@pytest.mark.slow
 def test_a_damaged_snapshot_is_found_out_and_pulled_again(folder, harm):
     first = pulled(folder)
     before = ids(first.tables.leads)
@@ -376,6 +381,7 @@ def test_a_damaged_snapshot_is_found_out_and_pulled_again(folder, harm):
     assert pulled(folder).warnings == first.warnings, "it is whole again"
 
 
+@pytest.mark.slow
 def test_the_newest_snapshot_is_the_one_pulled_last_whatever_the_clock_said(folder):
     pulled(folder, until=datetime(2030, 1, 1)).close()
     (folder / "source" / "leads.csv").write_text(LEADS + "3,2026-01-03,9,Ulm\n")
@@ -423,6 +429,7 @@ def test_what_an_export_had_before_lies_on_the_disk_once(two_nights):
     assert all(first[name] == second[name] for name in shared)
 
 
+@pytest.mark.slow
 def test_who_is_forgotten_leaves_shared_parts_too_and_these_stay_shared(two_nights, tmp_path):
     home = tmp_path / "home"
     copied(two_nights, home)
@@ -453,6 +460,7 @@ def test_a_snapshot_that_has_lost_a_part_is_not_whole(two_nights, tmp_path):
     assert noted_and_held(folder) is None
 
 
+@pytest.mark.slow
 def test_a_row_that_is_refused_is_named_by_its_place_in_the_export(folder):
     (folder / "source" / "events.csv").unlink()
     (folder / "source" / "outcomes.csv").unlink()

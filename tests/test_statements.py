@@ -74,6 +74,7 @@ def test_a_lead_at_hand_gets_to_the_bit_what_it_gets_as_a_row_of_the_source(engi
     )
 
 
+@pytest.mark.slow
 def test_a_lead_that_the_source_does_not_have_is_one_more_beside_those_it_has(engine):
     world = random_world(8)
     new = world.leads["created_at"].idxmax()
@@ -94,6 +95,7 @@ def test_a_lead_that_the_source_does_not_have_is_one_more_beside_those_it_has(en
     )  # levels of categories may differ
 
 
+@pytest.mark.slow
 def test_a_lead_that_has_moved_is_counted_where_it_was_no_more(engine):
     world = random_world(9)
     as_of = START + timedelta(days=110)
@@ -111,6 +113,7 @@ def test_a_lead_that_has_moved_is_counted_where_it_was_no_more(engine):
     pd.testing.assert_frame_equal(found.astype(object), expected.astype(object), check_exact=True)
 
 
+@pytest.mark.slow
 def test_many_leads_in_turn_are_as_one_after_the_other(engine):
     world = random_world(10)
     tables = world.tables(engine)

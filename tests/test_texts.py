@@ -125,6 +125,7 @@ def learned(folder, *, tells: bool, rows: int = 1_200) -> LearningSet:
         return learning_set(snapshot.tables, settings)
 
 
+@pytest.mark.slow
 def test_a_message_that_tells_is_used_survives_saving_and_stands_among_the_reasons(tmp_path):
     learning = learned(tmp_path / "leads", tells=True)
     assert sum(name.startswith("message_text") for name in learning.frame) == PARTS
@@ -148,6 +149,7 @@ def test_a_message_that_tells_is_used_survives_saving_and_stands_among_the_reaso
     assert not [each for each in told if "message" in each and "usual" in each]
 
 
+@pytest.mark.slow
 def test_a_message_that_says_nothing_of_the_outcome_is_left_out_and_why_is_said(tmp_path):
     kept = with_texts_that_tell(learned(tmp_path / "leads", tells=False), PLAN, TREES)
     assert not [name for name in kept.frame if "_text_" in name]
@@ -155,6 +157,7 @@ def test_a_message_that_says_nothing_of_the_outcome_is_left_out_and_why_is_said(
     assert load(Recipe, dump(kept.recipe)) == kept.recipe
 
 
+@pytest.mark.slow
 def test_texts_are_learned_of_the_oldest_leads_alone_and_are_the_same_in_real_time():
     engine = ibis.duckdb.connect(threads=2)
     world = random_world(2, leads=900)

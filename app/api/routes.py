@@ -33,7 +33,7 @@ from app.api.schemas import (
 from app.api.scores import FIGURES, Wanted, known_until, scored
 from app.desk import Desk, desk_of
 from app.scoring.champion import Champions
-from app.scoring.realtime import AT_ONCE, LiveScorer
+from app.scoring.realtime import LiveScorer
 from app.scoring.together import Together
 from app.sessions import AskedFirst, ForbiddenError, NotSignedInError, address_of, first
 from pipelines.store import worklist
@@ -148,10 +148,12 @@ def create_api(desk: Desk, champions: Champions) -> FastAPI:
     )
     api.openapi = partial(described, api)
     api.state.desk, api.state.champions = desk, champions
-    api.state.turns, api.state.looks = anyio.CapacityLimiter(AT_ONCE), anyio.CapacityLimiter(4)
+    # decisions write, and scores are not to wait for them: one thread each
+    api.state.turns, scores = anyio.CapacityLimiter(1), anyio.CapacityLimiter(1)
+    api.state.looks = anyio.CapacityLimiter(4)
     api.state.scoring = Together(
         scored,
-        limiter=api.state.turns,
+        limiter=scores,
         size=lambda wanted: len(wanted.request.leads),
         at_once=SCORED_AT_ONCE,
     )
