@@ -7,7 +7,7 @@ before they are scored: a model takes both in silence, as one more branch of its
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -30,6 +30,7 @@ UNSEEN_CHANCE = 1e-6  # of so few values by chance
 HALF = 0.5  # of the usual share of values, below which a column counts as emptied
 FEWEST = 10
 EXAMPLES = 3
+KEPT = 20  # of values never seen, in each part of a batch
 
 
 @dataclass(frozen=True)
@@ -213,40 +214,91 @@ class Oddity:
         )
 
 
-def oddities(scorer: Scorer, leads: pd.DataFrame, *, max_new: float) -> tuple[Oddity, ...]:
+@dataclass(frozen=True)
+class Tally:
+    """What `oddities` needs of some leads; those of several parts may be added up.
+
+    Attributes
+    ----------
+    leads : int
+    there : dict of str to int
+        By column of the matrix, how many leads have a value.
+    unseen : dict of str to int
+        By column, how many have one that the model never saw; only where there are such.
+    examples : dict of str to dict
+        The commonest of those, and how often each came.
+    """
+
+    leads: int = 0
+    there: dict[str, int] = field(default_factory=dict)
+    unseen: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, scorer: Scorer, leads: pd.DataFrame) -> "Tally":
+        """Of a matrix."""
+        there, unseen, examples = {}, {}, {}
+        for name, known in scorer.categories.items():
+            there[name] = int(leads[name].notna().sum())
+            if known is None:
+                continue
+            counts = leads[name].value_counts()
+            new = counts[~np.isin(counts.index.astype(str), known) & (counts > 0)]
+            if len(new):
+                unseen[name] = int(new.sum())
+                examples[name] = {str(value): int(count) for value, count in new.iloc[:KEPT].items()}
+        return cls(len(leads), there, unseen, examples)
+
+    def __add__(self, other: "Tally") -> "Tally":
+        examples = {
+            name: _added(self.examples.get(name, {}), other.examples.get(name, {}))
+            for name in {**self.examples, **other.examples}
+        }
+        return Tally(
+            self.leads + other.leads,
+            _added(self.there, other.there),
+            _added(self.unseen, other.unseen),
+            examples,
+        )
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
+
+
+def oddities(scorer: Scorer, leads: pd.DataFrame | Tally, *, max_new: float) -> tuple[Oddity, ...]:
     """What in a batch is not as the model knows it, a column of the source named once.
 
     Parameters
     ----------
-    leads : DataFrame
-        The matrix of the batch; fewer than ten leads tell nothing.
+    leads : DataFrame or Tally
+        The matrix of the batch, or what was counted of it; fewer than ten leads tell nothing.
     max_new : float
         The share of unseen values that is still taken for granted.
     """
-    if len(leads) < FEWEST:
+    tally = leads if isinstance(leads, Tally) else Tally.of(scorer, leads)
+    if tally.leads < FEWEST:
         return ()
     found: dict[tuple[str, str], Oddity] = {}
     for column in scorer.recipe.columns:
-        known, values = scorer.categories[column.name], leads[column.name]
-        each = _emptied(column.group, values, scorer.filled) or _unseen(column.group, values, known, max_new)
+        name = column.name
+        each = _emptied(column.group, tally.there[name], tally.leads, scorer.filled[name]) or _unseen(
+            column.group, name, tally, max_new
+        )
         if each is not None:
             found.setdefault((each.column, each.what), each)
     return tuple(found.values())
 
 
-def _emptied(name: str, values: pd.Series, filled: Mapping[str, float]) -> Oddity | None:
-    there, usual = int(values.notna().sum()), filled[values.name]
-    if there >= HALF * usual * len(values) or binom.cdf(there, len(values), usual) > UNSEEN_CHANCE:
+def _emptied(source: str, there: int, leads: int, usual: float) -> Oddity | None:
+    if there >= HALF * usual * leads or binom.cdf(there, leads, usual) > UNSEEN_CHANCE:
         return None
-    return Oddity(name, "emptied", there / len(values), usual)
+    return Oddity(source, "emptied", there / leads, usual)
 
 
-def _unseen(name: str, values: pd.Series, known: tuple[str, ...] | None, max_new: float) -> Oddity | None:
-    if known is None:
+def _unseen(source: str, name: str, tally: Tally, max_new: float) -> Oddity | None:
+    there, new = tally.there[name], tally.unseen.get(name, 0)
+    if there < FEWEST or new <= max_new * there:
         return None
-    counts = values.value_counts()
-    there = counts.sum()
-    new = counts[~np.isin(counts.index.astype(str), known) & (counts > 0)]
-    if there < FEWEST or new.sum() <= max_new * there:
-        return None
-    return Oddity(name, "unseen", float(new.sum() / there), 0.0, tuple(new.index[:EXAMPLES].astype(str)))
+    commonest = sorted(tally.examples[name].items(), key=lambda each: -each[1])  # of equals as they come
+    return Oddity(source, "unseen", new / there, 0.0, tuple(value for value, _ in commonest[:EXAMPLES]))
