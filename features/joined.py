@@ -30,8 +30,8 @@ TEXT = "__text_"  # begins the names of free texts, which become numbers where a
 @contextmanager
 def joined(
     tables: Tables, cohort: ir.Table, recipe: Recipe, beside: Iterable[ir.Table] = ()
-) -> Iterator[ir.Table]:
-    """The matrix of a cohort, and what stands beside it, as one table of the engine, to be read inside the ``with``.
+) -> Iterator[tuple[ir.Table, ir.Table]]:
+    """A cohort's matrix with what stands beside it as one table of the engine, to be read inside the ``with``.
 
     Parameters
     ----------
@@ -42,8 +42,9 @@ def joined(
 
     Yields
     ------
-    table
-        In no order. ``finished`` makes rows of the matrix of some of them.
+    tuple of two tables
+        The rows as they stood when they were numbered, and the matrix, in no order. ``finished`` makes rows of the matrix of
+        some of them.
 
     Raises
     ------
@@ -69,12 +70,14 @@ def joined(
                 whole = whole.left_join(other, whole[key] == other[name])
         names = [column.name for column in recipe.columns]
         more = [name for name in whole.columns if name.startswith("__") and not name.startswith(ROW)]
-        yield whole.select(*INDEX, *(name for name in names if name in whole.columns), *more)
+        yield rows, whole.select(*INDEX, *(name for name in names if name in whole.columns), *more)
 
 
 def finished(part: pa.Table, recipe: Recipe) -> pa.Table:
     """Rows of the matrix, as ``features.matrix.matrix`` gives them, of some rows of a joined one, in their order."""
-    columns = {column.name: part[column.name] for column in recipe.columns if column.name in part.column_names}
+    columns = {
+        column.name: part[column.name] for column in recipe.columns if column.name in part.column_names
+    }
     for place, model in enumerate(recipe.texts):
         columns |= text_columns(recipe, model, part[f"{TEXT}{place}"].to_pylist())
     return with_none(part, columns, recipe)

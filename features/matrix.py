@@ -93,9 +93,7 @@ def _parts(rows: ir.Table, tables: Tables, recipe: Recipe) -> Iterator[pa.Table]
         yield _event_features(rows, tables, recipe)
 
 
-def parts_there(
-    rows: ir.Table, tables: Tables, recipe: Recipe
-) -> Iterator[AbstractContextManager[ir.Table]]:
+def parts_there(rows: ir.Table, tables: Tables, recipe: Recipe) -> Iterator[AbstractContextManager[ir.Table]]:
     """Those that the engine makes whole, but of events: each to be read before it is let go of."""
     of_lead, of_titles = lead_columns(recipe)
     if of_lead:

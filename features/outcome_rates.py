@@ -50,9 +50,7 @@ def past_rows(rows: ir.Table, tables: Tables, recipe: Recipe) -> Iterator[ir.Tab
             leads = f"{keys['account_id']}_leads"
             itself = (beside.created_at < beside.as_of).ifelse(1, 0)
             beside = beside.mutate(**{leads: (beside[leads] - itself).cast("int32")})
-        yield beside.select(
-            ROW, **past_columns(recipe, beside, lambda key: _past(beside, key, keys, tables))
-        )
+        yield beside.select(ROW, **past_columns(recipe, beside, lambda key: _past(beside, key, keys, tables)))
 
 
 def keys_of(recipe: Recipe) -> dict[str | None, str]:
