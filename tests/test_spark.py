@@ -2,6 +2,8 @@
 
 import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from pipelines.sources.reading.columns import TIME_UTC, from_zone, md5, number, 
 from pipelines.sources.snapshots import opened, pull
 from pipelines.sources.spark.address import read_address
 from tests.commands import SIMULATED, leadsieve
+from tests.decided_alike import decided_alike, proposed, waiting, world_of
 from tests.same_features import agree
 from tests.spark_master import address, needed
 from tests.worlds import random_world, row_world, written
@@ -59,6 +62,24 @@ def folder(tmp_path_factory) -> Path:
     return written(random_world(3), tmp_path_factory.mktemp("tables"))
 
 
+@contextmanager
+def in_parts(session, number: int) -> Iterator[None]:
+    """Have what a query gives in so many partitions, however few rows there are."""
+    told = {
+        "spark.sql.shuffle.partitions": str(number),
+        "spark.sql.adaptive.coalescePartitions.enabled": "false",
+        "spark.sql.autoBroadcastJoinThreshold": "-1",
+    }
+    usual = {name: session.conf.get(name) for name in told}
+    for name, value in told.items():
+        session.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name, value in usual.items():
+            session.conf.set(name, value)
+
+
 def mapping(url: str, **changes) -> SourceSettings:
     return SourceSettings(
         **{"url": url, "leads": LeadsSource(), "outcomes": OutcomesSource(drop_inconsistent=True)} | changes
@@ -76,6 +97,14 @@ def rows(table) -> list[dict]:
 )
 def test_duckdb_and_spark_agree(spark, world):
     agree(world, local_engine(), spark)
+
+
+def test_workers_decide_leads_as_they_are_decided_in_one_piece(spark):
+    leads = waiting(world_of(4), spark)
+    session = spark.session
+    with in_parts(session, 3):
+        decided_alike(proposed(leads), 4)
+    assert not list(spark.home.glob("tmp/scratch-*/parts"))
 
 
 TEXTS = (

@@ -6,7 +6,8 @@ is makes no difference to a decision: arms are drawn by account, a score is a le
 given, is looked up once all are scored.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.errors import UnreachableError
 from features.joined import joined
 from features.matrix import frame, matrix
 from features.outcomes import days_taken, taken_up
@@ -28,7 +28,6 @@ from models.monitoring.data_drift import Tally
 from models.policy.decisions import best_first, ranks, worded
 from models.policy.rules import Rule
 from pipelines.deciding.known import TAKEN, Known, Proposed, scored
-from pipelines.sources.engine import first_line, losses
 from pipelines.store.decisions import SAID, said_of
 from pipelines.version_files import Champion
 
@@ -48,12 +47,15 @@ class WaitingLeads:
         The team's own files of features.
     rows : int
         How many a cursor gives at a time.
+    answering : function
+        Gives what turns the loss of a server into a sentence: ``Snapshot.answering``.
     """
 
     tables: Tables
     cohort: ir.Table
     files: Sequence[Path] = ()
     rows: int = ROWS
+    answering: Callable[[], AbstractContextManager] = nullcontext
     _at_hand: dict[str, Known] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -93,6 +95,10 @@ class WaitingLeads:
             known = self.at_hand(version.scorer.recipe)
             decisions = known.proposed(version, with_reasons=with_reasons)
             return Proposed(decisions, Tally.of(version.scorer, known.leads))
+        with self.answering():
+            return self._by_parts(version, with_reasons)
+
+    def _by_parts(self, version: Champion, with_reasons: int) -> Proposed:
         parts = [*self._parts(version)]
         decisions = _in_order(pd.concat([part.decisions for part in parts], ignore_index=True))
         best = best_first(decisions["score"].to_numpy(), decisions["value"].to_numpy(), decisions["lead_id"])
@@ -110,12 +116,9 @@ class WaitingLeads:
                 yield from scored_by_workers(version, rows, whole, self.files)
                 return
             empty = True
-            try:
-                for batch in whole.to_pyarrow_batches(chunk_size=self.rows):
-                    empty = False
-                    yield scored(version, pa.Table.from_batches([batch]))
-            except losses(backend.name) as error:
-                raise UnreachableError(f"the source stopped answering: {first_line(error)}") from error
+            for batch in whole.to_pyarrow_batches(chunk_size=self.rows):
+                empty = False
+                yield scored(version, pa.Table.from_batches([batch]))
             if empty:
                 yield scored(version, whole.schema().to_pyarrow().empty_table())
 

@@ -106,7 +106,7 @@ def score_leads(
         as_of = min(as_of, tables.end)
 
     with closing(snapshot):
-        with watch.step("features", "look up what is known of each lead"):
+        with watch.step("features", "look up what is known of each lead"), snapshot.answering():
             rescored = score_again(
                 champion,
                 tables,
@@ -122,7 +122,9 @@ def score_leads(
             elif not everything:
                 cohort = unanswered(tables, cohort, recipe.horizons.pursue_days)
             asked = pending_leads(cohort, store)
-            waiting = WaitingLeads(tables, asked.waiting, settings.features.files)
+            waiting = WaitingLeads(
+                tables, asked.waiting, settings.features.files, answering=snapshot.answering
+            )
             if waiting.are_here:
                 waiting.at_hand(recipe)
             late = came_before(tables, asked.waiting, as_of - recipe.horizons.delay - FRESH)
