@@ -65,7 +65,7 @@ def champion() -> Champion:
     """A version that was fitted on such a world, with arms, worth and a cut in the middle of its scores."""
     world = world_of(1, 800)
     tables = world.tables(ibis.duckdb.connect(threads=2))
-    recipe = recipe_for(tables, FeatureSettings(text=("message",)), HORIZONS)
+    recipe = recipe_for(tables, FeatureSettings(windows_days=(7,), max_kinds=2), HORIZONS)
     assert recipe.texts
     cohort = training_cohort(tables, HORIZONS.delay)
     leads = frame(matrix(tables, cohort, recipe), recipe)

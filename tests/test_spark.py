@@ -99,11 +99,26 @@ def test_duckdb_and_spark_agree(spark, world):
     agree(world, local_engine(), spark)
 
 
-def test_workers_decide_leads_as_they_are_decided_in_one_piece(spark):
-    leads = waiting(world_of(4), spark)
-    session = spark.session
-    with in_parts(session, 3):
-        decided_alike(proposed(leads), 4)
+def test_workers_decide_leads_as_they_are_decided_in_one_piece_though_one_fails_at_first(
+    spark, tmp_path, monkeypatch
+):
+    once, worked_on = tmp_path / "failed", spark.worked_on
+
+    def failing(expr, work, schema):
+        def at_first(batches):
+            for batch in work(batches):
+                yield batch
+                if not once.exists():
+                    once.touch()
+                    raise RuntimeError("it was unwell")
+
+        return worked_on(expr, at_first, schema)
+
+    monkeypatch.setattr(spark, "worked_on", failing)
+    with in_parts(spark.session, 3):
+        found = proposed(waiting(world_of(4), spark))
+    assert once.exists()
+    decided_alike(found, 4)
     assert not list(spark.home.glob("tmp/scratch-*/parts"))
 
 

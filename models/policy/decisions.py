@@ -20,6 +20,20 @@ from models.survival.encoding import encode
 
 ECONOMIC = "economic"
 CHANCES = ("p_pursue", "p_convert", "p_both", "p_worked", "low", "high", "score", "grade")
+DECIDED = (  # the columns of a decision, in their order
+    *(
+        "lead_id",
+        "account_id",
+        "as_of",
+        *CHANCES,
+        "p_worked_by",
+        "extrapolated",
+        "value",
+        "arm",
+        "propensity",
+    ),
+    *("cut", "cut_by", "action", "rank", "reasons", "weights", "policy", "version"),
+)
 
 
 def decide_all(

@@ -13,39 +13,33 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import ibis.expr.types as ir
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from features.errors import ContractError, UnreachableError
 from models.monitoring.data_drift import Tally
+from models.policy.decisions import CHANCES, DECIDED
 from pipelines.deciding.known import Proposed, scored
 from pipelines.sources.spark.engine import SparkEngine
+from pipelines.store.decisions import SAID
 from pipelines.version_files import Champion, read_version, save_challenger
 
-TEXTS = ("grade", "arm", "cut_by", "action", "channel", "owner")
-CHANCES = (
-    "p_pursue",
-    "p_convert",
-    "p_both",
-    "p_worked",
-    "low",
-    "high",
-    "score",
-    "value",
-    "propensity",
-    "cut",
-)
 TALLY = "tally"  # what was counted of a batch, in its first row
+TEXT, NUMBER = pa.string(), pa.float64()
 SCORED = pa.schema(
-    [
-        *((name, pa.string()) for name in ("lead_id", "account_id")),
-        ("as_of", pa.timestamp("us")),
-        *((name, pa.float64()) for name in CHANCES),
-        ("extrapolated", pa.bool_()),
-        *((name, pa.string()) for name in (*TEXTS, TALLY)),
-    ]
+    {
+        **{name: TEXT for name in ("lead_id", "account_id")},
+        "as_of": pa.timestamp("us"),
+        **{name: NUMBER for name in CHANCES if name != "grade"},
+        "grade": TEXT,
+        "extrapolated": pa.bool_(),
+        "value": NUMBER,
+        "arm": TEXT,
+        **{name: NUMBER for name in ("propensity", "cut")},
+        **{name: TEXT for name in ("cut_by", "action", *SAID, TALLY)},
+    }
 )
+AS_OBJECTS = ("grade", "arm", "cut_by", "action")
 
 
 @dataclass(frozen=True)
@@ -148,18 +142,14 @@ def _as_array(column: pd.Series, kind: pa.DataType) -> pa.Array:
 
 def _read(batch: pa.RecordBatch, version: Champion) -> tuple[pd.DataFrame, Tally]:
     """Rows that came back, as ``propose`` gives them."""
-    texts = {name: batch[name].to_numpy(zero_copy_only=False) for name in TEXTS[:4]}
-    columns = {name: batch[name].to_pandas() for name in ("lead_id", "account_id")}
-    columns |= {"as_of": batch["as_of"].to_numpy(zero_copy_only=False)}
-    columns |= {name: batch[name].to_numpy(zero_copy_only=False) for name in (*CHANCES, "extrapolated")}
-    columns |= {name: np.asarray(values, dtype=object) for name, values in texts.items()}
-    decided = pd.DataFrame(columns).assign(
-        p_worked_by=version.scorer.worked_by,
-        reasons=[[]] * len(batch),
-        weights=[[]] * len(batch),
-        policy=version.policy.name,
-        version=version.version,
-        **{name: batch[name].to_pandas() for name in TEXTS[4:]},
-    )
+    read = {
+        name: batch[name].to_pandas()
+        if name not in AS_OBJECTS and SCORED.field(name).type == TEXT
+        else batch[name].to_numpy(zero_copy_only=False)
+        for name in SCORED.names
+    }
+    alike = {"p_worked_by": version.scorer.worked_by, "rank": 0}
+    alike |= {"policy": version.policy.name, "version": version.version}
+    alike |= {name: [[]] * len(batch) for name in ("reasons", "weights")}
     tallies = (Tally(**json.loads(each)) for each in batch[TALLY].drop_null().to_pylist())
-    return decided, sum(tallies, Tally())
+    return pd.DataFrame({name: (read | alike)[name] for name in (*DECIDED, *SAID)}), sum(tallies, Tally())

@@ -87,6 +87,9 @@ def read_address(url: str) -> SparkAddress:
     if cores is not None and not (cores.isdecimal() and int(cores)):
         raise wrong(f"says cores={cores}, which is no whole number")
     if host in (None, "local"):
-        return SparkAddress(f"local[{cores or '*'}]", files, database, given, scratch)
+        tries = given.get("spark.task.maxFailures")  # beside us Spark reads it nowhere else
+        return SparkAddress(
+            f"local[{cores or '*'}{f',{tries}' if tries else ''}]", files, database, given, scratch
+        )
     size = {} if cores is None else {"spark.cores.max": cores}
     return SparkAddress(f"spark://{host}:{port or 7077}", files, database, given | size, scratch)
