@@ -43,6 +43,7 @@ WORDS = [
     "demo",
 ]
 REASONS = 20
+LEFT_OUT = ("campaign", "founded", "e-mail", "interests", "owner")  # for Spark takes its time for each
 RULES = (Rule(column="channel", values=("event",), reason="fairs are worked elsewhere", handed_off="never"),)
 PROMISE = Promise("customers", 0.05, 0.95, 100, None, None, certified=True, why="")
 
@@ -65,7 +66,7 @@ def champion() -> Champion:
     """A version that was fitted on such a world, with arms, worth and a cut in the middle of its scores."""
     world = world_of(1, 800)
     tables = world.tables(ibis.duckdb.connect(threads=2))
-    recipe = recipe_for(tables, FeatureSettings(windows_days=(7,), max_kinds=2), HORIZONS)
+    recipe = recipe_for(tables, FeatureSettings(windows_days=(7,), max_kinds=2, exclude=LEFT_OUT), HORIZONS)
     assert recipe.texts
     cohort = training_cohort(tables, HORIZONS.delay)
     leads = frame(matrix(tables, cohort, recipe), recipe)
