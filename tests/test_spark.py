@@ -15,7 +15,7 @@ import pytest
 from features.definitions.attributes import parted
 from features.definitions.emails import company_domain, is_address
 from features.definitions.job_titles import SENIORITY, first_rule
-from features.errors import ContractError, UsageError
+from features.errors import ContractError, UnreachableError, UsageError
 from features.keys import TRIED, bare
 from features.labels import Horizons
 from pipelines.simulation.market import simulate_tables
@@ -27,7 +27,7 @@ from pipelines.sources.reading.columns import TIME_UTC, from_zone, md5, number, 
 from pipelines.sources.snapshots import opened, pull
 from pipelines.sources.spark.address import read_address
 from tests.commands import SIMULATED, leadsieve
-from tests.decided_alike import decided_alike, proposed, waiting, world_of
+from tests.decided_alike import champion, decided_alike, proposed, waiting, world_of
 from tests.same_features import agree
 from tests.spark_master import address, needed
 from tests.worlds import random_world, row_world, written
@@ -120,6 +120,36 @@ def test_workers_decide_leads_as_they_are_decided_in_one_piece_though_one_fails_
     assert once.exists()
     decided_alike(found, 4)
     assert not list(spark.home.glob("tmp/scratch-*/parts"))
+
+
+def test_workers_that_cannot_score_say_why_and_nobody_is_decided(spark, monkeypatch):
+    from pipelines.deciding.workers import scored_by_workers
+
+    leads = spark.create_table("two", pa.table({"lead_id": ["L1", "L2"]}), temp=True)
+
+    def ask() -> None:
+        list(scored_by_workers(champion(), leads, leads, ()))
+
+    with pytest.raises(
+        UnreachableError, match=r"a worker of Spark cannot score; nobody was decided: KeyError"
+    ):
+        ask()
+    worked_on = spark.worked_on
+
+    def elsewhere(expr, work, schema):
+        def without_leadsieve(batches):
+            raise ModuleNotFoundError("No module named 'pipelines'")
+
+        return worked_on(expr, without_leadsieve, schema)
+
+    monkeypatch.setattr(spark, "worked_on", elsewhere)
+    with pytest.raises(
+        UsageError, match=r"\(No module named 'pipelines'\); nobody was decided. Install leadsieve\[spark\]"
+    ):
+        ask()
+    monkeypatch.setattr(spark, "worked_on", lambda *given: iter(()))
+    with pytest.raises(UnreachableError, match="of 2 leads that Spark's workers scored, 0 are seen here"):
+        ask()
 
 
 TEXTS = (

@@ -15,8 +15,9 @@ from tempfile import TemporaryDirectory
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
+from pyspark.errors import PythonException
 
-from features.errors import ContractError, UnreachableError
+from features.errors import ContractError, LeadsieveError, UnreachableError, UsageError
 from models.monitoring.data_drift import Tally
 from models.policy.decisions import CHANCES, DECIDED
 from pipelines.deciding.known import Proposed, scored
@@ -98,6 +99,8 @@ def scored_by_workers(
 
     Raises
     ------
+    UsageError
+        If a worker has no Leadsieve.
     UnreachableError
         If a worker cannot score, or what the workers wrote is not seen here.
     """
@@ -112,15 +115,28 @@ def scored_by_workers(
             yield scored_batch(parcel.value, batch)
 
     found = 0
-    for batch in engine.worked_on(whole, score, SCORED):
-        found += batch.num_rows
-        yield Proposed(*_read(batch, version))
+    try:
+        for batch in engine.worked_on(whole, score, SCORED):
+            found += batch.num_rows
+            yield Proposed(*_read(batch, version))
+    except PythonException as error:
+        raise _told(str(error).strip().splitlines()[-1]) from error
     if found != asked:
         raise UnreachableError(
             f"of {asked:,} leads that Spark's workers scored, {found:,} are seen here; nobody was decided. Name a folder that the workers "
             "and this machine see, such as scratch=hdfs://host/tmp in the address."
         )
     parcel.destroy()
+
+
+def _told(failure: str) -> LeadsieveError:
+    """What ails a worker, of the last line of its story."""
+    if failure.startswith("ModuleNotFoundError"):
+        return UsageError(
+            f"Spark's workers cannot score ({failure.partition(': ')[2]}); nobody was decided. Install leadsieve[spark] {installed('leadsieve')} on "
+            "each of them, and name its Python in the address, such as spark.pyspark.python=/opt/leadsieve/bin/python."
+        )
+    return UnreachableError(f"a worker of Spark cannot score; nobody was decided: {failure}")
 
 
 def scored_batch(parcel: Parcel, batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -105,7 +105,10 @@ class SparkEngine(Backend):
         with self._folder() as folder:
             types = from_arrow_schema(schema, prefer_timestamp_ntz=True)
             self.rows_of(expr).mapInArrow(work, types).write.parquet(folder)
-            yield from self.to_pyarrow_batches(self.read_parquet(folder))
+            name = gen_name("worked_on")
+            self._session.read.schema(types).parquet(folder).createTempView(name)
+            yield from self.to_pyarrow_batches(self.table(name))
+            self._session.catalog.dropTempView(name)
 
     @contextmanager
     def _folder(self) -> Iterator[str]:
