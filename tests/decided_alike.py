@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import ibis
 import numpy as np
@@ -20,6 +21,8 @@ from models.policy.rules import Rule
 from models.scoring.scorer import Target, fit_scorer
 from models.survival.hazard import HazardParameters
 from pipelines.deciding.parts import Proposed, WaitingLeads
+from pipelines.deciding.record import put_on_record
+from pipelines.store.database import Store
 from pipelines.version_files import Champion
 from tests.matrices import HORIZONS
 from tests.worlds import World, random_world
@@ -114,3 +117,19 @@ def decided_alike(found: Proposed, seed: int) -> None:
     """Raise an AssertionError where something else is proposed than of the leads of ``world_of`` in one piece."""
     pd.testing.assert_frame_equal(found.decisions, here(seed).decisions, rtol=1e-9, atol=1e-9)
     assert found.tally == here(seed).tally
+
+
+def decided_once(found: Proposed, folder: Path) -> None:
+    """Raise an AssertionError where what is proposed twice, as by a run that was killed and one that repeats it, is decided
+    twice, or by halves.
+    """
+    store = Store(f"sqlite:///{folder / 'store.db'}")
+    recorded = []
+    for decisions in (found.decisions.head(20), found.decisions, found.decisions):
+        with store.writing() as connection:
+            recorded.append(len(put_on_record(champion(), store, decisions, connection)))
+    assert recorded == [20, len(found.decisions) - 20, 0]
+    log = store.decisions().set_index("lead_id")
+    assert log["action"].to_dict() == dict(
+        zip(found.decisions["lead_id"], found.decisions["action"], strict=True)
+    )

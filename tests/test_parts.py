@@ -15,7 +15,7 @@ from models.monitoring.data_drift import oddities
 from pipelines.deciding import parts
 from pipelines.deciding.known import scored
 from pipelines.sources.connections import DatabaseSource
-from tests.decided_alike import champion, decided_alike, here, proposed, waiting, world_of
+from tests.decided_alike import champion, decided_alike, decided_once, here, proposed, waiting, world_of
 from tests.matrices import HORIZONS
 from tests.postgres_server import postgres
 from tests.worlds import row_world
@@ -42,9 +42,10 @@ def test_the_matrix_in_one_table_is_the_matrix_of_its_parts(world):
     assert found.equals(matrix(tables, cohort, recipe))
 
 
-def test_leads_that_come_seven_at_a_time_are_decided_as_in_one_piece(server):
-    leads = waiting(world_of(4), server, rows=7)
-    decided_alike(proposed(leads), 4)
+def test_leads_that_come_seven_at_a_time_are_decided_as_in_one_piece_and_once(server, tmp_path):
+    found = proposed(waiting(world_of(4), server, rows=7))
+    decided_alike(found, 4)
+    decided_once(found, tmp_path)
 
 
 def test_where_nobody_waits_nobody_is_decided(server):

@@ -27,7 +27,7 @@ from pipelines.sources.reading.columns import TIME_UTC, from_zone, md5, number, 
 from pipelines.sources.snapshots import opened, pull
 from pipelines.sources.spark.address import read_address
 from tests.commands import SIMULATED, leadsieve
-from tests.decided_alike import champion, decided_alike, proposed, waiting, world_of
+from tests.decided_alike import champion, decided_alike, decided_once, proposed, waiting, world_of
 from tests.same_features import agree
 from tests.spark_master import address, needed
 from tests.worlds import random_world, row_world, written
@@ -119,6 +119,7 @@ def test_workers_decide_leads_as_they_are_decided_in_one_piece_though_one_fails_
         found = proposed(waiting(world_of(4), spark))
     assert once.exists()
     decided_alike(found, 4)
+    decided_once(found, tmp_path)
     assert not list(spark.home.glob("tmp/scratch-*/parts"))
 
 
@@ -126,30 +127,29 @@ def test_workers_that_cannot_score_say_why_and_nobody_is_decided(spark, monkeypa
     from pipelines.deciding.workers import scored_by_workers
 
     leads = spark.create_table("two", pa.table({"lead_id": ["L1", "L2"]}), temp=True)
-
-    def ask() -> None:
-        list(scored_by_workers(champion(), leads, leads, ()))
-
-    with pytest.raises(
-        UnreachableError, match=r"a worker of Spark cannot score; nobody was decided: KeyError"
-    ):
-        ask()
     worked_on = spark.worked_on
 
-    def elsewhere(expr, work, schema):
-        def without_leadsieve(batches):
-            raise ModuleNotFoundError("No module named 'pipelines'")
+    def ask(failure: Exception | None) -> None:
+        def failing(batches):
+            raise failure
 
-        return worked_on(expr, without_leadsieve, schema)
+        instead = (lambda expr, work, schema: worked_on(expr, failing, schema)) if failure else none
+        monkeypatch.setattr(spark, "worked_on", instead)
+        list(scored_by_workers(champion(), leads, leads, ()))
 
-    monkeypatch.setattr(spark, "worked_on", elsewhere)
+    def none(*given):
+        return iter(())
+
     with pytest.raises(
-        UsageError, match=r"\(No module named 'pipelines'\); nobody was decided. Install leadsieve\[spark\]"
+        UnreachableError, match="Spark cannot score; nobody was decided: RuntimeError: unwell"
     ):
-        ask()
-    monkeypatch.setattr(spark, "worked_on", lambda *given: iter(()))
+        ask(RuntimeError("unwell"))
+    with pytest.raises(
+        UsageError, match=r"\(No module named 'pipelines'\); nobody was decided. Install leadsieve"
+    ):
+        ask(ModuleNotFoundError("No module named 'pipelines'"))
     with pytest.raises(UnreachableError, match="of 2 leads that Spark's workers scored, 0 are seen here"):
-        ask()
+        ask(None)
 
 
 TEXTS = (

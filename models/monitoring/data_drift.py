@@ -6,8 +6,7 @@ outcomes decide (``models.monitoring.sequential_test``). Columns gone empty and 
 before they are scored: a model takes both in silence, as one more branch of its trees.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -16,6 +15,7 @@ from scipy.stats import binom, nbinom
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
+from models.monitoring.tally import Tally
 from models.scoring.scorer import Scorer
 from models.survival.encoding import Categories, binned, categorical_columns, encode
 
@@ -30,7 +30,6 @@ UNSEEN_CHANCE = 1e-6  # of so few values by chance
 HALF = 0.5  # of the usual share of values, below which a column counts as emptied
 FEWEST = 10
 EXAMPLES = 3
-KEPT = 20  # of values never seen, in each part of a batch
 
 
 @dataclass(frozen=True)
@@ -212,58 +211,6 @@ class Oddity:
             f"column '{self.column}': {self.share:.0%} of the values are ones that the model never saw, such as {such}; they count as "
             "empty. If they are new names of old things, map them at the source; else train anew"
         )
-
-
-@dataclass(frozen=True)
-class Tally:
-    """What `oddities` needs of some leads; those of several parts may be added up.
-
-    Attributes
-    ----------
-    leads : int
-    there : dict of str to int
-        By column of the matrix, how many leads have a value.
-    unseen : dict of str to int
-        By column, how many have one that the model never saw; only where there are such.
-    examples : dict of str to dict
-        The commonest of those, and how often each came.
-    """
-
-    leads: int = 0
-    there: dict[str, int] = field(default_factory=dict)
-    unseen: dict[str, int] = field(default_factory=dict)
-    examples: dict[str, dict[str, int]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, scorer: Scorer, leads: pd.DataFrame) -> "Tally":
-        """Of a matrix."""
-        there, unseen, examples = {}, {}, {}
-        for name, known in scorer.categories.items():
-            there[name] = int(leads[name].notna().sum())
-            if known is None:
-                continue
-            counts = leads[name].value_counts()
-            new = counts[~np.isin(counts.index.astype(str), known) & (counts > 0)]
-            if len(new):
-                unseen[name] = int(new.sum())
-                examples[name] = {str(value): int(count) for value, count in new.iloc[:KEPT].items()}
-        return cls(len(leads), there, unseen, examples)
-
-    def __add__(self, other: "Tally") -> "Tally":
-        examples = {
-            name: _added(self.examples.get(name, {}), other.examples.get(name, {}))
-            for name in {**self.examples, **other.examples}
-        }
-        return Tally(
-            self.leads + other.leads,
-            _added(self.there, other.there),
-            _added(self.unseen, other.unseen),
-            examples,
-        )
-
-
-def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 
 def oddities(scorer: Scorer, leads: pd.DataFrame | Tally, *, max_new: float) -> tuple[Oddity, ...]:

@@ -10,7 +10,7 @@ from features.joined import finished
 from features.matrix import frame
 from features.outcomes import days_since_taken
 from features.recipe import Recipe
-from models.monitoring.data_drift import Tally
+from models.monitoring.tally import Tally
 from pipelines.deciding.record import propose
 from pipelines.store.decisions import SAID
 from pipelines.version_files import Champion

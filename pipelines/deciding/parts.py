@@ -24,7 +24,7 @@ from features.matrix import frame, matrix
 from features.outcomes import days_taken, taken_up
 from features.recipe import Recipe
 from features.tables import Tables, named
-from models.monitoring.data_drift import Tally
+from models.monitoring.tally import Tally
 from models.policy.decisions import best_first, ranks, worded
 from models.policy.rules import Rule
 from pipelines.deciding.known import TAKEN, Known, Proposed, scored

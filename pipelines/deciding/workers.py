@@ -18,7 +18,7 @@ import pyarrow as pa
 from pyspark.errors import PythonException
 
 from features.errors import ContractError, LeadsieveError, UnreachableError, UsageError
-from models.monitoring.data_drift import Tally
+from models.monitoring.tally import Tally
 from models.policy.decisions import CHANCES, DECIDED
 from pipelines.deciding.known import Proposed, scored
 from pipelines.sources.spark.engine import SparkEngine
