@@ -28,6 +28,7 @@ from models.monitoring.tally import Tally
 from models.policy.decisions import best_first, ranks, worded
 from models.policy.rules import Rule
 from pipelines.deciding.known import TAKEN, Known, Proposed, scored
+from pipelines.sources.engine import joining_all_rows
 from pipelines.store.decisions import SAID, said_of
 from pipelines.version_files import Champion
 
@@ -109,7 +110,10 @@ class WaitingLeads:
     def _parts(self, version: Champion) -> Iterator[Proposed]:
         """Scored where they lie, or as they come."""
         recipe, backend = version.scorer.recipe, self.tables.leads.get_backend()
-        with joined(self.tables, self.cohort, recipe, self._beside()) as (rows, whole):
+        with (
+            joining_all_rows(backend),
+            joined(self.tables, self.cohort, recipe, self._beside()) as (rows, whole),
+        ):
             if backend.name == "pyspark":
                 from pipelines.deciding.workers import scored_by_workers
 
