@@ -32,7 +32,7 @@ from pipelines.sources.engine import joining_all_rows
 from pipelines.store.decisions import SAID, said_of
 from pipelines.version_files import Champion
 
-ROWS = 50_000  # that a cursor gives at a time
+ROWS = 10_000  # that a cursor gives at a time: as Python objects they take many times the room of a matrix
 
 
 @dataclass(frozen=True)
