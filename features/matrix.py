@@ -11,6 +11,7 @@ on.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import ibis
@@ -24,7 +25,7 @@ import pyarrow.compute as pc
 from features.as_of import ROW, known_events
 from features.definitions.free_text import TextModel, text_part
 from features.errors import ContractError
-from features.outcome_rates import fetch_past
+from features.outcome_rates import past_rows
 from features.recipe import INDEX, Attribute, Recipe
 from features.register import REGISTER, Column
 from features.tables import Tables
@@ -56,16 +57,23 @@ def matrix(tables: Tables, cohort: ir.Table, recipe: Recipe) -> pa.Table:
     """
     all_there(tables, recipe)
     columns = {}
-    with _numbered(cohort).cache() as rows:
+    with numbered(cohort).cache() as rows:
         whole = fetch(rows.select(ROW, *INDEX))
         for part in _parts(rows, tables, recipe):
             columns |= _in_order(part, whole[ROW])
+    return with_none(whole, columns, recipe)
+
+
+def with_none(whole: pa.Table, columns: Mapping[str, Any], recipe: Recipe) -> pa.Table:
+    """The matrix of some rows and their columns, each with the value that its feature has for a lead of which nothing
+    was known.
+    """
     of = {column.name: column for column in recipe.columns}
     done = _side_by_side(lambda name: _with_none(columns[name], of[name]), of, rows=len(whole))
     return pa.table({name: whole[name] for name in INDEX} | done)
 
 
-def _numbered(cohort: ir.Table) -> ir.Table:
+def numbered(cohort: ir.Table) -> ir.Table:
     """The cohort with a number for each row, in the order of time: what is computed together then lies close
     together.
     """
@@ -75,22 +83,32 @@ def _numbered(cohort: ir.Table) -> ir.Table:
 
 def _parts(rows: ir.Table, tables: Tables, recipe: Recipe) -> Iterator[pa.Table]:
     """The columns of each kind of feature: a row each for (some of) the numbered rows."""
+    for part in parts_there(rows, tables, recipe):
+        with part as found:
+            yield found.to_pyarrow()
+    for model in recipe.texts:
+        texts = text_rows(rows, tables, model, "__text").to_pyarrow()
+        yield pa.table({ROW: texts[ROW], **text_columns(recipe, model, texts["__text"].to_pylist())})
+    if recipe.columns_of("events"):
+        yield _event_features(rows, tables, recipe)
+
+
+def parts_there(rows: ir.Table, tables: Tables, recipe: Recipe) -> Iterator[AbstractContextManager[ir.Table]]:
+    """Those that the engine makes whole, but of events: each to be read before it is let go of."""
     of_lead, of_titles = lead_columns(recipe)
     if of_lead:
         lead = lead_rows(rows, tables, recipe)
-        yield lead.select(ROW, **computed(of_lead, lead)).to_pyarrow()
+        yield nullcontext(lead.select(ROW, **computed(of_lead, lead)))
     for title, columns in of_titles.items():
-        yield _title_features(rows, tables, title, columns).to_pyarrow()
-    for model in recipe.texts:
-        lead = rows.select(ROW, "lead_id").inner_join(
-            tables.leads.select("lead_id", __text=model.attribute), "lead_id"
-        )
-        texts = lead.select(ROW, "__text").to_pyarrow()
-        yield pa.table({ROW: texts[ROW], **text_columns(recipe, model, texts["__text"].to_pylist())})
+        yield nullcontext(_title_features(rows, tables, title, columns))
     if recipe.columns_of("account") or recipe.columns_of("key"):
-        yield fetch_past(rows, tables, recipe)
-    if recipe.columns_of("events"):
-        yield _event_features(rows, tables, recipe)
+        yield past_rows(rows, tables, recipe)
+
+
+def text_rows(rows: ir.Table, tables: Tables, model: TextModel, name: str) -> ir.Table:
+    """One free text of the numbered rows, under a name."""
+    texts = tables.leads.select("lead_id", **{name: model.attribute})
+    return rows.select(ROW, "lead_id").inner_join(texts, "lead_id").select(ROW, name)
 
 
 def lead_columns(recipe: Recipe) -> tuple[list[Column], dict[str, list[Column]]]:
@@ -134,13 +152,21 @@ def _title_features(rows: ir.Table, tables: Tables, title: str, columns: Iterabl
 
 def _event_features(rows: ir.Table, tables: Tables, recipe: Recipe) -> pa.Table:
     """All event columns in one grouped query, for the rows with any known event."""
-    known = known_events(tables, rows)
-    of_row = known.group_by(ROW)
-    values = computed(recipe.columns_of("events"), known)
-    found = of_row.aggregate(**sharing_sums(values), __events=known.count()).to_pyarrow()
-    if (pc.max(found["__events"]).as_py() or 0) > MOST:  # too many for shared sums: each count by itself
-        found = of_row.aggregate(**values, __events=known.count()).to_pyarrow()
+    found = event_rows(rows, tables, recipe).to_pyarrow()
+    if (pc.max(found["__events"]).as_py() or 0) > MOST:
+        found = event_rows(rows, tables, recipe, sharing=False).to_pyarrow()
     return found.drop_columns("__events")
+
+
+def event_rows(rows: ir.Table, tables: Tables, recipe: Recipe, *, sharing: bool = True) -> ir.Table:
+    """The event columns of the numbered rows with any known event, and ``__events``, how many; with more than ``MOST``
+    they are too many for shared sums: each count by itself.
+    """
+    known = known_events(tables, rows)
+    values = computed(recipe.columns_of("events"), known)
+    return known.group_by(ROW).aggregate(
+        **sharing_sums(values) if sharing else values, __events=known.count()
+    )
 
 
 def computed(columns: Iterable[Column], table: ir.Table) -> dict[str, ir.Value]:

@@ -4,12 +4,12 @@ For a whole cohort they are summed by the engine as known before each as-of time
 looked up in a ledger that is kept in memory.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import ibis
 import ibis.expr.types as ir
-import pyarrow as pa
 
 from features.as_of import DAY, ROW, known_sums
 from features.definitions.emails import company_domain
@@ -25,11 +25,12 @@ FEW = 20  # leads in a row's account, on average: up to about so many it is quic
 SUMS = ("decided", "accepted", "settled", "won")
 
 
-def fetch_past(rows: ir.Table, tables: Tables, recipe: Recipe) -> pa.Table:
-    """Look up what was known of other leads with the same keys.
+@contextmanager
+def past_rows(rows: ir.Table, tables: Tables, recipe: Recipe) -> Iterator[ir.Table]:
+    """What was known of other leads with the same keys, to be read inside the ``with``.
 
-    Returns
-    -------
+    Yields
+    ------
     table
         the row's number, and the recipe's account and key columns; one row for each numbered row of the
         cohort.
@@ -49,9 +50,7 @@ def fetch_past(rows: ir.Table, tables: Tables, recipe: Recipe) -> pa.Table:
             leads = f"{keys['account_id']}_leads"
             itself = (beside.created_at < beside.as_of).ifelse(1, 0)
             beside = beside.mutate(**{leads: (beside[leads] - itself).cast("int32")})
-        return beside.select(
-            ROW, **past_columns(recipe, beside, lambda key: _past(beside, key, keys, tables))
-        ).to_pyarrow()
+        yield beside.select(ROW, **past_columns(recipe, beside, lambda key: _past(beside, key, keys, tables)))
 
 
 def keys_of(recipe: Recipe) -> dict[str | None, str]:

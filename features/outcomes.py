@@ -110,17 +110,33 @@ def days_taken(tables: Tables, cohort: ir.Table, delay: timedelta, lead_ids: pd.
     They are counted as those of an outcome to learn from: from the acceptance, or from ``delay`` after the lead
     was created if that is later. None where the source cannot tell.
     """
+    first = taken_up(tables, cohort)
+    if first is None:
+        return None
+    found = first.to_pyarrow().to_pandas().set_index("lead_id")
+    times = (found[name].to_numpy() for name in ("taken_at", "created_at", "as_of"))
+    return lead_ids.map(pd.Series(days_since_taken(*times, delay), found.index)).to_numpy(float)
+
+
+def taken_up(tables: Tables, cohort: ir.Table) -> ir.Table | None:
+    """When sales took up each lead of a cohort that it had taken up before the as-of time: ``lead_id``, ``created_at``,
+    ``as_of``, ``taken_at``. None where the source cannot tell.
+    """
     if tables.outcomes is None or "accepted" not in tables.stages or not tables.outcome_times:
         return None
     outcomes = tables.outcomes
     taken = outcomes.filter(outcomes.stage.isin(["accepted", "won"])).select("lead_id", "recorded_at")
     rows = cohort.select("lead_id", "created_at", "as_of").join(taken, "lead_id")
     rows = rows.filter(rows.recorded_at < rows.as_of)
-    first = rows.group_by("lead_id", "created_at", "as_of").aggregate(taken_at=rows.recorded_at.min())
-    found = first.to_pyarrow().to_pandas().set_index("lead_id")
-    start = np.maximum(found["taken_at"], found["created_at"] + delay)
-    days = (found["as_of"] - start).clip(lower=pd.Timedelta(0)) / pd.Timedelta(days=1)
-    return lead_ids.map(days).to_numpy(float)
+    return rows.group_by("lead_id", "created_at", "as_of").aggregate(taken_at=rows.recorded_at.min())
+
+
+def days_since_taken(
+    taken_at: np.ndarray, created_at: np.ndarray, as_of: np.ndarray, delay: timedelta
+) -> np.ndarray:
+    """The days of ``days_taken`` from times; NaN where ``taken_at`` is empty."""
+    start = np.maximum(taken_at, created_at + np.timedelta64(delay))
+    return np.maximum(as_of - start, np.timedelta64(0)) / np.timedelta64(1, "D")
 
 
 def days_waited(created_at: np.ndarray, as_of: np.ndarray, delay: timedelta) -> np.ndarray:

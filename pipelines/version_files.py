@@ -59,7 +59,7 @@ def load_champion(registry: Registry, files: Sequence[Path]) -> Champion:
         )
     try:
         folder = registry.publication.whole(published)
-        return Champion(published.version, _scorer(folder, published.version, files), _policy(folder))
+        return read_version(folder, published.version, files)
     except (ContractError, OSError):
         if registry.publication.read() == published:
             raise
@@ -68,7 +68,11 @@ def load_champion(registry: Registry, files: Sequence[Path]) -> Champion:
 
 def load_version(registry: Registry, version: str, files: Sequence[Path]) -> Champion:
     """A version by its number, ready to score as a champion would; ``files`` as for ``load_champion``."""
-    folder = registry.download(version)
+    return read_version(registry.download(version), version, files)
+
+
+def read_version(folder: Path, version: str, files: Sequence[Path]) -> Champion:
+    """What ``save_challenger`` wrote to a folder; ``files`` as for ``load_champion``."""
     return Champion(version, _scorer(folder, version, files), _policy(folder))
 
 
@@ -115,7 +119,7 @@ def _policy(folder: Path) -> Policy:
 
 
 def save_challenger(scorer: Scorer, policy: Policy, folder: Path) -> None:
-    """Write what ``load_champion`` reads."""
+    """Write what ``read_version`` reads."""
     scorer.save(folder)
     (folder / POLICY_FILE).write_text(json.dumps(dump(policy), indent=1), encoding="utf-8")
 

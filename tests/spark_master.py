@@ -16,7 +16,11 @@ from tests.conftest import absent
 
 # A young Java translates little; four tasks for a few rows would cost more than the rows.
 YOUNG = "-XX:TieredStopAtLevel=1"
-BRISK = {"spark.sql.shuffle.partitions": "1", "spark.driver.extraJavaOptions": YOUNG}
+BRISK = {
+    "spark.sql.shuffle.partitions": "1",
+    "spark.driver.extraJavaOptions": YOUNG,
+    "spark.task.maxFailures": "2",
+}
 ON_LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 PATIENCE = 120  # seconds
 

@@ -144,11 +144,11 @@ def test_a_second_run_decides_nobody_and_its_output_is_complete_all_the_same(wor
 
 
 def test_a_run_that_another_one_overtakes_gives_sales_a_complete_list_too(world, home, tmp_path, monkeypatch):
-    from pipelines.flows import score
+    from pipelines.deciding import known as at_hand
     from pipelines.home import store_of
     from pipelines.settings import load_settings
 
-    propose = score.propose
+    propose = at_hand.propose
 
     def overtaken(*given, **options):
         proposed = propose(*given, **options)
@@ -157,7 +157,7 @@ def test_a_run_that_another_one_overtakes_gives_sales_a_complete_list_too(world,
         )  # by the other one
         return proposed
 
-    monkeypatch.setattr(score, "propose", overtaken)
+    monkeypatch.setattr(at_hand, "propose", overtaken)
     overtaken = scored(world, home, "--output", tmp_path / "overtaken.csv", "--json").json
     again = scored(world, home, "--output", tmp_path / "again.csv", "--json").json
     assert (overtaken["scored"], overtaken["already_decided"]) == (again["already_decided"] - 30, 30)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipelines.deciding import known as at_hand
 from pipelines.flows import score
 from pipelines.settings import load_settings
 from pipelines.store import worklist
@@ -36,7 +37,7 @@ def test_programs_and_a_run_decide_each_lead_once_lose_none_and_are_told_the_sam
     unknown = [{**lead, "lead_id": f"new {number}"} for number, lead in enumerate(known[:20])]
     leads = [*known, *unknown]
     began, enough = threading.Event(), threading.Semaphore(0)
-    propose = score.propose
+    propose = at_hand.propose
 
     def overtaken(*given, **options):
         proposed = propose(*given, **options)
@@ -45,7 +46,7 @@ def test_programs_and_a_run_decide_each_lead_once_lose_none_and_are_told_the_sam
             assert enough.acquire(timeout=30)
         return proposed
 
-    monkeypatch.setattr(score, "propose", overtaken)
+    monkeypatch.setattr(at_hand, "propose", overtaken)
 
     def client(number: int) -> list[dict]:
         mine = np.random.default_rng(number).permutation(len(leads))[:EACH].tolist()

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from features.errors import UsageError
 from models.registry.published import LEARNED, Publication
-from pipelines.flows import score
+from pipelines.deciding import known as at_hand
 from pipelines.flows.dataset import pull_source
 from pipelines.sources import snapshots
 from pipelines.sources.engine import let_go, local_engine
@@ -179,14 +179,14 @@ def test_a_pull_that_began_before_somebody_was_forgotten_brings_nobody_back(desk
 
 
 def test_a_scoring_run_that_began_before_somebody_was_forgotten_decides_the_others(world, home, monkeypatch):
-    propose, gone = score.propose, []
+    propose, gone = at_hand.propose, []
 
     def meanwhile(champion, leads, said, **more):
         gone.append(leads["lead_id"].iloc[0])
         erasure.forget(Store(f"sqlite:///{home}/store.db"), home, gone[0], at=NOW, by="a test")
         return propose(champion, leads, said, **more)
 
-    monkeypatch.setattr(score, "propose", meanwhile)
+    monkeypatch.setattr(at_hand, "propose", meanwhile)
     said = leadsieve("score", "--config", world / "quick.toml", "--json", home=home)
     decided = Store(f"sqlite:///{home}/store.db").decided()
     assert len(decided) == said.json["scored"] > 50

@@ -21,7 +21,7 @@ MODULES = [
 FLOORS = {
     "features": (
         "errors tables keys | register contracts as_of labels serialization | outcomes | definitions | lead_columns | recipe | outcome_rates"
-        " | matrix"
+        " | matrix | joined"
         " | online dictionary"
     ),
     "models": (

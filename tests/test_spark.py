@@ -2,6 +2,8 @@
 
 import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 from features.definitions.attributes import parted
 from features.definitions.emails import company_domain, is_address
 from features.definitions.job_titles import SENIORITY, first_rule
-from features.errors import ContractError, UsageError
+from features.errors import ContractError, UnreachableError, UsageError
 from features.keys import TRIED, bare
 from features.labels import Horizons
 from pipelines.simulation.market import simulate_tables
@@ -25,6 +27,7 @@ from pipelines.sources.reading.columns import TIME_UTC, from_zone, md5, number, 
 from pipelines.sources.snapshots import opened, pull
 from pipelines.sources.spark.address import read_address
 from tests.commands import SIMULATED, leadsieve
+from tests.decided_alike import champion, decided_alike, decided_once, proposed, waiting, world_of
 from tests.same_features import agree
 from tests.spark_master import address, needed
 from tests.worlds import random_world, row_world, written
@@ -59,6 +62,24 @@ def folder(tmp_path_factory) -> Path:
     return written(random_world(3), tmp_path_factory.mktemp("tables"))
 
 
+@contextmanager
+def in_parts(session, number: int) -> Iterator[None]:
+    """Have what a query gives in so many partitions, however few rows there are."""
+    told = {
+        "spark.sql.shuffle.partitions": str(number),
+        "spark.sql.adaptive.coalescePartitions.enabled": "false",
+        "spark.sql.autoBroadcastJoinThreshold": "-1",
+    }
+    usual = {name: session.conf.get(name) for name in told}
+    for name, value in told.items():
+        session.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name, value in usual.items():
+            session.conf.set(name, value)
+
+
 def mapping(url: str, **changes) -> SourceSettings:
     return SourceSettings(
         **{"url": url, "leads": LeadsSource(), "outcomes": OutcomesSource(drop_inconsistent=True)} | changes
@@ -76,6 +97,59 @@ def rows(table) -> list[dict]:
 )
 def test_duckdb_and_spark_agree(spark, world):
     agree(world, local_engine(), spark)
+
+
+def test_workers_decide_leads_as_they_are_decided_in_one_piece_though_one_fails_at_first(
+    spark, tmp_path, monkeypatch
+):
+    once, worked_on = tmp_path / "failed", spark.worked_on
+
+    def failing(expr, work, schema):
+        def at_first(batches):
+            for batch in work(batches):
+                yield batch
+                if not once.exists():
+                    once.touch()
+                    raise RuntimeError("it was unwell")
+
+        return worked_on(expr, at_first, schema)
+
+    monkeypatch.setattr(spark, "worked_on", failing)
+    with in_parts(spark.session, 3):
+        found = proposed(waiting(world_of(4), spark))
+    assert once.exists()
+    decided_alike(found, 4)
+    decided_once(found, tmp_path)
+    assert not list(spark.home.glob("tmp/scratch-*/parts"))
+
+
+def test_workers_that_cannot_score_say_why_and_nobody_is_decided(spark, monkeypatch):
+    from pipelines.deciding.workers import scored_by_workers
+
+    leads = spark.create_table("two", pa.table({"lead_id": ["L1", "L2"]}), temp=True)
+    worked_on = spark.worked_on
+
+    def ask(failure: Exception | None) -> None:
+        def failing(batches):
+            raise failure
+
+        instead = (lambda expr, work, schema: worked_on(expr, failing, schema)) if failure else none
+        monkeypatch.setattr(spark, "worked_on", instead)
+        list(scored_by_workers(champion(), leads, leads, ()))
+
+    def none(*given):
+        return iter(())
+
+    with pytest.raises(
+        UnreachableError, match="Spark cannot score; nobody was decided: RuntimeError: unwell"
+    ):
+        ask(RuntimeError("unwell"))
+    with pytest.raises(
+        UsageError, match=r"\(No module named 'pipelines'\); nobody was decided. Install leadsieve"
+    ):
+        ask(ModuleNotFoundError("No module named 'pipelines'"))
+    with pytest.raises(UnreachableError, match="of 2 leads that Spark's workers scored, 0 are seen here"):
+        ask(None)
 
 
 TEXTS = (

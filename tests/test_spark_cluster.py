@@ -9,6 +9,7 @@ import pytest
 from features.errors import UnreachableError
 from pipelines.sources.connections import open_source
 from pipelines.sources.engine import local_engine
+from tests.decided_alike import decided_alike, proposed, waiting, world_of
 from tests.same_features import agree
 from tests.spark_master import address, cluster, needed, on_cluster
 from tests.worlds import arrow, random_world, written
@@ -32,7 +33,7 @@ def master(tmp_path_factory):
         gc.collect()
 
 
-def test_two_workers_give_the_rows_and_the_features_of_duckdb(master, tmp_path):
+def test_two_workers_give_the_rows_the_features_and_the_decisions_of_duckdb(master, tmp_path):
     world = random_world(2, leads=40)
     source = open_source(
         on_cluster(master, written(world, tmp_path)), connection=local_engine(tmp_path / "tmp")
@@ -45,6 +46,7 @@ def test_two_workers_give_the_rows_and_the_features_of_duckdb(master, tmp_path):
             world.events.sort_values(list(world.events.columns))
         )
         agree(world, local_engine(), source.connection)
+        decided_alike(proposed(waiting(world_of(4), source.connection)), 4)
 
 
 def test_a_master_that_is_not_there_is_out_of_reach(tmp_path):

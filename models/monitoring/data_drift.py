@@ -6,7 +6,6 @@ outcomes decide (``models.monitoring.sequential_test``). Columns gone empty and 
 before they are scored: a model takes both in silence, as one more branch of its trees.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +15,7 @@ from scipy.stats import binom, nbinom
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
+from models.monitoring.tally import Tally
 from models.scoring.scorer import Scorer
 from models.survival.encoding import Categories, binned, categorical_columns, encode
 
@@ -213,40 +213,39 @@ class Oddity:
         )
 
 
-def oddities(scorer: Scorer, leads: pd.DataFrame, *, max_new: float) -> tuple[Oddity, ...]:
+def oddities(scorer: Scorer, leads: pd.DataFrame | Tally, *, max_new: float) -> tuple[Oddity, ...]:
     """What in a batch is not as the model knows it, a column of the source named once.
 
     Parameters
     ----------
-    leads : DataFrame
-        The matrix of the batch; fewer than ten leads tell nothing.
+    leads : DataFrame or Tally
+        The matrix of the batch, or what was counted of it; fewer than ten leads tell nothing.
     max_new : float
         The share of unseen values that is still taken for granted.
     """
-    if len(leads) < FEWEST:
+    tally = leads if isinstance(leads, Tally) else Tally.of(scorer, leads)
+    if tally.leads < FEWEST:
         return ()
     found: dict[tuple[str, str], Oddity] = {}
     for column in scorer.recipe.columns:
-        known, values = scorer.categories[column.name], leads[column.name]
-        each = _emptied(column.group, values, scorer.filled) or _unseen(column.group, values, known, max_new)
+        name = column.name
+        each = _emptied(column.group, tally.there[name], tally.leads, scorer.filled[name]) or _unseen(
+            column.group, name, tally, max_new
+        )
         if each is not None:
             found.setdefault((each.column, each.what), each)
     return tuple(found.values())
 
 
-def _emptied(name: str, values: pd.Series, filled: Mapping[str, float]) -> Oddity | None:
-    there, usual = int(values.notna().sum()), filled[values.name]
-    if there >= HALF * usual * len(values) or binom.cdf(there, len(values), usual) > UNSEEN_CHANCE:
+def _emptied(source: str, there: int, leads: int, usual: float) -> Oddity | None:
+    if there >= HALF * usual * leads or binom.cdf(there, leads, usual) > UNSEEN_CHANCE:
         return None
-    return Oddity(name, "emptied", there / len(values), usual)
+    return Oddity(source, "emptied", there / leads, usual)
 
 
-def _unseen(name: str, values: pd.Series, known: tuple[str, ...] | None, max_new: float) -> Oddity | None:
-    if known is None:
+def _unseen(source: str, name: str, tally: Tally, max_new: float) -> Oddity | None:
+    there, new = tally.there[name], tally.unseen.get(name, 0)
+    if there < FEWEST or new <= max_new * there:
         return None
-    counts = values.value_counts()
-    there = counts.sum()
-    new = counts[~np.isin(counts.index.astype(str), known) & (counts > 0)]
-    if there < FEWEST or new.sum() <= max_new * there:
-        return None
-    return Oddity(name, "unseen", float(new.sum() / there), 0.0, tuple(new.index[:EXAMPLES].astype(str)))
+    commonest = sorted(tally.examples[name].items(), key=lambda each: -each[1])  # of equals as they come
+    return Oddity(source, "unseen", new / there, 0.0, tuple(value for value, _ in commonest[:EXAMPLES]))

@@ -20,6 +20,20 @@ from models.survival.encoding import encode
 
 ECONOMIC = "economic"
 CHANCES = ("p_pursue", "p_convert", "p_both", "p_worked", "low", "high", "score", "grade")
+DECIDED = (  # the columns of a decision, in their order
+    *(
+        "lead_id",
+        "account_id",
+        "as_of",
+        *CHANCES,
+        "p_worked_by",
+        "extrapolated",
+        "value",
+        "arm",
+        "propensity",
+    ),
+    *("cut", "cut_by", "action", "rank", "reasons", "weights", "policy", "version"),
+)
 
 
 def decide_all(
@@ -102,28 +116,8 @@ def decide_each(
         held = np.where(rules.decides, never, held)
         scores["grade"] = rules.capped(scores["grade"])
 
-    ranked = pa.table(
-        {
-            "score": score if np.isnan(value).all() else value,
-            "lead_id": pa.array(leads["lead_id"], pa.string()),
-        }
-    )
-    order = pc.sort_indices(ranked, [("score", "descending"), ("lead_id", "ascending")]).to_numpy()
-    rank = np.empty(len(leads), dtype=np.int64)
-    rank[order] = np.arange(1, len(leads) + 1)
-
-    best = order[:with_reasons]
-    whole = len(best) == len(leads)  # of a few leads all, as a rule
-    if whole:
-        best = np.arange(len(leads))
-    words, weights = (
-        [[]] * len(leads),
-        [[]] * len(leads),
-    )  # one empty list for all without: a million of their own would take a second
-    some, encoded = (leads, encoded) if whole else (leads.take(best), encoded.take(best))
-    for row, told in zip(best.tolist(), reasons(scorer, some, encoded=encoded), strict=True):
-        words[row] = [reason.words for reason in told]
-        weights[row] = [round(reason.logits, 3) for reason in told]
+    order = best_first(score, value, leads["lead_id"])
+    words, weights = worded(scorer, leads, order[:with_reasons], encoded=encoded)
 
     decided = {name: _array(leads[name]) for name in ("lead_id", "account_id", "as_of")}
     decided |= {name: scores[name] for name in CHANCES}
@@ -137,12 +131,54 @@ def decide_each(
         "cut": np.where(np.isfinite(cut), cut, np.nan),
         "cut_by": cut_by,
         "action": np.where(held, HOLD, HAND_OFF).astype(object),
-        "rank": rank,
+        "rank": ranks(order),
         "reasons": words,
         "weights": weights,
         "policy": policy.name,
         "version": version,
     }
+
+
+def best_first(score: np.ndarray, value: np.ndarray, lead_ids: pd.Series | np.ndarray) -> np.ndarray:
+    """The places of leads, the best first: by value where it is known, else by score; ties in the order of ids."""
+    ranked = pa.table(
+        {
+            "score": score if np.isnan(value).all() else value,
+            "lead_id": pa.array(lead_ids, pa.string()),
+        }
+    )
+    return pc.sort_indices(ranked, [("score", "descending"), ("lead_id", "ascending")]).to_numpy()
+
+
+def ranks(order: np.ndarray) -> np.ndarray:
+    """Each lead's rank, of places as ``best_first`` gives them; 1 is the best."""
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(1, len(order) + 1)
+    return rank
+
+
+def worded(
+    scorer: Scorer,
+    leads: pd.DataFrame | Rows,
+    best: np.ndarray,
+    *,
+    encoded: pd.DataFrame | None = None,
+) -> tuple[list[list[str]], list[list[float]]]:
+    """Reasons and their weights, a list for each lead, empty but for the leads at some places."""
+    whole = len(best) == len(leads)  # of a few leads all, as a rule
+    if whole:
+        best = np.arange(len(leads))
+    words, weights = (
+        [[]] * len(leads),
+        [[]] * len(leads),
+    )  # one empty list for all without: a million of their own would take a second
+    some, some_encoded = leads, encoded
+    if not whole:
+        some, some_encoded = leads.take(best), None if encoded is None else encoded.take(best)
+    for row, told in zip(best.tolist(), reasons(scorer, some, encoded=some_encoded), strict=True):
+        words[row] = [reason.words for reason in told]
+        weights[row] = [round(reason.logits, 3) for reason in told]
+    return words, weights
 
 
 def _array(column: pd.Series | np.ndarray) -> Any:

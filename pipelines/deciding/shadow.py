@@ -9,17 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import ibis.expr.types as ir
-import numpy as np
 import pandas as pd
 from ibis.common.exceptions import IbisError
 
 from features.errors import LeadsieveError
-from features.matrix import frame, matrix
-from features.tables import Tables
 from models.policy.rules import Rule
 from models.registry.registry import Registry
-from pipelines.deciding.record import propose
+from pipelines.deciding.parts import WaitingLeads
 from pipelines.version_files import Champion, load_version
 
 # What a version whose files are damaged, or made by another program, comes to when it is read and asked.
@@ -56,25 +52,16 @@ class Shadow:
 def in_shadow(
     registry: Registry,
     champion: Champion,
-    tables: Tables,
-    cohort: ir.Table,
-    leads: pd.DataFrame,
-    said: pd.DataFrame,
+    waiting: WaitingLeads,
     *,
-    taken_days: np.ndarray,
     rules: tuple[Rule, ...],
     files: Sequence[Path],
 ) -> Shadow:
-    """What the newest version after the champion would do with these leads: by its own cut, no arm drawn.
+    """What the newest version after the champion would do with the leads that wait: by its own cut, no arm drawn.
 
     Parameters
     ----------
-    cohort : table
-        The leads.
-    leads, said : DataFrame
-        The champion's matrix of them, and ``channel`` and ``owner``, row by row. A version that reads other columns has a
-        matrix of its own made of the same tables.
-    taken_days, rules
+    rules
         As for ``propose``.
     files : sequence of Path
         The team's own files of features.
@@ -89,14 +76,8 @@ def in_shadow(
         if ours.horizons != theirs.horizons:
             return Shadow(number, warning=_silent(number, "its horizons are not those of the champion"))
         arms = replace(version.policy.arms, pass_through=0.0, forced=0.0)
-        scored = propose(
-            replace(version, policy=replace(version.policy, arms=arms)),
-            leads if ours == theirs else frame(matrix(tables, cohort, ours), ours),
-            said,
-            with_reasons=0,
-            taken_days=taken_days,
-            rules=rules,
-        )
+        alone = replace(version, policy=replace(version.policy, arms=arms))
+        scored = waiting.proposed(alone, with_reasons=0, rules=rules).decisions
     except FAILURES as error:
         return Shadow(number, warning=_silent(number, str(error) or type(error).__name__))
     return Shadow(number, scored)

@@ -8,13 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from features.matrix import frame, matrix
-from features.outcomes import days_taken
 from features.serialization import plain
 from features.tables import came_before, moment, scoring_cohort, unanswered
 from models.monitoring.data_drift import oddities
 from models.policy.policy import HAND_OFF, HOLD
-from pipelines.deciding.record import propose, put_on_record
+from pipelines.deciding.parts import WaitingLeads
+from pipelines.deciding.record import put_on_record
 from pipelines.deciding.rescoring import Rescored, score_again
 from pipelines.deciding.shadow import Shadow, in_shadow
 from pipelines.flows.dataset import pull_source
@@ -24,7 +23,7 @@ from pipelines.progress import Stopwatch
 from pipelines.reports import summaries
 from pipelines.settings import Settings
 from pipelines.sinks.tables import checked_output, write_decisions
-from pipelines.store.decision_queries import for_sales, pending_leads, said_of
+from pipelines.store.decision_queries import for_sales, pending_leads
 from pipelines.store.erasure import forgotten_of
 from pipelines.store.work import shadows
 from pipelines.store.work.rescores import as_of_now
@@ -106,53 +105,45 @@ def score_leads(
         tables = snapshot.tables
         as_of = min(as_of, tables.end)
 
-    with watch.step("features", "look up what is known of each lead"), closing(snapshot):
-        rescored = score_again(
-            champion,
-            tables,
-            store,
-            home,
-            as_of,
-            days=settings.schedule.rescore_days,
-            rules=settings.policy.rules,
-        )
-        cohort = scoring_cohort(tables, as_of)
-        if snapshot.new_leads is not None:
-            cohort = cohort.semi_join(snapshot.new_leads, "lead_id")
-        elif not everything:
-            cohort = unanswered(tables, cohort, recipe.horizons.pursue_days)
-        asked = pending_leads(cohort, store)
-        found = frame(matrix(tables, asked.waiting, recipe), recipe)
-        said = said_of(tables, asked.waiting)
-        taken = days_taken(tables, asked.waiting, recipe.horizons.delay, found["lead_id"])
-        late = came_before(tables, asked.waiting, as_of - recipe.horizons.delay - FRESH)
-        odd = oddities(champion.scorer, found, max_new=settings.monitor.max_new)
-        shadow = Shadow()
-        if settings.promotion.shadow:
-            shadow = in_shadow(
-                registry_of(settings, home),
+    with closing(snapshot):
+        with watch.step("features", "look up what is known of each lead"), snapshot.answering():
+            rescored = score_again(
                 champion,
                 tables,
-                asked.waiting,
-                found,
-                said,
-                taken_days=taken,
+                store,
+                home,
+                as_of,
+                days=settings.schedule.rescore_days,
                 rules=settings.policy.rules,
-                files=settings.features.files,
             )
+            cohort = scoring_cohort(tables, as_of)
+            if snapshot.new_leads is not None:
+                cohort = cohort.semi_join(snapshot.new_leads, "lead_id")
+            elif not everything:
+                cohort = unanswered(tables, cohort, recipe.horizons.pursue_days)
+            asked = pending_leads(cohort, store)
+            waiting = WaitingLeads(
+                tables, asked.waiting, settings.features.files, answering=snapshot.answering
+            )
+            if waiting.are_here:
+                waiting.at_hand(recipe)
+            late = came_before(tables, asked.waiting, as_of - recipe.horizons.delay - FRESH)
 
-    with watch.step("score", "score and decide"):
-        decisions = propose(
-            champion,
-            found,
-            said,
-            with_reasons=reasons,
-            taken_days=taken,
-            rules=settings.policy.rules,
-        )
+        with watch.step("score", "score and decide"):
+            proposed = waiting.proposed(champion, with_reasons=reasons, rules=settings.policy.rules)
+            shadow = Shadow()
+            if settings.promotion.shadow:
+                shadow = in_shadow(
+                    registry_of(settings, home),
+                    champion,
+                    waiting,
+                    rules=settings.policy.rules,
+                    files=settings.features.files,
+                )
 
     with watch.step("record", "record the decisions"):
         with store.writing() as connection:
+            decisions = proposed.decisions
             gone = forgotten_of(store, home).are(decisions["lead_id"])  # while we scored them
             decisions = decisions[~pd.Series(gone, index=decisions.index, dtype=bool)]
             recorded = put_on_record(champion, store, decisions, connection)
@@ -165,6 +156,7 @@ def score_leads(
             )
             write_decisions(for_sales(recorded, earlier), output)
 
+    odd = oddities(champion.scorer, proposed.tally, max_new=settings.monitor.max_new)
     report = ScoringReport(
         version=champion.version,
         as_of=moment(as_of, tables.clock),

@@ -155,6 +155,24 @@ def _driver_errors(backend: str) -> tuple[type[BaseException], ...]:
     return (Exception,)
 
 
+@contextmanager
+def joining_all_rows(connection: BaseBackend) -> Iterator[None]:
+    """Let a server join many grouped tables of all rows, of whose sizes it has no idea: PostgreSQL takes each for 200 rows and goes
+    through all of it again for every row that it joins.
+    """
+    if connection.name != "postgres":
+        yield
+        return
+    with connection.con.cursor() as cursor:
+        cursor.execute("SET enable_nestloop = off")
+    try:
+        yield
+    finally:
+        if not connection.con.closed:
+            with connection.con.cursor() as cursor:
+                cursor.execute("RESET enable_nestloop")
+
+
 def losses(backend: str) -> tuple[type[Exception], ...]:
     """What a driver raises when a server that answered goes away."""
     if backend == "postgres":

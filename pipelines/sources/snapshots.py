@@ -5,7 +5,7 @@ where from.
 import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -70,6 +70,8 @@ class Snapshot:
         Rows of each table in the snapshot.
     stored : bool
         False if there was nothing new to store.
+    answering : function
+        Gives what turns the loss of the server that the tables are on into an UnreachableError.
     """
 
     folder: Path
@@ -79,6 +81,7 @@ class Snapshot:
     counts: dict[str, int]
     stored: bool
     new_leads: ir.Table | None = None
+    answering: Callable[[], AbstractContextManager] = field(default=nullcontext, repr=False, compare=False)
     held: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
 
     def close(self) -> None:
@@ -173,6 +176,7 @@ def pull(
             counts=note.rows,
             stored=stored,
             new_leads=new_leads,
+            answering=nullcontext if there is None else source.answering,
             held=held.pop_all(),
         )
 

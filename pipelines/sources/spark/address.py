@@ -28,6 +28,8 @@ class SparkAddress:
         A folder of Parquet files, or of folders of such; without it the tables are those of Spark's catalog.
     database : str, optional
         Of the catalog.
+    scratch : str, optional
+        A folder that workers write to for a moment, and that is seen here, too.
     settings : mapping of str to str
         Spark's own, as the address has them.
     """
@@ -36,6 +38,7 @@ class SparkAddress:
     files: str | None = None
     database: str | None = None
     settings: dict[str, str] = field(default_factory=dict)
+    scratch: str | None = None
 
     @property
     def is_local(self) -> bool:
@@ -68,19 +71,25 @@ def read_address(url: str) -> SparkAddress:
         ) from None
     if parts.path.strip("/"):
         raise wrong(f"names '{parts.path}' behind the master: say files={parts.path}")
-    files, database, cores = (given.pop(name, None) for name in ("files", "database", "cores"))
+    files, database, cores, scratch = (
+        given.pop(name, None) for name in ("files", "database", "cores", "scratch")
+    )
     for name in given:
         if name in FIXED:
             raise wrong(f"sets {name}, on which what features mean rests: leave it away")
         if not name.startswith("spark."):
             raise wrong(
-                f"has an option '{name}': there are files, database, cores, and Spark's own settings, all spark.…"
+                f"has an option '{name}': there are files, database, cores, scratch, and Spark's own settings, all spark.…"
             )
-    if files is not None and not (files.startswith("/") or ":" in files):
-        raise wrong(f"has a folder '{files}' that does not begin at the root")
+    for folder in (files, scratch):
+        if folder is not None and not (folder.startswith("/") or ":" in folder):
+            raise wrong(f"has a folder '{folder}' that does not begin at the root")
     if cores is not None and not (cores.isdecimal() and int(cores)):
         raise wrong(f"says cores={cores}, which is no whole number")
     if host in (None, "local"):
-        return SparkAddress(f"local[{cores or '*'}]", files, database, given)
+        tries = given.get("spark.task.maxFailures")  # beside us Spark reads it nowhere else
+        return SparkAddress(
+            f"local[{cores or '*'}{f',{tries}' if tries else ''}]", files, database, given, scratch
+        )
     size = {} if cores is None else {"spark.cores.max": cores}
-    return SparkAddress(f"spark://{host}:{port or 7077}", files, database, given | size)
+    return SparkAddress(f"spark://{host}:{port or 7077}", files, database, given | size, scratch)

@@ -1,7 +1,10 @@
 """Spark as an engine of Ibis: tables come and go as Arrow, and what is kept for a moment is kept for good."""
 
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import ibis
@@ -14,6 +17,7 @@ from ibis.util import gen_name
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from pipelines.files import scratch_in
 from pipelines.sources.spark.dialect import SparkCompiler, schema_of
 
 
@@ -22,11 +26,15 @@ class SparkEngine(Backend):
 
     compiler = SparkCompiler()
 
+    scratch: str | None = None  # a folder that the workers and we see; without it one in the home
+    home: Path | None = None
+
     @classmethod
-    def on(cls, session: SparkSession) -> "SparkEngine":
-        """The engine of a session."""
+    def on(cls, session: SparkSession, home: Path | None = None, scratch: str | None = None) -> "SparkEngine":
+        """The engine of a session; what workers write for a moment lies in ``scratch``, or without it in the home."""
         cls.register_options()
         engine = cls()
+        engine.home, engine.scratch = home, scratch
         engine.do_connect(session)
         return engine
 
@@ -86,6 +94,36 @@ class SparkEngine(Backend):
                     yield from found.to_batches()
 
         return pa.RecordBatchReader.from_batches(schema, read())
+
+    def worked_on(
+        self,
+        expr: ir.Table,
+        work: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
+        schema: pa.Schema,
+    ) -> Iterator[pa.RecordBatch]:
+        """Have the workers do something with each partition and write what comes of it, whole or not at all; then read that."""
+        with self._folder() as folder:
+            types = from_arrow_schema(schema, prefer_timestamp_ntz=True)
+            self.rows_of(expr).mapInArrow(work, types).write.parquet(folder)
+            name = gen_name("worked_on")
+            self._session.read.schema(types).parquet(folder).createTempView(name)
+            yield from self.to_pyarrow_batches(self.table(name))
+            self._session.catalog.dropTempView(name)
+
+    @contextmanager
+    def _folder(self) -> Iterator[str]:
+        """Where workers write for a moment."""
+        if self.scratch is None:
+            with scratch_in(self.home) if self.home else TemporaryDirectory() as folder:
+                yield str(Path(folder, "parts"))
+            return
+        folder = f"{self.scratch.rstrip('/')}/leadsieve-{secrets.token_hex(8)}"
+        try:
+            yield folder
+        finally:
+            context = self._session.sparkContext
+            path = context._jvm.org.apache.hadoop.fs.Path(folder)
+            path.getFileSystem(context._jsc.hadoopConfiguration()).delete(path, True)
 
     def read_parquet(self, path: str | Path, /, **_: Any) -> ir.Table:
         """A file, or a folder of them, at any address that Spark reads."""

@@ -121,7 +121,7 @@ def _settings(address: SparkAddress, folder: Path) -> dict[str, str]:
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(BATCH),
     }
     if address.is_local:
-        cores = address.master.removeprefix("local[").rstrip("]")
+        cores = address.master.removeprefix("local[").rstrip("]").partition(",")[0]
         shares = 4 * (int(cores) if cores.isdecimal() else os.cpu_count() or 1)
         usual |= LOOPBACK | {
             "spark.pyspark.python": sys.executable,

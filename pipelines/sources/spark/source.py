@@ -98,7 +98,7 @@ def spark_source(url: str, home: Path | None) -> Source:
         As ``read_address`` and ``session_of``.
     """
     address = read_address(url)
-    engine = SparkEngine.on(session_of(address, home))
+    engine = SparkEngine.on(session_of(address, home), home, address.scratch)
     if address.files is not None:
         return ParquetSource(redacted(url), engine, folder=address.files)
     return CatalogSource(redacted(url), engine)
