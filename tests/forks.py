@@ -30,7 +30,7 @@ for name in (
     importlib.import_module(name)
 spark = importlib.util.find_spec("pyspark") is not None  # of an extra that not everybody has
 for file in pathlib.Path("pipelines").rglob("[a-z]*.py"):
-    if "spark" in file.parts and not spark:
+    if "spark" in file.as_posix() and not spark:
         continue
     importlib.import_module(".".join(file.with_suffix("").parts))
 assert threading.active_count() == 1

@@ -124,14 +124,14 @@ def test_workers_decide_leads_as_they_are_decided_in_one_piece_though_one_fails_
 
 
 def test_workers_that_cannot_score_say_why_and_nobody_is_decided(spark, monkeypatch):
-    from pipelines.deciding.workers import scored_by_workers
+    from pipelines.deciding.spark_workers import scored_by_workers
 
     leads = spark.create_table("two", pa.table({"lead_id": ["L1", "L2"]}), temp=True)
     worked_on = spark.worked_on
 
     def ask(failure: Exception | None) -> None:
         def failing(batches):
-            raise failure
+            raise failure or AssertionError("nobody asks it")
 
         instead = (lambda expr, work, schema: worked_on(expr, failing, schema)) if failure else none
         monkeypatch.setattr(spark, "worked_on", instead)

@@ -115,7 +115,7 @@ class WaitingLeads:
             joined(self.tables, self.cohort, recipe, self._beside()) as (rows, whole),
         ):
             if backend.name == "pyspark":
-                from pipelines.deciding.workers import scored_by_workers
+                from pipelines.deciding.spark_workers import scored_by_workers
 
                 yield from scored_by_workers(version, rows, whole, self.files)
                 return

@@ -109,7 +109,7 @@ def scored_by_workers(
     parcel = engine.session.sparkContext.broadcast(Parcel.of(version, files, whole.schema().to_pyarrow()))
 
     def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from pipelines.deciding.workers import scored_batch
+        from pipelines.deciding.spark_workers import scored_batch
 
         for batch in batches:
             yield scored_batch(parcel.value, batch)
