@@ -5,7 +5,8 @@ regression and LightGBM alone.
 
 For each data set: the version that `train` would have delivered as of a moment, on all later leads whose horizon has
 passed (AUC, average precision, the share with the outcome); then a line for each block of the evaluation of all leads. Both rivals
-learn from the same leads, those of before the block whose whole horizon had been seen.
+learn from the same leads, those of before the block whose whole horizon had been seen. Which one is the better is known only
+afterwards, and each block's difference has a standard error: over all blocks stands what is left of chance.
 """
 
 import argparse
@@ -138,12 +139,29 @@ def plain_trees(
     )
 
 
+def error_of_difference(score: np.ndarray, other: np.ndarray, outcome: np.ndarray) -> float:
+    """The standard error of the difference between two scores' AUC on the same leads (DeLong et al. 1988)."""
+    yes, no = outcome == 1, outcome == 0
+    of_yes, of_no = (
+        np.array([beaten(each[some], each[others]) / others.sum() for each in (score, other)])
+        for some, others in ((yes, no), (no, yes))
+    )
+    return float(np.sqrt(np.var(of_yes[0] - of_yes[1]) / yes.sum() + np.var(of_no[0] - of_no[1]) / no.sum()))
+
+
+def beaten(score: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """How many of the others each score exceeds; equal ones count half."""
+    ordered = np.sort(others)
+    return (np.searchsorted(ordered, score, side="left") + np.searchsorted(ordered, score, side="right")) / 2
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help=", ".join(CASES))
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
     given = parser.parse_args()
     warnings.filterwarnings("ignore")
+    behind = []
     for name in given.names or CASES:
         if CASES[name][0] is not None and not (given.data / CASES[name][0]).is_dir():
             continue
@@ -166,15 +184,22 @@ def main() -> None:
                 )
                 if said.isna().all():  # nobody was known of whom could be learned
                     continue
-                ours, lines, trees = (
-                    roc_auc_score(judged["outcome"], each) for each in (judged["p"], judged["logistic"], said)
-                )
-                worse = max(lines, trees) - ours
+                outcome_of = judged["outcome"].to_numpy()
+                ours, lines, trees = (each.to_numpy() for each in (judged["p"], judged["logistic"], said))
+                areas = [roc_auc_score(outcome_of, each) for each in (ours, lines, trees)]
+                better = lines if areas[1] >= areas[2] else trees
+                behind.append((max(areas[1:]) - areas[0], error_of_difference(ours, better, outcome_of)))
                 print(
-                    f"{name}, {outcome}, block {block}: ours {ours:.4f}, logistic {lines:.4f}, LightGBM {trees:.4f}, "
-                    f"behind the better one by {worse:+.4f} (standard error {np.sqrt(1 / 12 * (1 / judged['outcome'].sum() + 1 / (1 - judged['outcome']).sum())):.3f})",
+                    f"{name}, {outcome}, block {block}: ours {areas[0]:.4f}, logistic {areas[1]:.4f}, LightGBM {areas[2]:.4f}, "
+                    f"behind the better one by {behind[-1][0]:+.4f} (standard error {behind[-1][1]:.4f})",
                     flush=True,
                 )
+    by, error = np.array(behind).T
+    print(
+        f"{len(by)} blocks: behind the better one of two, chosen by what it did in that block, by {by.mean():+.4f} on average "
+        f"(standard error {np.sqrt((error**2).sum()) / len(by):.4f}); by more than .005 in {(by > 0.005).sum()}, "
+        f"there by {(by / error).max():.2f} standard errors at most; ahead by as many or more in {(by / error < -(by / error).max()).sum()}"
+    )
 
 
 if __name__ == "__main__":

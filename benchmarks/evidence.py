@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import evidence_interval, evidence_promise, evidence_score, evidence_selection, evidence_small
-from benchmarks.evidence_selection import SKILLS
+from benchmarks.evidence_selection import RHOS, SKILLS
 
 TEXT = """# Evidence
 
@@ -166,11 +166,14 @@ def written(folder: Path, *, scale: float = 1.0) -> Path:
     runs, worlds, markets, small_markets, interval_markets = (
         max(2, round(whole * scale)) for whole in (300, 5, 6, 26, 4)
     )
+    a_few = scale < 0.1  # to see that it works: of what takes long, one kind of market
+    rhos, skills = (RHOS[:1], SKILLS[:1]) if a_few else (RHOS, SKILLS)
     cuts = evidence_promise.promise_grid(runs)
     chosen = evidence_selection.selection_grid(
         range(1, worlds + 1),
         leads=max(6_000, round(30_000 * scale)),
-        skills=SKILLS if scale > 0.1 else SKILLS[:1],
+        rhos=rhos,
+        skills=skills,
     )
     tables = {
         "promise": cuts[(cuts["scores"] == "continuous") | (cuts["wins"] == 400)].drop(columns="lost"),
@@ -179,7 +182,7 @@ def written(folder: Path, *, scale: float = 1.0) -> Path:
         "recheck": evidence_selection.promise_recheck_grid(runs),
         "selection": chosen[SELECTION],
         "interval": evidence_interval.interval_grid(
-            range(1, interval_markets + 1), leads=max(3_000, round(6_000 * scale))
+            range(1, interval_markets + 1), leads=max(3_000, round(6_000 * scale)), rhos=rhos
         ),
         "score": evidence_score.score_grid(range(1, markets + 1), leads=max(12_000, round(24_000 * scale))),
         "small": evidence_small.small_markets(

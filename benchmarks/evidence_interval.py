@@ -31,7 +31,9 @@ FORCED = (30, 100, 850)
 DRAWS = 5  # of the forced leads of a market, but for the largest number
 
 
-def interval_grid(seeds: Sequence[int] = (1, 2, 3, 4), *, leads: int = 6_000) -> pd.DataFrame:
+def interval_grid(
+    seeds: Sequence[int] = (1, 2, 3, 4), *, leads: int = 6_000, rhos: Sequence[float] = RHOS
+) -> pd.DataFrame:
     """The share of a market's newest leads whose interval holds the chance that their columns can tell.
 
     Returns
@@ -41,7 +43,7 @@ def interval_grid(seeds: Sequence[int] = (1, 2, 3, 4), *, leads: int = 6_000) ->
         number of forced leads.
     """
     rows = []
-    for unseen, rho in product((0.0, 1.0), RHOS):
+    for unseen, rho in product((0.0, 1.0), rhos):
         markets = [
             _covered(SimulatorSettings(leads=leads, seed=seed, gamma=unseen, delta=unseen, rho=rho))
             for seed in seeds

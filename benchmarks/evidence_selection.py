@@ -39,7 +39,11 @@ NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 
 
 def selection_grid(
-    seeds: Sequence[int] = (1, 2, 3, 4, 5), *, leads: int = 30_000, skills: Sequence[float] = SKILLS
+    seeds: Sequence[int] = (1, 2, 3, 4, 5),
+    *,
+    leads: int = 30_000,
+    rhos: Sequence[float] = RHOS,
+    skills: Sequence[float] = SKILLS,
 ) -> pd.DataFrame:
     """How good four models are over *all* leads: fitted on accepted ones, the same weighted, the same corrected by
     the luck of who got a lead, the same recalibrated on forced ones.
@@ -49,13 +53,15 @@ def selection_grid(
     seeds : sequence of int
         One world per seed in every cell of the grid.
     leads : int
+    rhos : sequence of float
+        How well reps choose.
     skills : sequence of float
         How far reps differ in how well they win, in logits.
 
     Returns
     -------
     DataFrame
-        One row per ``rho`` (how well reps choose), ``unseen`` (whether a factor that no column shows
+        One row per ``rho``, ``unseen`` (whether a factor that no column shows
         drives both their choice and winning) and ``skill``; means over the worlds of each model's ratio (mean prediction
         over truth), ``auc``, and ``value``: what working the leads it thinks worth their cost earns, as a
         share of what the best that visible columns can tell would earn. ``_sd`` is the standard deviation
@@ -64,7 +70,7 @@ def selection_grid(
     """
     rows = []
     for unseen in (0.0, 1.0):
-        for rho, skill in product(RHOS, skills):
+        for rho, skill in product(rhos, skills):
             market = {"leads": leads, "gamma": unseen, "delta": unseen, "rho": rho, "rep_skill": skill}
             table = pd.DataFrame([_judged(SimulatorSettings(seed=seed, **market)) for seed in seeds])
             spread = table[["naive_ratio", "ipw_ratio", "luck_ratio", "ours_ratio"]].std(ddof=1)

@@ -30,8 +30,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.at_hand.ledger import Histories
-from features.at_hand.prepared import Prepared, PreparedMatrix
+from features.online.ledger import Histories
+from features.online.prepared import Prepared, PreparedMatrix
 from models.policy.arms import Arms
 from models.policy.decisions import decide_all, decide_each
 from models.policy.policy import Policy

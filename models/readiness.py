@@ -13,8 +13,8 @@ from features.labels import OUTCOMES, Labels
 from features.outcomes import realised_margins
 from models.dataset import LearningSet
 from models.evaluation.report import FEWEST_OF_EACH
-from models.policy.certification import LARGEST_SHARE, LARGEST_SHARE_OF_FEW, last_win_of_each
 from models.policy.margin_risk_control import margin_cap
+from models.policy.policy_fit import LARGEST_SHARE, LARGEST_SHARE_OF_FEW, last_win_of_each
 from models.policy.risk_control import MOST_WITHOUT_MARGIN, wins_needed
 from models.policy.settings import PolicySettings
 

@@ -18,9 +18,9 @@ from models.dataset import LearningSet
 from models.evaluation.evaluate import Evaluation
 from models.evaluation.metrics import area, average_precision, counts_by_score
 from models.policy.arms import FORCED
-from models.policy.certification import Withheld, newest_of, policy_of, withhold
 from models.policy.economics import fit_economics
 from models.policy.policy import Policy
+from models.policy.policy_fit import Withheld, newest_of, policy_of, withhold
 from models.policy.selective_labels import (
     FEWEST_FORCED,
     Leniency,

@@ -31,7 +31,7 @@ LIBRARIES = {
     # What starts Spark is a Java of its own, which would leave its counters in the system's temporary folder.
     "SPARK_LAUNCHER_OPTS": "-XX:-UsePerfData",
 }
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as malloc.h numbers them
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # as malloc.h numbers them
 # What goes wrong with a single command is told once, by the command line.
 ALONE = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
 
@@ -89,13 +89,14 @@ def giving_back() -> None:
     what loading a version adds.
 
     Arrow's own allocator keeps it, and glibc's takes ever larger pieces from the heap, where they leave
-    holes. Before Arrow is imported.
+    holes, in a heap of its own for each of many threads. Before Arrow is imported.
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     allocator = ctypes.CDLL(None)
     if hasattr(allocator, "mallopt"):  # glibc has it
         for threshold in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
             allocator.mallopt(threshold, 128 * 1024)
+        allocator.mallopt(M_ARENA_MAX, 2)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from pipelines.flows.value import reckoned
 from pipelines.home import registry_of, store_of
 from pipelines.settings import Settings
 from pipelines.sources.lead_lookup import Dossiers
-from pipelines.store.decisions import said_of
+from pipelines.store.decision_queries import said_of
 from pipelines.store.erasure import PREVIEW
 from pipelines.store.work.shadows import beside
 from pipelines.version_files import load_record

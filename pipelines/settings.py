@@ -31,7 +31,7 @@ from models.survival.hazard import HazardParameters
 from pipelines.addresses import is_private, redacted
 from pipelines.desk_settings import DeskSettings
 from pipelines.environment import variables
-from pipelines.schedule import RetentionSettings, ScheduleSettings
+from pipelines.schedule_settings import RetentionSettings, ScheduleSettings
 from pipelines.sources.mapping import Section, SourceSettings
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from app.web import create_app
 from pipelines.home import store_of
 from pipelines.settings import load_settings
-from pipelines.store.access.users import make_key
+from pipelines.store.access.api_keys import make_key
 
 NOW = datetime(2026, 3, 2, 8, 0)
 CANONICAL = ("lead_id", "account_id", "created_at", "channel", "campaign", "owner")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-from pipelines.crm.door import Answer, Line, open_crm
+from pipelines.crm.connector import Answer, Line, open_crm
 from pipelines.crm.mirror import pulled
 
 

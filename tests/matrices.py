@@ -5,9 +5,9 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from features.at_hand.rows import Rows
 from features.labels import Horizons
 from features.matrix import matrix
+from features.online.rows import Rows
 from features.recipe import FeatureSettings, Recipe, recipe_for
 from features.tables import scoring_cohort, training_cohort
 

@@ -28,7 +28,7 @@ from models.registry.published import POINTER, Publication
 from models.registry.registry import Registry
 from pipelines.home import store_of
 from pipelines.settings import load_settings
-from pipelines.store.access.users import keys, revoke_key
+from pipelines.store.access.api_keys import keys, revoke_key
 from tests.apis import NOW, Api, as_sent, running_api
 from tests.commands import leadsieve
 from tests.conftest import REPOSITORY

@@ -14,7 +14,7 @@ from features.labels import Horizons
 from pipelines.sources.connections import open_source
 from pipelines.sources.manifest import read_note
 from pipelines.sources.mapping import EventsSource, LeadsSource, OutcomeColumn, OutcomesSource, SourceSettings
-from pipelines.sources.reading.decided import lists_of, ways_of
+from pipelines.sources.reading.column_types import lists_of, ways_of
 from pipelines.sources.snapshots import pull
 from tests.pulling import LEADS, NOW, pulled, refused, rows
 

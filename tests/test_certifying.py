@@ -7,7 +7,7 @@ import pytest
 from features.labels import Labels
 from models.policy.arms import FORCED, PASS_THROUGH
 from models.policy.arms import POLICY as BY_SCORE
-from models.policy.certification import policy_of, withhold
+from models.policy.policy_fit import policy_of, withhold
 from models.policy.risk_control import certified_cut
 from models.policy.settings import PolicySettings
 

@@ -27,8 +27,8 @@ from app.scoring.uploads import MOST_COLUMNS, MOST_WAITING, BusyError, Uploads, 
 from app.sessions import AskedFirst
 from app.web import PAGES
 from features.errors import UsageError
+from pipelines.store.access.api_keys import make_key
 from pipelines.store.access.audit import MOST_OF_ONE, entries
-from pipelines.store.access.users import make_key
 from pipelines.store.database import Store
 from tests.desks import NOW, hidden, make_desk
 

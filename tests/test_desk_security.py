@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 
 from features.errors import UsageError
-from pipelines.store.access import passwords, users
-from pipelines.store.access.users import add_person, make_key, revoke_key, with_key
+from pipelines.store.access import api_keys, passwords, users
+from pipelines.store.access.api_keys import make_key, revoke_key, with_key
+from pipelines.store.access.users import add_person
 from tests.commands import leadsieve
 from tests.desks import LEADS, NOW, PASSWORD, decided, hidden, make_desk
 
@@ -66,7 +67,7 @@ def test_a_form_that_is_not_ours_is_refused_wherever_it_is_sent(desk, address):
             "This form came from another site; nothing was done.",
         )
     assert [each.name for each in users.people(desk.store)] == ["ann", "bob"]
-    assert users.keys(desk.store) == []
+    assert api_keys.keys(desk.store) == []
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_a_form_of_another_role_is_refused_by_address_though_its_token_is_right(
         made = hidden(browser.get("/queue").text)
         assert browser.client.post(address, data={**filled, "token": made}).status_code == 403, address
     assert {each.name: each.role for each in users.people(desk.store)} == {"ann": role, "eve": "admin"}
-    assert [each.revoked_at for each in users.keys(desk.store)] == [None]
+    assert [each.revoked_at for each in api_keys.keys(desk.store)] == [None]
     token = hidden(admin.get("/people").text)
     assert (
         admin.client.post("/people/keys/revoke", data={"key_id": key, "token": token}).status_code == 303
@@ -251,7 +252,7 @@ def test_hostile_text_is_shown_as_text_in_pages_and_disarmed_in_exports(tmp_path
     )
     browser.client.post("/people", data={"token": _token(browser, "/people"), "name": text, "role": "rep"})
     desk.browser().sign_in(text, text)
-    assert text[:5] in " ".join(each.name for each in users.keys(desk.store))
+    assert text[:5] in " ".join(each.name for each in api_keys.keys(desk.store))
     pages = [
         browser.get(address).text for address in ("/queue", "/leads/L1", "/leads/L2", "/audit", "/people")
     ]
@@ -300,7 +301,7 @@ def test_a_key_is_shown_once_opens_until_it_is_revoked_and_the_store_cannot_open
     assert with_key(either_desk.store, key).role == "rep"
     assert with_key(either_desk.store, key + "x") is None
     assert with_key(either_desk.store, key[:12]) is None
-    (listed,) = users.keys(either_desk.store)
+    (listed,) = api_keys.keys(either_desk.store)
     revoke_key(either_desk.store, listed.key_id, at=NOW, by="a test")
     assert with_key(either_desk.store, key) is None
 

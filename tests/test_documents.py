@@ -20,7 +20,7 @@ from pipelines.simulation.market import SimulatorSettings
 from pipelines.sources.connections import _DOORS
 from pipelines.sources.mapping import SourceSettings
 from pipelines.store.answers import FROM
-from pipelines.store.decisions import COLUMNS
+from pipelines.store.decision_queries import COLUMNS
 from tests.conftest import REPOSITORY
 
 CONFIGURATION = (REPOSITORY / "docs" / "configuration.md").read_text(encoding="utf-8")

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 
 from app.web import create_app
-from features.at_hand.ledger import Histories
-from features.at_hand.prepared import Prepared, PreparedMatrix
 from features.errors import UsageError
 from features.matrix import frame, matrix
+from features.online.ledger import Histories
+from features.online.prepared import Prepared, PreparedMatrix
 from features.recipe import FeatureSettings, recipe_for
 from features.register import REGISTER
 from features.tables import training_cohort

@@ -22,7 +22,7 @@ FLOORS = {
     "features": (
         "errors tables keys | register contracts as_of labels serialization | outcomes | definitions | lead_columns | recipe | outcome_rates"
         " | matrix | joined"
-        " | at_hand dictionary"
+        " | online dictionary"
     ),
     "models": (
         "survival | dataset scoring | evaluation registry | policy leakage tuning"
@@ -30,7 +30,7 @@ FLOORS = {
     ),
     "pipelines": (
         "addresses files sbom | prefect_server | environment feature_files progress simulation | crm"
-        " | sinks sources reports schedule | desk_settings | settings store"
+        " | sinks sources reports schedule_settings | desk_settings | settings store"
         " | home settings_schema version_files | deciding maintenance | flows | preview | cli | notebook"
     ),
     "app": "openid | desk | sessions scoring | api | pages middleware server | web | cli",

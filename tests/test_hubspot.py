@@ -11,7 +11,7 @@ import pytest
 
 from features.errors import UnreachableError, UsageError
 from pipelines.crm import http
-from pipelines.crm.door import Answer, Line, look_at_crm, open_crm
+from pipelines.crm.connector import Answer, Line, look_at_crm, open_crm
 from pipelines.flows.writeback.run import write_back
 from pipelines.settings import load_settings
 from pipelines.store.database import Store

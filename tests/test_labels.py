@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.at_hand.ledger import Histories
 from features.labels import Horizons, both_labels, convert_labels, pursue_labels, taken_up_before
 from features.matrix import fetch
+from features.online.ledger import Histories
 from features.outcomes import days_taken, fates, outcomes, realised_margins
 from features.recipe import FeatureSettings, recipe_for
 from features.tables import scoring_cohort, training_cohort

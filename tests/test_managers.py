@@ -6,7 +6,8 @@ import pytest
 
 from pipelines.settings import load_settings
 from pipelines.store.access import users
-from pipelines.store.access.users import add_person, make_key
+from pipelines.store.access.api_keys import make_key
+from pipelines.store.access.users import add_person
 from pipelines.store.answers import give
 from pipelines.store.work.assignment import moves_of
 from pipelines.store.work.teams import Teams

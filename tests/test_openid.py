@@ -12,8 +12,9 @@ from joserfc import jwk
 from features.errors import UsageError
 from pipelines.cli.main import main
 from pipelines.settings import load_settings
+from pipelines.store.access.api_keys import make_key, with_key
 from pipelines.store.access.audit import entries
-from pipelines.store.access.users import add_person, make_key, people, remove_person, with_key
+from pipelines.store.access.users import add_person, people, remove_person
 from pipelines.version_files import settings_told
 from tests.desks import PASSWORD, hidden, make_desk
 from tests.openid_provider import KEY, form_address, provider, signed, unsigned

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from pipelines.store import worklist
-from pipelines.store.access.users import add_person, make_key
+from pipelines.store.access.api_keys import make_key
+from pipelines.store.access.users import add_person
 from pipelines.store.answers import history
 from pipelines.store.work.assignment import pass_on
 from pipelines.store.work.notes import add_note, notes_of

@@ -11,11 +11,12 @@ from argon2 import PasswordHasher
 
 from app.pages.rendering import inside
 from features.errors import UsageError
-from pipelines.store.access import passwords, users
+from pipelines.store.access import api_keys, passwords, users
+from pipelines.store.access.api_keys import make_key, with_key
 from pipelines.store.access.audit import entries
 from pipelines.store.access.passwords import TooManyTriesError
 from pipelines.store.access.sessions import sign_in
-from pipelines.store.access.users import NotAllowedError, add_person, change_password, make_key, with_key
+from pipelines.store.access.users import NotAllowedError, add_person, change_password
 from pipelines.store.database import Store
 from tests.conftest import REPOSITORY
 from tests.desks import NOW, PASSWORD, hidden, make_desk
@@ -92,12 +93,12 @@ def test_what_an_administrator_asked_for_is_not_done_once_the_person_is_none_any
         lambda: add_person(store, "ann", "admin", PASSWORD, at=NOW, by="ann", as_admin=True),
         lambda: users.remove_person(store, "eve", at=NOW, by="ann", as_admin=True),
         lambda: make_key(store, "mine", "admin", at=NOW, by="ann", as_admin=True),
-        lambda: users.revoke_key(store, key, at=NOW, by="ann", as_admin=True),
+        lambda: api_keys.revoke_key(store, key, at=NOW, by="ann", as_admin=True),
     ):
         with pytest.raises(NotAllowedError, match="ann is no administrator any more; nothing was done"):
             late()
     assert {each.name: each.role for each in users.people(store)} == {"ann": "rep", "eve": "admin"}
-    assert [each.revoked_at for each in users.keys(store)] == [None]
+    assert [each.revoked_at for each in api_keys.keys(store)] == [None]
 
 
 def test_a_sign_in_that_began_before_a_removal_opens_no_session(store, hasher, monkeypatch):
@@ -200,7 +201,7 @@ def test_a_password_that_others_made_opens_nothing_before_it_is_changed(tmp_path
 
 def test_nobody_is_in_before_somebody_was_added(tmp_path, hasher):
     store = Store(f"sqlite:///{tmp_path / 'store.db'}")
-    assert (users.people(store), users.keys(store)) == ([], [])
+    assert (users.people(store), api_keys.keys(store)) == ([], [])
     for name in ("admin", "root", "leadsieve", ""):
         assert sign_in(store, name, name, at=NOW, address=None) is None
 

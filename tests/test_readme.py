@@ -30,10 +30,10 @@ def test_every_target_that_the_readme_makes_is_in_the_makefile():
 @pytest.mark.slow
 def test_every_command_of_the_readme_runs_as_it_stands(tmp_path, monkeypatch):
     (tmp_path / "exports").mkdir()
-    tables = simulate_tables("simulated:?leads=8000&months=14&gamma=0&start=2025-01-01")
+    tables = simulate_tables("simulated:?leads=5000&months=14&gamma=0&start=2025-01-01")
     for name, table in tables.items():
         pyarrow.csv.write_csv(table, tmp_path / "exports" / f"{name}.csv")
-    leads = tables["leads"].slice(7_900)
+    leads = tables["leads"].slice(4_900)
     new = leads.set_column(0, "lead_id", pc.binary_join_element_wise("new-", leads["lead_id"], ""))
     pyarrow.csv.write_csv(new, tmp_path / "new.csv")
     monkeypatch.chdir(tmp_path)

@@ -280,7 +280,7 @@ def test_a_lead_that_is_forgotten_takes_its_scores_along(desk):
 
 
 def test_programs_read_both_the_decision_and_what_stands(desk):
-    from pipelines.store.decisions import decisions
+    from pipelines.store.decision_queries import decisions
     from pipelines.store.filters import DecisionFilter
 
     anew(desk, "L3", NOW)

@@ -14,9 +14,9 @@ from features.serialization import dump, load
 from models.backtest import Replayed
 from models.policy import decisions
 from models.policy.arms import PASS_THROUGH, POLICY, Arms
-from models.policy.certification import policy_of
 from models.policy.decisions import decide_all
 from models.policy.policy import Policy
+from models.policy.policy_fit import policy_of
 from models.policy.rules import Rule, RuleToll, costs, tolls
 from models.policy.settings import PolicySettings
 from pipelines.flows.backtest import BacktestReport

@@ -10,7 +10,7 @@ import pytest
 
 from features.errors import UnreachableError, UsageError
 from pipelines.crm import http, salesforce_writing
-from pipelines.crm.door import Answer, Line, look_at_crm, open_crm
+from pipelines.crm.connector import Answer, Line, look_at_crm, open_crm
 from tests import salesforce_year
 from tests.commands import QUICK, Said, leadsieve
 from tests.crm_accounts import decided, rows_of, served, written

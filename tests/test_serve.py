@@ -371,7 +371,7 @@ def test_prefect_yaml_deploys_the_flows_by_module_path_as_the_configuration_sche
     import yaml
     from prefect.flows import load_flow_from_entrypoint
 
-    from pipelines.schedule import ScheduleSettings
+    from pipelines.schedule_settings import ScheduleSettings
 
     told = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())
     for each in told["deployments"]:

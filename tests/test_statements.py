@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from features.at_hand.ledger import Histories
-from features.at_hand.prepared import Prepared, PreparedMatrix
 from features.matrix import frame, matrix
+from features.online.ledger import Histories
+from features.online.prepared import Prepared, PreparedMatrix
 from features.recipe import FeatureSettings, recipe_for
 from features.tables import scoring_cohort, training_cohort
 from tests.matrices import HORIZONS, framed

@@ -12,10 +12,10 @@ import pytest
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from features.at_hand.ledger import Histories
-from features.at_hand.prepared import Prepared, PreparedMatrix
 from features.definitions.free_text import PARTS, fit_text, words_of
 from features.matrix import frame, matrix
+from features.online.ledger import Histories
+from features.online.prepared import Prepared, PreparedMatrix
 from features.recipe import FeatureSettings, Recipe, recipe_for
 from features.serialization import dump, load
 from features.tables import training_cohort

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.crm.door import Lead, open_crm
+from pipelines.crm.connector import Lead, open_crm
 from pipelines.crm.mirror import pulled
 from pipelines.crm.tryton import Tryton as Door
 from pipelines.settings import load_settings

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from features.errors import UnreachableError, UsageError
 from features.serialization import plain
-from pipelines.crm.door import Answer, Line, open_crm
+from pipelines.crm.connector import Answer, Line, open_crm
 from pipelines.crm.webhook import Webhook
 from pipelines.flows.writeback.run import write_back
 from pipelines.settings import load_settings

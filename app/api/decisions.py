@@ -19,7 +19,7 @@ from pipelines.deciding.record import propose, put_on_record
 from pipelines.deciding.rescoring import told_anew
 from pipelines.store import arrivals, requests
 from pipelines.store.access.audit import note
-from pipelines.store.decisions import logged_of
+from pipelines.store.decision_queries import logged_of
 from pipelines.store.erasure import forgotten_of
 from pipelines.store.requests import RequestKey
 from pipelines.store.work import rescores

@@ -32,15 +32,16 @@ from app.api.schemas import (
 )
 from app.api.scores import FIGURES, Wanted, known_until, scored
 from app.desk import Desk, desk_of
+from app.scoring.batching import Together
 from app.scoring.champion import Champions
 from app.scoring.realtime import LiveScorer
-from app.scoring.together import Together
 from app.sessions import AskedFirst, ForbiddenError, NotSignedInError, address_of, first
 from pipelines.store import worklist
-from pipelines.store.access.users import Person, Role, with_key
+from pipelines.store.access.api_keys import with_key
+from pipelines.store.access.users import Person, Role
 from pipelines.store.answers import give
 from pipelines.store.database import Store
-from pipelines.store.decisions import decisions as read_decisions
+from pipelines.store.decision_queries import decisions as read_decisions
 
 MOST_PARTS = 250_000
 LARGEST = 16_000_000  # bytes: 1,000 leads with 100 events each take a fifth of it

@@ -18,8 +18,9 @@ from app.sessions import (
     somebody,
 )
 from features.errors import UsageError
-from pipelines.store.access import audit, passwords, sessions, users
-from pipelines.store.access.users import ROLES, ROLES_OF_KEYS, Person
+from pipelines.store.access import api_keys, audit, passwords, sessions, users
+from pipelines.store.access.api_keys import ROLES_OF_KEYS
+from pipelines.store.access.users import ROLES, Person
 
 router = APIRouter(include_in_schema=False, route_class=AskedFirst)
 Admin = Annotated[Person, Depends(at_least("admin"))]
@@ -37,7 +38,7 @@ def _page(request: Request, *, status: int = 200, **shown_once: str) -> Response
     values = {
         "people": everybody,
         "sessions": sessions.counted(desk.store, at=desk.clock(), idle=desk.settings.desk.idle),
-        "keys": users.keys(desk.store),
+        "keys": api_keys.keys(desk.store),
         "roles": ROLES,
         "roles_of_keys": ROLES_OF_KEYS,
         "teams": sorted({each.team for each in everybody if each.team} | set(desk.settings.alignment.teams)),
@@ -130,7 +131,7 @@ def make_key(
 ) -> Response:
     check_form(request, token)
     desk = desk_of(request)
-    key = users.make_key(desk.store, name, role, at=desk.clock(), by=person.name, as_admin=True)
+    key = api_keys.make_key(desk.store, name, role, at=desk.clock(), by=person.name, as_admin=True)
     return _page(request, key=key)
 
 
@@ -140,7 +141,7 @@ def revoke_key(
 ) -> Response:
     check_form(request, token)
     desk = desk_of(request)
-    users.revoke_key(desk.store, key_id, at=desk.clock(), by=person.name, as_admin=True)
+    api_keys.revoke_key(desk.store, key_id, at=desk.clock(), by=person.name, as_admin=True)
     return back_with(request, "/people", f"Key {key_id} is revoked.")
 
 

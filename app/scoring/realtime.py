@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from features.at_hand.ledger import EPOCH, Histories
-from features.at_hand.prepared import Prepared, PreparedMatrix
-from features.at_hand.rows import Rows
 from features.matrix import all_there
+from features.online.ledger import EPOCH, Histories
+from features.online.prepared import Prepared, PreparedMatrix
+from features.online.rows import Rows
 from features.tables import row_of
 from models.policy.decisions import decide_each
 from models.policy.policy import HAND_OFF, HOLD
@@ -25,7 +25,7 @@ from models.scoring.reasons import Reason, reasons
 from pipelines.sources.engine import let_go, local_engine
 from pipelines.sources.manifest import Note, read_note
 from pipelines.sources.snapshots import opened
-from pipelines.store.decisions import SAID
+from pipelines.store.decision_queries import SAID
 from pipelines.version_files import Champion
 
 ALL, FAINTEST = 50, 0.02  # reasons of one lead, and logits that one of them must move

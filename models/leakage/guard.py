@@ -24,7 +24,6 @@ from models.dataset import LearningSet
 from models.leakage import detectors, marks
 from models.leakage.detectors import Strength, levels_beside
 from models.leakage.findings import USUAL, Findings, Leak, LeakSettings, Looked
-from models.leakage.judging import NO_OUTCOME, SIDES, apart, exceeds, short
 from models.leakage.rows import about_rows
 from models.leakage.samples import (
     DAY,
@@ -40,6 +39,7 @@ from models.leakage.samples import (
     places_of,
     source_columns,
 )
+from models.leakage.thresholds import NO_OUTCOME, SIDES, apart, exceeds, short
 
 FEWEST_PEERS = 4
 FEWEST_HONEST = 5

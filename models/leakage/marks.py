@@ -16,8 +16,8 @@ import pandas as pd
 from models.dataset import LearningSet
 from models.leakage.detectors import Strength, levels_beside, levels_of, strength, value_strength
 from models.leakage.findings import Leak, LeakSettings
-from models.leakage.judging import NO_OUTCOME, SIDES, apart, exceeds, short
 from models.leakage.samples import DAY, Drawn, Sample, as_of_times, has_dates
+from models.leakage.thresholds import NO_OUTCOME, SIDES, apart, exceeds, short
 
 MOST_PAIRED = 8
 FEWEST_VALUES = 10  # of a number that is set against another one

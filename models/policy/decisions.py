@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.at_hand.rows import Rows
+from features.online.rows import Rows
 from features.outcomes import days_waited
 from models.policy.arms import FORCED, POLICY
 from models.policy.policy import HAND_OFF, HOLD, Policy

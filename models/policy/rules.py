@@ -10,8 +10,8 @@ import pandas as pd
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass as validated
 
-from features.at_hand.rows import Rows
 from features.errors import UsageError
+from features.online.rows import Rows
 from models.scoring.grades import GRADES
 
 NEVER, ALWAYS = (

@@ -10,7 +10,7 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
-from features.at_hand.rows import Rows
+from features.online.rows import Rows
 from models.scoring.scorer import Scorer
 from models.scoring.wording import Wording
 from models.survival.encoding import encode

@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pandas as pd
 
-from features.at_hand.rows import Rows
 from features.definitions.activity import events_of_kind
 from features.definitions.attributes import AT_SOURCE, MEMBERSHIP
 from features.definitions.history import SHARE
+from features.online.rows import Rows
 from features.register import Column
 from models.scoring.scorer import Scorer
 

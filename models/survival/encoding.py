@@ -8,8 +8,8 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
-from features.at_hand.rows import Rows
 from features.errors import ContractError
+from features.online.rows import Rows
 from features.recipe import Recipe
 
 Categories = dict[str, tuple[str, ...] | None]

@@ -8,7 +8,7 @@ from typing import Any
 from features.serialization import plain
 from pipelines.files import replaced
 from pipelines.flows.promote import Promotion, promote_version
-from pipelines.flows.register import TrainingReport
+from pipelines.flows.register_version import TrainingReport
 from pipelines.flows.score import ScoringReport, score_leads
 from pipelines.flows.train import train_leads
 from pipelines.reports import summaries

@@ -187,7 +187,7 @@ def make_api_key(
     """Make a key. It is shown only now: the store keeps its hash alone."""
     now = standing(folder := home_folder(home))
     from pipelines.home import store_of
-    from pipelines.store.access.users import make_key
+    from pipelines.store.access.api_keys import make_key
 
     made = make_key(store_of(settings_of(config, None), folder), name, role.value, at=now, by=TERMINAL)
     show(
@@ -202,7 +202,7 @@ def list_keys(config: Config = None, home: Home = None, as_json: Json = False) -
     """Every key that was made, without its secret."""
     standing(folder := home_folder(home))
     from pipelines.home import store_of
-    from pipelines.store.access.users import keys
+    from pipelines.store.access.api_keys import keys
 
     found = keys(store_of(settings_of(config, None), folder))
     plain = [
@@ -223,7 +223,7 @@ def revoke_api_key(key_id: str, config: Config = None, home: Home = None, as_jso
     """Let a key open nothing any more."""
     now = standing(folder := home_folder(home))
     from pipelines.home import store_of
-    from pipelines.store.access.users import revoke_key
+    from pipelines.store.access.api_keys import revoke_key
 
     revoke_key(store_of(settings_of(config, None), folder), key_id, at=now, by=TERMINAL)
     show({"revoked": key_id}, f"key {key_id} is revoked", as_json=as_json)

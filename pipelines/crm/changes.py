@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from pipelines.crm.door import Lead, Page, Row
+from pipelines.crm.connector import Lead, Page, Row
 
 OVERLAP = timedelta(minutes=5)  # a search finds changes some moments late
 COMPARE = timedelta(days=1)  # how often all ids are asked for, as what is erased for good is told nowhere

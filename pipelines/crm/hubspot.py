@@ -13,7 +13,7 @@ import httpx
 
 from features.errors import UnreachableError, UsageError
 from pipelines.crm.changes import pages
-from pipelines.crm.door import Address, Answer, Lead, Line, Page, Row, secret
+from pipelines.crm.connector import Address, Answer, Lead, Line, Page, Row, secret
 from pipelines.crm.http import answering, checked, client, said
 from pipelines.crm.hubspot_history import (
     COMPANY,

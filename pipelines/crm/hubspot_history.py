@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipelines.crm.door import Lead, Row
+from pipelines.crm.connector import Lead, Row
 
 # What a contact says of itself comes in several writes as it is created.
 GRACE = timedelta(minutes=1)

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from pipelines.crm.door import Crm, Lead, open_crm
+from pipelines.crm.connector import Crm, Lead, open_crm
 
 FOLDER = "crm"
 TIMES = ("created_at", "occurred_at", "recorded_at")

@@ -14,7 +14,7 @@ import httpx
 
 from features.errors import UnreachableError, UsageError
 from pipelines.crm.changes import pages
-from pipelines.crm.door import Address, Answer, Lead, Line, Page, Row, secret
+from pipelines.crm.connector import Address, Answer, Lead, Line, Page, Row, secret
 from pipelines.crm.http import answering, checked, client
 from pipelines.crm.salesforce_history import Organisation, by, lead_of, moment_of
 from pipelines.crm.salesforce_login import KEY, KEY_SECRET, Login

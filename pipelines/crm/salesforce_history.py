@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from pipelines.crm.door import Lead, Row
+from pipelines.crm.connector import Lead, Row
 
 # What a lead says of itself comes in several writes as it is created: assignment rules and flows run then.
 GRACE = timedelta(minutes=1)

@@ -5,7 +5,7 @@ from collections.abc import Generator
 import httpx
 
 from features.errors import UnreachableError
-from pipelines.crm.door import Address
+from pipelines.crm.connector import Address
 from pipelines.crm.http import SAID
 
 KEY, KEY_SECRET = "SALESFORCE_CLIENT_ID", "SALESFORCE_CLIENT_SECRET"

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from features.errors import UnreachableError
-from pipelines.crm.door import Answer, Line, Row
+from pipelines.crm.connector import Answer, Line, Row
 from pipelines.crm.wording import REASONS
 
 # our fields, and of which types Salesforce may hold them

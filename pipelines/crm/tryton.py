@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from features.errors import UnreachableError, UsageError
-from pipelines.crm.door import Address, Answer, Lead, Line, Page, Row, secret
+from pipelines.crm.connector import Address, Answer, Lead, Line, Page, Row, secret
 from pipelines.crm.http import answering, checked, client, said
 from pipelines.crm.wording import MARK, words_of
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from urllib.parse import urlsplit
 
-from pipelines.crm.door import Answer, Line, secret
+from pipelines.crm.connector import Answer, Line, secret
 from pipelines.crm.http import answering, client, said
 
 SECRET = "LEADSIEVE_WEBHOOK_SECRET"

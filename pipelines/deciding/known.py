@@ -12,7 +12,7 @@ from features.outcomes import days_since_taken
 from features.recipe import Recipe
 from models.monitoring.tally import Tally
 from pipelines.deciding.record import propose
-from pipelines.store.decisions import SAID
+from pipelines.store.decision_queries import SAID
 from pipelines.version_files import Champion
 
 TAKEN = "__taken_at"

@@ -29,7 +29,7 @@ from models.policy.decisions import best_first, ranks, worded
 from models.policy.rules import Rule
 from pipelines.deciding.known import TAKEN, Known, Proposed, scored
 from pipelines.sources.engine import joining_all_rows
-from pipelines.store.decisions import SAID, said_of
+from pipelines.store.decision_queries import SAID, said_of
 from pipelines.version_files import Champion
 
 ROWS = 10_000  # that a cursor gives at a time: as Python objects they take many times the room of a matrix

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.at_hand.rows import Rows
+from features.online.rows import Rows
 from models.policy.decisions import decide_all, fits_week
 from models.policy.rules import Rule
 from pipelines.store.database import Store
-from pipelines.store.decisions import week_of
+from pipelines.store.decision_queries import week_of
 from pipelines.version_files import Champion
 
 

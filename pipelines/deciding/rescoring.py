@@ -21,7 +21,7 @@ from models.policy.rules import Rule
 from pipelines.deciding.record import propose
 from pipelines.store import arrivals
 from pipelines.store.database import Store
-from pipelines.store.decisions import said_of
+from pipelines.store.decision_queries import said_of
 from pipelines.store.erasure import forgotten_of
 from pipelines.store.work import rescores
 from pipelines.store.work.notes import KINDS

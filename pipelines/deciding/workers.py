@@ -22,7 +22,7 @@ from models.monitoring.tally import Tally
 from models.policy.decisions import CHANCES, DECIDED
 from pipelines.deciding.known import Proposed, scored
 from pipelines.sources.spark.engine import SparkEngine
-from pipelines.store.decisions import SAID
+from pipelines.store.decision_queries import SAID
 from pipelines.version_files import Champion, read_version, save_challenger
 
 TALLY = "tally"  # what was counted of a batch, in its first row

@@ -35,7 +35,7 @@ from pipelines.settings import Settings
 from pipelines.sources.data_profile import contents
 from pipelines.sources.earlier import earlier_pull, leads_today, young_leads
 from pipelines.sources.manifest import read_note
-from pipelines.sources.reading.decided import ReadAs
+from pipelines.sources.reading.column_types import ReadAs
 from pipelines.sources.snapshots import Snapshot
 
 

@@ -46,7 +46,7 @@ from pipelines.reports import alignment as alignments
 from pipelines.reports import monitor as reports
 from pipelines.reports import summaries
 from pipelines.reports.render import markdown, terminal
-from pipelines.schedule import OFF, ScheduleSettings
+from pipelines.schedule_settings import OFF, ScheduleSettings
 from pipelines.settings import Settings, load_settings
 from pipelines.sources.changes import look_at
 from pipelines.sources.mapping import SourceSettings

@@ -25,7 +25,7 @@ from models.promotion.record import VersionRecord, learned_from
 from models.survival.encoding import encode
 from models.training import Challenger
 from pipelines.flows.compare import since_champion
-from pipelines.flows.register import TrainingReport
+from pipelines.flows.register_version import TrainingReport
 from pipelines.reports.plots.source import spans_of
 from pipelines.settings import Settings
 from pipelines.sources.engine import let_go, local_engine

@@ -23,7 +23,7 @@ from pipelines.progress import Stopwatch
 from pipelines.reports import summaries
 from pipelines.settings import Settings
 from pipelines.sinks.tables import checked_output, write_decisions
-from pipelines.store.decisions import for_sales, pending_leads
+from pipelines.store.decision_queries import for_sales, pending_leads
 from pipelines.store.erasure import forgotten_of
 from pipelines.store.work import shadows
 from pipelines.store.work.rescores import as_of_now

@@ -23,7 +23,7 @@ from pipelines.settings import Settings
 from pipelines.sources.manifest import read_note
 from pipelines.sources.reading.layout import layout_of
 from pipelines.sources.snapshots import pull
-from pipelines.store.decisions import said_of
+from pipelines.store.decision_queries import said_of
 from pipelines.store.erasure import forgotten_of
 from pipelines.version_files import Champion
 

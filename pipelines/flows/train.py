@@ -16,7 +16,7 @@ from models.tuning import best_settings
 from pipelines.flows.check import judged_columns, used_all_the_same
 from pipelines.flows.dataset import learning_set, pull_source
 from pipelines.flows.model_card import card_of
-from pipelines.flows.register import TrainingReport, doubts, register_challenger
+from pipelines.flows.register_version import TrainingReport, doubts, register_challenger
 from pipelines.flows.runs import flow, publish
 from pipelines.home import store_of
 from pipelines.progress import Stopwatch

@@ -15,8 +15,8 @@ from features.tables import FIRST_ROW, LEAD_KEYS, STAGES, WORTH
 from pipelines.sources.left_out import LeftOut, compared_by_day
 from pipelines.sources.mapping import SourceSettings
 from pipelines.sources.reading.column_reader import Columns
+from pipelines.sources.reading.column_types import ReadAs
 from pipelines.sources.reading.columns import TIME, Profile, md5, word
-from pipelines.sources.reading.decided import ReadAs
 from pipelines.sources.reading.result import Reading
 from pipelines.sources.resolve import Resolved, attribute_columns
 

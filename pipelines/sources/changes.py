@@ -5,7 +5,7 @@ from pathlib import Path
 
 import ibis.expr.types as ir
 
-from pipelines.crm.door import is_crm, look_at_crm
+from pipelines.crm.connector import is_crm, look_at_crm
 from pipelines.sources.connections import DatabaseSource, FolderSource, open_source
 from pipelines.sources.engine import local_engine
 from pipelines.sources.mapping import SourceSettings

@@ -15,7 +15,7 @@ from ibis.backends import BaseBackend
 from features.contracts import Breach, contract_error
 from features.errors import LeadsieveError, UnreachableError, UsageError
 from pipelines.addresses import redacted
-from pipelines.crm.door import KINDS, is_crm
+from pipelines.crm.connector import KINDS, is_crm
 from pipelines.crm.mirror import Kept, tables_of_crm
 from pipelines.files import bytes_hash
 from pipelines.sources.engine import (

@@ -14,7 +14,7 @@ from features.labels import Horizons
 from features.serialization import dump, load
 from features.tables import Clock, Tables
 from pipelines.sources.connections import Source
-from pipelines.sources.reading.decided import ReadAs
+from pipelines.sources.reading.column_types import ReadAs
 from pipelines.sources.reading.parts import parts, rows_of
 from pipelines.sources.reading.result import Reading
 from pipelines.sources.resolve import Resolved

@@ -41,7 +41,7 @@ from pipelines.sources.manifest import (
 )
 from pipelines.sources.mapping import SourceSettings
 from pipelines.sources.new_leads import with_new_leads
-from pipelines.sources.reading.decided import ReadAs, lists_of, ways_of
+from pipelines.sources.reading.column_types import ReadAs, lists_of, ways_of
 from pipelines.sources.reading.parts import full_columns, largest, parts, share, write
 from pipelines.sources.reading.result import Reading
 from pipelines.sources.resolve import Resolved, resolve

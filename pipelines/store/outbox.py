@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.crm.door import Answer, Line
+from pipelines.crm.connector import Answer, Line
 from pipelines.store.database import Store
 from pipelines.store.schema import current_decisions, outbox_table
 

@@ -9,7 +9,7 @@ from typing import Any
 from features.errors import UnreachableError, UsageError
 from features.serialization import plain
 from models.registry.place import my_turn
-from pipelines.crm.door import Answer, Target, is_crm, open_crm
+from pipelines.crm.connector import Answer, Target, is_crm, open_crm
 from pipelines.flows.runs import flow, publish
 from pipelines.home import store_of
 from pipelines.reports import summaries

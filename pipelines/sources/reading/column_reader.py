@@ -9,6 +9,15 @@ from ibis.expr.datatypes import DataType
 
 from features.contracts import Breach, counted
 from pipelines.sources.mapping import SourceSettings
+from pipelines.sources.reading.column_types import (
+    Because,
+    ReadAs,
+    TakenFor,
+    by_column,
+    changed,
+    earlier_way,
+    named_way,
+)
 from pipelines.sources.reading.columns import (
     MARKS,
     TIME,
@@ -20,15 +29,6 @@ from pipelines.sources.reading.columns import (
     profiles,
     truth,
     word,
-)
-from pipelines.sources.reading.decided import (
-    Because,
-    ReadAs,
-    TakenFor,
-    by_column,
-    changed,
-    earlier_way,
-    named_way,
 )
 from pipelines.sources.reading.formats import (
     COMMA,

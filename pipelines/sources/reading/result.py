@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 
 from features.contracts import Breach
 from features.tables import Clock
-from pipelines.sources.reading.decided import ReadAs
+from pipelines.sources.reading.column_types import ReadAs
 
 
 @dataclass(frozen=True)

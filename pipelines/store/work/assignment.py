@@ -13,7 +13,7 @@ from features.errors import UsageError
 from models.policy.assignment import AssignmentSettings, Record, Turns, skills
 from pipelines.store.access.audit import note
 from pipelines.store.database import Store
-from pipelines.store.decisions import week_of
+from pipelines.store.decision_queries import week_of
 from pipelines.store.filters import seen
 from pipelines.store.schema import WORK, assignments_table, people_table, worklist_table
 

@@ -12,7 +12,7 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import numpy as np
 
-from features.at_hand.columns import Column, both, operation
+from features.online.columns import Column, both, operation
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import threading
 import pytest
 from anyio import CapacityLimiter
 
-from app.scoring.together import Together
+from app.scoring.batching import Together
 
 
 class Work:

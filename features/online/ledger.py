@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.as_of import DAY
-from features.at_hand.columns import Column
+from features.online.columns import Column
 from features.outcome_rates import MILESTONES, SUMS, facts_of, is_daily, keys_of, milestones, moment_of
 from features.recipe import Recipe
 from features.tables import Tables

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pytest
 
 from features.as_of import ROW, age_of, is_known
-from features.at_hand.columns import Column
-from features.at_hand.prepared import SEEN, Prepared
-from features.at_hand.program import Groups, Program
 from features.definitions.attributes import includes
 from features.definitions.attributes import values as values_of
 from features.definitions.emails import company_domain, free_mailbox, is_address
 from features.definitions.job_titles import DEPARTMENT, SENIORITY, first_rule
+from features.online.columns import Column
+from features.online.prepared import SEEN, Prepared
+from features.online.program import Groups, Program
 from features.recipe import FeatureSettings, recipe_for
 from models.survival.linear import Linear, Term
 from tests.matrices import HORIZONS

@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 
 from features.as_of import ROW, age_of, is_known, known_events
-from features.at_hand.columns import NOTHING, Column, listed
-from features.at_hand.ledger import Histories
-from features.at_hand.program import Groups, Program
-from features.at_hand.rows import Rows
-from features.at_hand.statements import TOGETHER, Engine, Statement
 from features.definitions.history import Past
 from features.matrix import computed, lead_columns, lead_rows, text_columns
+from features.online.columns import NOTHING, Column, listed
+from features.online.ledger import Histories
+from features.online.program import Groups, Program
+from features.online.rows import Rows
+from features.online.statements import TOGETHER, Engine, Statement
 from features.outcome_rates import SUMS, key_of, keys_of, past_columns
 from features.recipe import INDEX, Recipe
 from features.register import REGISTER
