@@ -129,27 +129,26 @@ def test_workers_that_cannot_score_say_why_and_nobody_is_decided(spark, monkeypa
     leads = spark.create_table("two", pa.table({"lead_id": ["L1", "L2"]}), temp=True)
     worked_on = spark.worked_on
 
-    def ask(failure: Exception | None) -> None:
+    def failing_with(failure: Exception):
         def failing(batches):
             raise failure or AssertionError("nobody asks it")
 
-        instead = (lambda expr, work, schema: worked_on(expr, failing, schema)) if failure else none
+        return lambda expr, work, schema: worked_on(expr, failing, schema)
+
+    def ask(instead) -> None:
         monkeypatch.setattr(spark, "worked_on", instead)
         list(scored_by_workers(champion(), leads, leads, ()))
-
-    def none(*given):
-        return iter(())
 
     with pytest.raises(
         UnreachableError, match="Spark cannot score; nobody was decided: RuntimeError: unwell"
     ):
-        ask(RuntimeError("unwell"))
+        ask(failing_with(RuntimeError("unwell")))
     with pytest.raises(
         UsageError, match=r"\(No module named 'pipelines'\); nobody was decided. Install leadsieve"
     ):
-        ask(ModuleNotFoundError("No module named 'pipelines'"))
+        ask(failing_with(ModuleNotFoundError("No module named 'pipelines'")))
     with pytest.raises(UnreachableError, match="of 2 leads that Spark's workers scored, 0 are seen here"):
-        ask(None)
+        ask(lambda *given: iter(()))
 
 
 TEXTS = (
