@@ -14,10 +14,10 @@ demo: .venv/ready
 check: lint
 	$(BIN)/python -m pytest -q $(TWO) -m "$(QUICK)"
 
-# Every test once: the quick ones watched for the branches of the code that they go through, with a floor, then the rest.
-test: lint coverage
-	$(BIN)/python -m pytest $(TWO) -m "not ($(QUICK))"
+test: lint
+	$(BIN)/python -m pytest $(TWO)
 
+# Branches of the code that the quick tests of `make check` go through; to watch costs as much time again.
 coverage: .venv/ready
 	$(BIN)/python -m pytest -q $(TWO) -m "$(QUICK)" --cov
 
