@@ -27,6 +27,7 @@ from features.tables import row_time
 from models.dataset import LearningSet
 from models.evaluation.evaluate import Evaluation, evaluate
 from models.evaluation.texts import with_texts_that_tell
+from models.evaluation.uncertainty import beaten
 from models.survival.encoding import categorical_columns, encode
 from models.training import fit_challenger
 from pipelines.flows.dataset import learning_set
@@ -149,12 +150,6 @@ def error_of_difference(score: np.ndarray, other: np.ndarray, outcome: np.ndarra
     return float(np.sqrt(np.var(of_yes[0] - of_yes[1]) / yes.sum() + np.var(of_no[0] - of_no[1]) / no.sum()))
 
 
-def beaten(score: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """How many of the others each score exceeds; equal ones count half."""
-    ordered = np.sort(others)
-    return (np.searchsorted(ordered, score, side="left") + np.searchsorted(ordered, score, side="right")) / 2
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help=", ".join(CASES))
@@ -195,10 +190,11 @@ def main() -> None:
                     flush=True,
                 )
     by, error = np.array(behind).T
+    most = (by / error).max()
     print(
         f"{len(by)} blocks: behind the better one of two, chosen by what it did in that block, by {by.mean():+.4f} on average "
         f"(standard error {np.sqrt((error**2).sum()) / len(by):.4f}); by more than .005 in {(by > 0.005).sum()}, "
-        f"there by {(by / error).max():.2f} standard errors at most; ahead by as many or more in {(by / error < -(by / error).max()).sum()}"
+        f"by {most:.2f} standard errors at most; ahead by more than that in {(by / error < -most).sum()}"
     )
 
 

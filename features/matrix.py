@@ -224,10 +224,12 @@ def fetch(table: ir.Table) -> pa.Table:
     column through the sort.
     """
     arrow = table.to_pyarrow()
-    order = pc.sort_indices(
-        arrow.select(["as_of", "lead_id"]), [("as_of", "ascending"), ("lead_id", "ascending")]
-    )
-    return pa.table(_taken(arrow, order))
+    return pa.table(_taken(arrow, order_of(arrow.select(["as_of", "lead_id"]))))
+
+
+def order_of(keys: pa.Table) -> pa.Array:
+    """The places of rows by ``as_of`` and ``lead_id``, as ``fetch`` orders them."""
+    return pc.sort_indices(keys, [("as_of", "ascending"), ("lead_id", "ascending")])
 
 
 def frame(arrow: pa.Table, recipe: Recipe) -> pd.DataFrame:

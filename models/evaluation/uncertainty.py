@@ -132,7 +132,7 @@ def auc(score: np.ndarray, outcome: np.ndarray, block: np.ndarray, account: np.n
     right, pairs = np.zeros(len(score)), np.zeros(len(score))
     for number in np.unique(block):
         yes, no = (np.flatnonzero((block == number) & (outcome == kind)) for kind in (1, 0))
-        right[yes], right[no] = _beaten(score[yes], score[no]), len(yes) - _beaten(score[no], score[yes])
+        right[yes], right[no] = beaten(score[yes], score[no]), len(yes) - beaten(score[no], score[yes])
         pairs[yes], pairs[no] = len(no), len(yes)
     positive = outcome == 1
     total = float(pairs[positive].sum())
@@ -153,7 +153,7 @@ def log_error(estimate: Estimate) -> float:
     return float(np.log(estimate.high / estimate.low)) / (2 * WIDE)
 
 
-def _beaten(score: np.ndarray, others: np.ndarray) -> np.ndarray:
+def beaten(score: np.ndarray, others: np.ndarray) -> np.ndarray:
     """How many of the others each score exceeds; equal ones count half."""
     ordered = np.sort(others)
     return (np.searchsorted(ordered, score, side="left") + np.searchsorted(ordered, score, side="right")) / 2

@@ -165,17 +165,13 @@ def worded(
     encoded: pd.DataFrame | None = None,
 ) -> tuple[list[list[str]], list[list[float]]]:
     """Reasons and their weights, a list for each lead, empty but for the leads at some places."""
-    whole = len(best) == len(leads)  # of a few leads all, as a rule
-    if whole:
+    # one empty list for all without: a million of their own would take a second
+    words, weights = [[]] * len(leads), [[]] * len(leads)
+    if len(best) == len(leads):  # of a few leads all, as a rule
         best = np.arange(len(leads))
-    words, weights = (
-        [[]] * len(leads),
-        [[]] * len(leads),
-    )  # one empty list for all without: a million of their own would take a second
-    some, some_encoded = leads, encoded
-    if not whole:
-        some, some_encoded = leads.take(best), None if encoded is None else encoded.take(best)
-    for row, told in zip(best.tolist(), reasons(scorer, some, encoded=some_encoded), strict=True):
+    else:
+        leads, encoded = leads.take(best), None if encoded is None else encoded.take(best)
+    for row, told in zip(best.tolist(), reasons(scorer, leads, encoded=encoded), strict=True):
         words[row] = [reason.words for reason in told]
         weights[row] = [round(reason.logits, 3) for reason in told]
     return words, weights

@@ -17,10 +17,9 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from features.joined import joined
-from features.matrix import frame, matrix
+from features.matrix import frame, matrix, order_of
 from features.outcomes import days_taken, taken_up
 from features.recipe import Recipe
 from features.tables import Tables, named
@@ -64,13 +63,17 @@ class WaitingLeads:
         """Whether they lie in this process."""
         return self.tables.leads.get_backend().name == "duckdb"
 
+    @cached_property
+    def _said(self) -> pd.DataFrame:
+        return said_of(self.tables, self.cohort)
+
     def at_hand(self, recipe: Recipe) -> Known:
         """What is known of all of them, looked up once."""
         if recipe.fingerprint not in self._at_hand:
             leads = frame(matrix(self.tables, self.cohort, recipe), recipe)
             self._at_hand[recipe.fingerprint] = Known(
                 leads,
-                said_of(self.tables, self.cohort),
+                self._said,
                 days_taken(self.tables, self.cohort, recipe.horizons.delay, leads["lead_id"]),
             )
         return self._at_hand[recipe.fingerprint]
@@ -158,5 +161,4 @@ def _in_order(decisions: pd.DataFrame) -> pd.DataFrame:
     keys = pa.table(
         {"as_of": decisions["as_of"].to_numpy(), "lead_id": pa.array(decisions["lead_id"], pa.string())}
     )
-    order = pc.sort_indices(keys, [("as_of", "ascending"), ("lead_id", "ascending")]).to_numpy()
-    return decisions.take(order).reset_index(drop=True)
+    return decisions.take(order_of(keys).to_numpy()).reset_index(drop=True)

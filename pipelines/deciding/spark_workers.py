@@ -121,12 +121,13 @@ def scored_by_workers(
             yield Proposed(*_read(batch, version))
     except PythonException as error:
         raise _told(str(error).strip().splitlines()[-1]) from error
+    finally:
+        parcel.destroy()
     if found != asked:
         raise UnreachableError(
             f"of {asked:,} leads that Spark's workers scored, {found:,} are seen here; nobody was decided. Name a folder that the workers "
             "and this machine see, such as scratch=hdfs://host/tmp in the address."
         )
-    parcel.destroy()
 
 
 def _told(failure: str) -> LeadsieveError:
