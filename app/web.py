@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
@@ -26,6 +27,7 @@ from pipelines.settings import Settings
 
 EVERY = 5.0  # seconds between looks for new decisions
 EVERY_FIGURES = 20.0  # and for figures that grow old
+AT_ONCE = 4  # requests that are worked on; more would only take turns on the same cores
 ENOUGH = 10.0  # seconds that the end waits for figures
 PAGES = (sign_in, users, queue, working, lead, export, upload, alignment, preview)
 LARGEST = {
@@ -92,6 +94,7 @@ async def _living(app: FastAPI) -> AsyncIterator[None]:
     watch.start()
     counting.start()
     app.state.api.state.watch = watch
+    current_default_thread_limiter().total_tokens = AT_ONCE
     try:
         with app.state.champions.watching():
             yield

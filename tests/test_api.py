@@ -178,6 +178,29 @@ def test_more_than_may_wait_are_told_so_whatever_they_ask_for(api, leads, monkey
     }
 
 
+def test_who_waits_long_for_a_decision_is_told_to_come_again_and_what_has_begun_ends(api, leads, monkeypatch):
+    begun, go_on = Event(), Event()
+
+    def slow(*_):
+        begun.set()
+        go_on.wait(30)
+        raise RefusedError(422, "seen through")
+
+    def asked(lead: dict):
+        return api.ask("POST", "/decisions", json={"leads": [lead]})
+
+    monkeypatch.setattr(routes, "decide", slow)
+    monkeypatch.setattr(routes, "LONGEST_WAIT", 0.2)
+    with ThreadPoolExecutor(1) as clients:
+        first = clients.submit(asked, leads[-1])
+        assert begun.wait(30)
+        second = asked(leads[-2])
+        go_on.set()
+        assert first.result().json()["detail"] == "seen through"
+    assert (second.status_code, second.headers["retry-after"]) == (503, "10")
+    assert second.json()["detail"] == "The turn did not come within 0.2 seconds; nothing was done."
+
+
 def test_what_is_promoted_or_forgotten_counts_without_a_restart_and_a_broken_version_takes_nothing_away(
     decided, world, tmp_path, leads
 ):

@@ -46,6 +46,7 @@ from pipelines.store.decision_queries import decisions as read_decisions
 MOST_PARTS = 250_000
 LARGEST = 16_000_000  # bytes: 1,000 leads with 100 events each take a fifth of it
 MOST_WAITING = 200
+LONGEST_WAIT = 20  # seconds for one's turn; whoever waits longer had better come again
 SCORED_AT_ONCE = 1_000  # leads, of one request or of several
 PATIENCE = 5  # seconds until the store is taken not to answer
 REFUSALS = {
@@ -179,9 +180,19 @@ async def score(asked: ScoreRequest, request: Request, person: OpsKey) -> Scores
 
 
 async def in_turn(state: State, work: Callable[[], Answer]) -> Answer:
-    """What some work gives, once it is its turn: more side by side would only wait for each other."""
+    """What some work gives, once it is its turn: more side by side would only wait for each other.
+
+    Raises
+    ------
+    RefusedError
+        If too many wait, or the turn did not come in time. Work that has begun is never broken off.
+    """
     with_room(state)
-    return await run_sync(work, limiter=state.turns)
+    with anyio.move_on_after(LONGEST_WAIT):
+        return await run_sync(work, limiter=state.turns)
+    raise RefusedError(
+        503, f"The turn did not come within {LONGEST_WAIT} seconds; nothing was done.", after=AGAIN
+    )
 
 
 def with_room(state: State) -> None:
