@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from types import SimpleNamespace
 
@@ -17,7 +18,8 @@ from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
 from app import desk as desk_module
-from app import server
+from app import server, sessions
+from app.api import routes
 from app.api.errors import MOST_ERRORS
 from app.api.routes import router as api_router
 from app.api.schemas import ScoreRequest
@@ -25,8 +27,8 @@ from app.cli import listening
 from app.desk import Desk
 from app.scoring.uploads import MOST_COLUMNS, MOST_WAITING, BusyError, Uploads, check_columns
 from app.sessions import AskedFirst
-from app.web import PAGES
-from features.errors import UsageError
+from app.web import AT_ONCE, PAGES
+from features.errors import UnreachableError, UsageError
 from pipelines.store.access.api_keys import make_key
 from pipelines.store.access.audit import MOST_OF_ONE, entries
 from pipelines.store.database import Store
@@ -277,16 +279,45 @@ def test_whoever_waits_for_another_writer_is_told_so_soon(tmp_path, store_url, m
     assert browser.client.post("/answers", data=form).status_code == 303
 
 
+def test_health_is_told_while_every_thread_waits_for_a_store_that_is_hung(desk, monkeypatch):
+    browser, waiting, go_on = desk.browser("ann"), threading.Barrier(AT_ONCE + 1), threading.Event()
+
+    def hung(*_words, **_more):
+        waiting.wait(30)
+        go_on.wait(30)
+        raise UnreachableError("it does not answer")
+
+    monkeypatch.setattr(routes, "answers", lambda _store: go_on.wait(30))
+    monkeypatch.setattr(routes, "PATIENCE", 0.2)
+    with browser.client as client, ThreadPoolExecutor(AT_ONCE) as others:
+        monkeypatch.setattr(sessions, "in_session", hung)
+        pages = [others.submit(client.get, "/queue") for _ in range(AT_ONCE)]
+        waiting.wait(30)
+        health = client.get("/api/health")
+        assert not any(page.done() for page in pages)
+        go_on.set()
+        assert {page.result().status_code for page in pages} == {503}
+    assert (health.status_code, health.json()["detail"]) == (
+        503,
+        "The store does not answer within 0.2 seconds.",
+    )
+
+
 @pytest.mark.slow
 def test_a_server_that_takes_connections_and_says_nothing_is_out_of_reach_within_seconds(monkeypatch):
-    from features.errors import UnreachableError
-
     monkeypatch.setattr("pipelines.store.postgres.CONNECTING", 2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         store, began = Store(f"postgresql://ann@127.0.0.1:{silent.getsockname()[1]}/crm"), time.monotonic()
         with pytest.raises(UnreachableError):
             store.decided()
-    assert time.monotonic() - began < 10
+        waited = time.monotonic() - began
+        for _ in range(100):  # they do not wait in vain one after the other
+            with pytest.raises(
+                UnreachableError, match="does not answer; nothing was recorded: connection timeout"
+            ):
+                store.decided()
+    assert waited < 10
+    assert time.monotonic() - began < waited + 1
 
 
 def test_limits_of_a_server_are_those_of_the_session(tmp_path, postgres):

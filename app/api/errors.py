@@ -47,7 +47,9 @@ def problem(
 
 
 def answer_in(app: FastAPI) -> None:
-    """Let an app answer refusals with problem documents."""
+    """Let an app answer refusals with problem documents. What needs no store to say so waits for no thread, which
+    others may hold who wait for the store.
+    """
     for kind, handler in (
         (RefusedError, _refused),
         (RequestValidationError, _misfilled),
@@ -70,7 +72,7 @@ def pointer(location: Sequence[str | int]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in rest)
 
 
-def _misfilled(_request: Request, error: RequestValidationError) -> JSONResponse:
+async def _misfilled(_request: Request, error: RequestValidationError) -> JSONResponse:
     found = {}
     for each in error.errors():
         if each["type"] == "json_invalid":
@@ -87,12 +89,12 @@ def _misfilled(_request: Request, error: RequestValidationError) -> JSONResponse
     return problem(422, f"{count} cannot be used; nothing was done.", errors)
 
 
-def _refused(_request: Request, error: RefusedError) -> JSONResponse:
+async def _refused(_request: Request, error: RefusedError) -> JSONResponse:
     headers = None if error.after is None else {"Retry-After": str(error.after)}
     return problem(error.status, error.detail, error.errors, headers)
 
 
-def _by_status(_request: Request, error: HTTPException) -> JSONResponse:
+async def _by_status(_request: Request, error: HTTPException) -> JSONResponse:
     said = {404: "There is nothing at this address.", 405: "This address takes no such request."}
     return problem(error.status_code, said.get(error.status_code, str(error.detail)), headers=error.headers)
 
@@ -110,24 +112,24 @@ def _forbidden(request: Request, _error: Exception) -> JSONResponse:
     return problem(403, "This key's role may not do this; nothing was done. Make a key with another role.")
 
 
-def _failed(_request: Request, error: LeadsieveError) -> JSONResponse:
+async def _failed(_request: Request, error: LeadsieveError) -> JSONResponse:
     status = 503 if isinstance(error, UnreachableError) else 409 if isinstance(error, TooLateError) else 422
     headers = {"Retry-After": str(AGAIN)} if status == 503 else None
     return problem(status, str(error)[:1].upper() + str(error)[1:], headers=headers)
 
 
-def _exhausted(_request: Request, _error: Exception) -> JSONResponse:
+async def _exhausted(_request: Request, _error: Exception) -> JSONResponse:
     detail = "There is not enough memory for this just now; nothing was done. Try again in a few seconds."
     return problem(503, detail, headers={"Retry-After": str(AGAIN)})
 
 
-def _out_of_reach(request: Request, error: Exception) -> JSONResponse:
+async def _out_of_reach(request: Request, error: Exception) -> JSONResponse:
     if refusal := refused_by_the_system(error):
-        return _failed(request, refusal)
+        return await _failed(request, refusal)
     raise error
 
 
-def _bug(_request: Request, _error: Exception) -> JSONResponse:
+async def _bug(_request: Request, _error: Exception) -> JSONResponse:
     return problem(
         500, "Something is wrong with Leadsieve itself, not with the request; nothing half-done was kept."
     )

@@ -1,6 +1,8 @@
 """What the decision log does in its own way on PostgreSQL: one writer at a time by a lock, rows by COPY."""
 
 import io
+import time
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
@@ -23,7 +25,7 @@ def engine(url: sa.URL, patience: float | None = None) -> sa.Engine:
     options = [f"-c {name}={round(1000 * seconds)}" for name, seconds in limits.items()]
     given = url.query.get("options", "")
     try:
-        return sa.create_engine(
+        made = sa.create_engine(
             url.set(drivername="postgresql+psycopg"),
             poolclass=NullPool,
             connect_args={
@@ -35,6 +37,27 @@ def engine(url: sa.URL, patience: float | None = None) -> sa.Engine:
         )
     except ModuleNotFoundError as error:
         raise UsageError("PostgreSQL needs its driver: pip install 'leadsieve[postgres]'.") from error
+    sa.event.listen(made, "do_connect", Patience())
+    return made
+
+
+class Patience:
+    """Connects; but for a while after a server has let somebody wait in vain, nobody else waits for it too: all
+    would, one after the other.
+    """
+
+    def __init__(self) -> None:
+        self.lost_until, self.said = 0.0, ""
+
+    def __call__(self, dialect: sa.Dialect, _record: Any, args: Any, parameters: Any) -> Any:
+        driver: Any = dialect.loaded_dbapi
+        if time.monotonic() < self.lost_until:
+            raise driver.OperationalError(self.said)
+        try:
+            return dialect.connect(*args, **parameters)
+        except driver.errors.ConnectionTimeout as error:
+            self.lost_until, self.said = time.monotonic() + CONNECTING, str(error)
+            raise
 
 
 def lock(connection: sa.Connection) -> None:
