@@ -5,9 +5,6 @@ BIN := .venv/bin
 QUICK := not slow and not outside
 # Two workers, a file of tests at a time, the longest first (tests/conftest.py).
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
-SOURCE := app,features,models,pipelines
-# SlipCover notes in every worker which lines and branches are gone through (tests/conftest.py tells how many).
-WATCHED := SLIPCOVER_ENABLED=1 SLIPCOVER_BRANCH=1 SLIPCOVER_SOURCE=$(SOURCE)
 
 .PHONY: demo check test coverage lint format sbom hashes clean
 
@@ -18,11 +15,11 @@ check: lint
 	$(BIN)/python -m pytest -q $(TWO) -m "$(QUICK)"
 
 test: lint
-	$(WATCHED) $(BIN)/python -m pytest $(TWO)
+	$(BIN)/python -m pytest $(TWO)
 
-# What the tests of `make check` do not go through, file by file.
+# Branches of the code that the quick tests of `make check` go through; to watch costs as much time again.
 coverage: .venv/ready
-	$(BIN)/python -m slipcover --skip-covered --branch --source $(SOURCE) -m pytest -q $(TWO) -m "$(QUICK)"
+	$(BIN)/python -m pytest -q $(TWO) -m "$(QUICK)" --cov
 
 lint: .venv/ready
 	$(BIN)/ruff check .

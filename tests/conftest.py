@@ -1,9 +1,6 @@
-"""What tests share: where outside things are, and what to do where they are absent. And how much of the code they go
-through.
-"""
+"""What tests share: where outside things are, and what to do where they are absent."""
 
 import gc
-import json
 import os
 import shutil
 import sys
@@ -11,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
@@ -72,7 +69,6 @@ LONGEST = (
     "test_policy_value",
 )
 REPOSITORY = Path(__file__).resolve().parent.parent
-LEAST_COVERED = 80  # percent of lines and branches, where everything that tests need is there
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -81,33 +77,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if OUTSIDE & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.outside)
-
-
-def covered() -> dict[str, float] | None:
-    """What SlipCover has seen in all workers together, where it was asked to look."""
-    seen = Path(os.environ.get("SLIPCOVER_COVERAGE_DIR", ""), "merged.json")
-    return json.loads(seen.read_text())["summary"] if seen.is_file() else None
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail where tests of the whole have come to go through less of the code than they did."""
-    seen = covered()
-    if seen and os.environ.get("CI") == "true" and seen["percent_covered"] < LEAST_COVERED:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say how much of the code the tests went through, in processes of their own not counted."""
-    if seen := covered():
-        lines, branches = (
-            seen[f"covered_{kind}"] / (seen[f"covered_{kind}"] + seen[f"missing_{kind}"])
-            for kind in ("lines", "branches")
-        )
-        terminalreporter.write_line(
-            f"covered: {seen['percent_covered']:.1f} % ({lines:.1%} of lines, {branches:.1%} of branches); "
-            f"at least {LEAST_COVERED} % wanted of all tests together"
-        )
 
 
 def absent(what: str) -> None:
