@@ -21,6 +21,7 @@ from pathlib import Path
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from features.tables import row_time
@@ -191,9 +192,11 @@ def main() -> None:
                 )
     by, error = np.array(behind).T
     most = (by / error).max()
+    chance = norm.sf(0.005 / error).sum()
     print(
         f"{len(by)} blocks: behind the better one of two, chosen by what it did in that block, by {by.mean():+.4f} on average "
-        f"(standard error {np.sqrt((error**2).sum()) / len(by):.4f}); by more than .005 in {(by > 0.005).sum()}, "
+        f"(standard error {np.sqrt((error**2).sum()) / len(by):.4f}); by more than .005 in {(by > 0.005).sum()} "
+        f"({chance:.1f} would be of a model that is just as good as the one of them that is named beforehand), "
         f"by {most:.2f} standard errors at most; ahead by more than that in {(by / error < -most).sum()}"
     )
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import pandas as pd
 import psutil
 
 from benchmarks.to_the_desk import _end, _free, _program, _said
@@ -38,6 +39,7 @@ PAGES = (
     "/export.csv?grade=A",
 )
 PASSWORD = "four words of no sense"
+LISTED: list[pd.DataFrame] = []  # a hundred leads of the source, to be dropped as a file under new ids
 GOOD = (200, 303, 409, 503)  # a lead that somebody else has answered is a 409
 
 
@@ -80,6 +82,8 @@ def main(seconds: float, clients: int) -> int:
         key = json.loads(_said("key", "make", "crm", "--role", "ops", "--json", *told))["key"]
         for name in ("ann", "bob", "cleo"):
             _add(name, told)
+        (snapshot,) = (home / "snapshots").glob("*/leads.parquet")
+        LISTED.append(pd.read_parquet(snapshot).tail(100))
         port = _free()
         desk = subprocess.Popen(
             [_program(), "desk", "--port", str(port), *told],
@@ -153,8 +157,8 @@ def _dropper(client: httpx.Client, key: str, draw: random.Random, log: Told) -> 
     token = re.search(r'name="token" value="([^"]*)"', form)
     if token is None:
         return
-    lines = [f"drop {draw.getrandbits(60)},2026-01-{1 + n % 28:02}" for n in range(100)]
-    file = {"file": ("leads.csv", "lead_id,created_at\n" + "\n".join(lines), "text/csv")}
+    leads = LISTED[0].assign(lead_id=[f"drop {draw.getrandbits(60)}" for _ in range(100)])
+    file = {"file": ("leads.csv", leads.to_csv(index=False), "text/csv")}
     put = log.ask("upload", lambda: client.post("/upload", data={"token": token[1]}, files=file))
     if put is not None and put.status_code == 303:
         while True:
@@ -162,6 +166,8 @@ def _dropper(client: httpx.Client, key: str, draw: random.Random, log: Told) -> 
             page = log.ask("page", lambda: client.get(put.headers["location"]))
             if page is None or "data-waiting" not in page.text:
                 break
+        if page is not None and page.status_code == 200 and "/scores.csv" not in page.text:
+            log.wrong.append(f"upload {put.headers['location']}: nothing was scored")
     time.sleep(2)
 
 
@@ -222,7 +228,7 @@ def _shown(log: Told, memory: list[int]) -> int:
     thirds = [round(np.mean(part)) for part in np.array_split(memory, 3)]
     print(f"memory in MB, first, second and last third: {thirds}; most {max(memory)}")
     print(f"errors: {sum(wrong.values())} {wrong or ''}", *log.wrong[:20], sep="\n")
-    return int(bool(wrong))
+    return int(bool(wrong or log.wrong))
 
 
 if __name__ == "__main__":

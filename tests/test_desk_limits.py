@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from types import SimpleNamespace
@@ -28,7 +29,7 @@ from app.desk import Desk
 from app.scoring.uploads import MOST_COLUMNS, MOST_WAITING, BusyError, Uploads, check_columns
 from app.sessions import AskedFirst
 from app.web import AT_ONCE, PAGES
-from features.errors import UnreachableError, UsageError
+from features.errors import ContractError, UnreachableError, UsageError
 from pipelines.store.access.api_keys import make_key
 from pipelines.store.access.audit import MOST_OF_ONE, entries
 from pipelines.store.database import Store
@@ -184,6 +185,30 @@ def test_no_more_files_are_taken_than_can_be_scored_soon(desk):
             uploads._begun("leads.csv", "ann")
         with pytest.raises(BusyError, match="wait to be scored; nothing was taken"):
             uploads._begun("leads.csv", "ann")
+
+
+class Tables:
+    """What scoring a file holds."""
+
+
+def test_a_file_that_failed_says_why_and_holds_nothing_of_what_was_read(desk, monkeypatch):
+    seen = []
+
+    def fails(*_given, **_more):
+        held = Tables()
+        seen.append(weakref.ref(held))
+        try:
+            raise ValueError("no such column")
+        except ValueError as error:
+            raise ContractError("nothing can be scored.") from error
+
+    monkeypatch.setattr("app.scoring.uploads.score_apart", fails)
+    champions = SimpleNamespace(live=SimpleNamespace(champion=None), trouble=None)
+    with closing(Uploads(Desk(desk.settings, desk.home, lambda: NOW), champions)) as uploads:
+        upload = uploads._begun("leads.csv", "ann")
+        uploads._submit(upload, desk.settings, None, lambda: None)
+        assert isinstance(upload.future.exception(30), ContractError)
+        assert (upload.trouble, seen[0]()) == ("nothing can be scored.", None)
 
 
 @pytest.mark.parametrize("address", ["/queue", "/api/decisions"])

@@ -5,6 +5,7 @@ background.
 import re
 import secrets
 import shutil
+import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -121,6 +122,13 @@ def check_columns(content: BinaryIO, name: str) -> None:
             f"the first line of '{name}' names more than {MOST_COLUMNS:,} columns; nothing was scored. Leave only those that the "
             "source has."
         )
+
+
+def _forget_tables(error: BaseException | None) -> None:
+    """Let go of what the code that failed held: as long as an upload is kept, its error is."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 class Uploads:
@@ -249,6 +257,9 @@ class Uploads:
                 return score_apart(
                     settings, self.desk.home, champion, file=file, now=self.desk.clock(), tell=tell
                 )
+            except BaseException as error:
+                _forget_tables(error)
+                raise
             finally:
                 upload.step = STEPS[-1]
                 clear()
