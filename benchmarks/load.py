@@ -225,8 +225,12 @@ def _shown(log: Told, memory: list[int]) -> int:
             if each == kind
         }
         print(f"{kind:10} {len(took):6,}  median {low:.2f}  95 % {middle:.2f}  99 % {high:.2f} s  {of}")
-    thirds = [round(np.mean(part)) for part in np.array_split(memory, 3)]
-    print(f"memory in MB, first, second and last third: {thirds}; most {max(memory)}")
+    warm = memory[len(memory) // 10 :]  # by then everything has been asked for once
+    thirds = [round(np.mean(part)) for part in np.array_split(warm, 3)]
+    print(
+        f"memory in MB, first, second and last third of what follows the first tenth: {thirds}; most {max(memory)}; "
+        f"by tenths: {[round(np.mean(part)) for part in np.array_split(memory, 10)]}"
+    )
     print(f"errors: {sum(wrong.values())} {wrong or ''}", *log.wrong[:20], sep="\n")
     return int(bool(wrong or log.wrong))
 
