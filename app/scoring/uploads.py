@@ -124,7 +124,7 @@ def check_columns(content: BinaryIO, name: str) -> None:
         )
 
 
-def _forget_tables(error: BaseException | None) -> None:
+def _forget_tables(_kind: object, error: BaseException | None, _frames: object) -> None:
     """Let go of what the code that failed held: as long as an upload is kept, its error is."""
     while error is not None:
         traceback.clear_frames(error.__traceback__)
@@ -251,18 +251,18 @@ class Uploads:
         def tell(step: str) -> None:
             upload.step = step
 
+        def over() -> None:
+            upload.step = STEPS[-1]
+            clear()
+
         def score() -> FileScores:
-            try:
+            with ExitStack() as ending:
+                ending.callback(over)
+                ending.push(_forget_tables)
                 champion = self.champions.live.champion
                 return score_apart(
                     settings, self.desk.home, champion, file=file, now=self.desk.clock(), tell=tell
                 )
-            except BaseException as error:
-                _forget_tables(error)
-                raise
-            finally:
-                upload.step = STEPS[-1]
-                clear()
 
         upload.future = self._worker.submit(score)
 
