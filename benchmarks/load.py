@@ -19,6 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -39,7 +40,6 @@ PAGES = (
     "/export.csv?grade=A",
 )
 PASSWORD = "four words of no sense"
-LISTED: list[pd.DataFrame] = []  # a hundred leads of the source, to be dropped as a file under new ids
 GOOD = (200, 303, 409, 503)  # a lead that somebody else has answered is a 409
 
 
@@ -83,7 +83,7 @@ def main(seconds: float, clients: int) -> int:
         for name in ("ann", "bob", "cleo"):
             _add(name, told)
         (snapshot,) = (home / "snapshots").glob("*/leads.parquet")
-        LISTED.append(pd.read_parquet(snapshot).tail(100))
+        listed = pd.read_parquet(snapshot).tail(100)
         port = _free()
         desk = subprocess.Popen(
             [_program(), "desk", "--port", str(port), *told],
@@ -95,7 +95,7 @@ def main(seconds: float, clients: int) -> int:
         _wait(address)
         signed_in = [_signed_in(address, name) for name in ("ann", "bob", "cleo")]
         over = time.monotonic() + seconds
-        kinds = [_person] * 6 + [_program_asks] * 2 + [_reader, _dropper]
+        kinds = [_person] * 6 + [_program_asks] * 2 + [_reader, partial(_dropper, listed)]
         threads = [
             threading.Thread(target=_work, args=(kinds[n % 10], address, signed_in[n % 3], key, n, over, log))
             for n in range(clients)
@@ -150,14 +150,14 @@ def _reader(client: httpx.Client, key: str, draw: random.Random, log: Told) -> N
     log.ask("health", lambda: client.get("/api/health"))
 
 
-def _dropper(client: httpx.Client, key: str, draw: random.Random, log: Told) -> None:
-    """Drop a file of a hundred leads, and look at what comes of it until it is done; then think."""
+def _dropper(listed: pd.DataFrame, client: httpx.Client, key: str, draw: random.Random, log: Told) -> None:
+    """Drop a file of leads of the source under new ids, and look at what comes of it until it is done; then think."""
     page = log.ask("page", lambda: client.get("/upload"))
     form = page.text.partition('action="/upload"')[2] if page is not None else ""
     token = re.search(r'name="token" value="([^"]*)"', form)
     if token is None:
         return
-    leads = LISTED[0].assign(lead_id=[f"drop {draw.getrandbits(60)}" for _ in range(100)])
+    leads = listed.assign(lead_id=[f"drop {draw.getrandbits(60)}" for _ in range(len(listed))])
     file = {"file": ("leads.csv", leads.to_csv(index=False), "text/csv")}
     put = log.ask("upload", lambda: client.post("/upload", data={"token": token[1]}, files=file))
     if put is not None and put.status_code == 303:
@@ -215,6 +215,11 @@ def _memory(desk: subprocess.Popen, over: float) -> list[int]:
     return found
 
 
+def _means(values: list[int], parts: int) -> list[int]:
+    """The means of as many equal parts in their order, or of fewer where there are fewer values."""
+    return [round(np.mean(part)) for part in np.array_split(values, min(parts, len(values)))]
+
+
 def _shown(log: Told, memory: list[int]) -> int:
     wrong = {each: count for each, count in log.statuses.items() if each[1] not in GOOD}
     for kind, took in sorted(log.seconds.items()):
@@ -226,10 +231,9 @@ def _shown(log: Told, memory: list[int]) -> int:
         }
         print(f"{kind:10} {len(took):6,}  median {low:.2f}  95 % {middle:.2f}  99 % {high:.2f} s  {of}")
     warm = memory[len(memory) // 10 :]  # by then everything has been asked for once
-    thirds = [round(np.mean(part)) for part in np.array_split(warm, 3)]
     print(
-        f"memory in MB, first, second and last third of what follows the first tenth: {thirds}; most {max(memory)}; "
-        f"by tenths: {[round(np.mean(part)) for part in np.array_split(memory, 10)]}"
+        f"memory in MB, first, second and last third of what follows the first tenth: {_means(warm, 3)}; "
+        f"by tenths of all: {_means(memory, 10)}; most {max(memory)}"
     )
     print(f"errors: {sum(wrong.values())} {wrong or ''}", *log.wrong[:20], sep="\n")
     return int(bool(wrong or log.wrong))

@@ -37,11 +37,11 @@ def engine(url: sa.URL, patience: float | None = None) -> sa.Engine:
         )
     except ModuleNotFoundError as error:
         raise UsageError("PostgreSQL needs its driver: pip install 'leadsieve[postgres]'.") from error
-    sa.event.listen(made, "do_connect", Patience())
+    sa.event.listen(made, "do_connect", Connector())
     return made
 
 
-class Patience:
+class Connector:
     """Connects; but for a while after a server has let somebody wait in vain, nobody else waits for it too: all
     would, one after the other.
     """
